@@ -1,0 +1,27 @@
+#!/bin/sh
+# Runs a script of this repository with the pinned Node.js, installing the packages first where they are missing or old.
+# usage: with-node.sh SCRIPT.ts [ARG ...]   |   with-node.sh --bin TOOL [ARG ...]
+set -eu
+root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+stamp=$root/node_modules/.flotilla-installed
+modules=$root/node_modules
+
+if ! cmp -s "$root/package-lock.json" "$stamp"; then
+  echo "flotilla: installing packages (npm ci) ..." >&2
+  (cd "$root" && npm ci --no-audit --no-fund --loglevel=error >&2)
+  # Where npm blocks install scripts, the package "node" is there without its binary: fetch that one binary.
+  "$modules/.bin/node" --version >/dev/null 2>&1 || (cd "$root" && npm rebuild node --ignore-scripts=false >&2)
+  cp "$root/package-lock.json" "$stamp"
+fi
+
+export PATH="$modules/.bin:$PATH"
+export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$modules/.cache/compile}"
+if [ "$1" = --bin ]; then
+  shift
+  tool=$1
+  shift
+  exec "$modules/.bin/$tool" "$@"
+fi
+script=$1
+shift
+exec "$modules/.bin/node" "$root/$script" "$@"

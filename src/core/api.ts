@@ -1,0 +1,168 @@
+import type { ErrorCode } from './errors.ts'
+import type { Problem } from './problem.ts'
+import type { Quarantined, ReleaseRecord } from './release.ts'
+import type { ItemState, NodeAlive, NodeTarget } from './target.ts'
+import type { ItemChange, TreeItem } from './tree.ts'
+
+/** Requests and answers of the hub's HTTP API under /v1, as its client and its routes both see them. */
+
+export interface ErrorBody {
+  readonly error: {
+    readonly code: ErrorCode
+    readonly message: string
+    readonly hint?: string | undefined
+    readonly problems?: readonly Problem[] | undefined
+    /** Finds the request in the hub's log. */
+    readonly requestId?: string | undefined
+  }
+}
+
+/** Body of POST /v1/trees/:tree/releases: the whole new list of files, whose blobs the hub holds already. */
+export interface ReleaseRequest {
+  readonly kind: string
+  readonly files: readonly { readonly path: string; readonly size: number; readonly sha256: string }[]
+  readonly message: string
+  /** The release the caller looked at; if another one came in between, the answer is `LOST_RACE`. */
+  readonly base?: number | undefined
+  /** Keep the last good version of files that fail their checks, instead of refusing. */
+  readonly quarantine?: boolean | undefined
+  /** Go on although the guard says that too much would be removed. */
+  readonly confirmRemoval?: boolean | undefined
+  /** Check and compare, change nothing. */
+  readonly dryRun?: boolean | undefined
+}
+
+export interface ReleaseAnswer {
+  /** False when the contents equal the current release: nothing was changed. */
+  readonly changed: boolean
+  readonly release: ReleaseRecord
+  readonly changes: readonly ItemChange[]
+  readonly warnings: readonly Problem[]
+  readonly quarantined: readonly Quarantined[]
+}
+
+export interface RollbackRequest {
+  readonly to: number
+  readonly message?: string | undefined
+  readonly base?: number | undefined
+}
+
+export interface ActiveRequest {
+  readonly active: boolean
+  readonly message?: string | undefined
+}
+
+export interface ReloadRequest {
+  /** Dataset ids; absent means all. */
+  readonly datasets?: readonly string[] | undefined
+  readonly kind: 'reload' | 'clear-cache'
+  readonly flag?: 'soft' | 'bad-files' | 'hard' | undefined
+}
+
+export interface ReloadAnswer {
+  readonly revision: number
+}
+
+export interface HistoryAnswer {
+  readonly tree: string
+  /** Newest first. */
+  readonly releases: readonly ReleaseRecord[]
+}
+
+export interface DiffAnswer {
+  readonly tree: string
+  readonly from: number
+  readonly to: number
+  readonly files: readonly FileChange[]
+  readonly changes: readonly ItemChange[]
+}
+
+export interface FileChange {
+  readonly path: string
+  readonly change: 'added' | 'removed' | 'changed'
+}
+
+export interface ItemsAnswer {
+  readonly tree: string
+  readonly release: number
+  readonly items: readonly TreeItem[]
+}
+
+export type NodeLiveness = 'alive' | 'lost'
+
+export interface NodeAnswer {
+  readonly node: string
+  readonly liveness: NodeLiveness
+  readonly alive?: NodeAlive | undefined
+  readonly targets: Readonly<Record<string, NodeTarget>>
+}
+
+export interface StatusAnswer {
+  readonly tree: string
+  /** `in-step` only when every joined node is alive and proves the desired release. */
+  readonly state: 'in-step' | 'pending' | 'failed' | 'empty'
+  /** One sentence for people: `IN STEP r12, 3/3 nodes prove it`. */
+  readonly summary: string
+  readonly desired?: ReleaseRecord | undefined
+  readonly nodes: readonly NodeAnswer[]
+  /** What to type next, where something is not in step. */
+  readonly next?: string | undefined
+}
+
+export interface WhyAnswer {
+  readonly tree: string
+  readonly dataset: string
+  readonly item?: TreeItem | undefined
+  /** Releases that changed it, newest first, at most 20. */
+  readonly history: readonly {
+    readonly release: number
+    readonly author: string
+    readonly message: string
+    readonly atMs: number
+    readonly change: ItemChange
+  }[]
+  readonly nodes: readonly {
+    readonly node: string
+    readonly liveness: NodeLiveness
+    readonly state: ItemState | 'absent'
+    readonly problem?: Problem | undefined
+  }[]
+}
+
+export interface TokenInfo {
+  readonly id: string
+  readonly label: string
+  readonly scopes: readonly string[]
+  readonly createdAtMs: number
+  readonly expiresAtMs?: number | undefined
+  /** The node this token is the credential of. */
+  readonly node?: string | undefined
+}
+
+export interface CreateTokenRequest {
+  readonly label: string
+  readonly scopes: readonly string[]
+  readonly ttlMs?: number | undefined
+}
+
+/** The only answer that ever holds the token itself. */
+export interface CreateTokenAnswer extends TokenInfo {
+  readonly token: string
+}
+
+export interface JoinCodeAnswer {
+  readonly code: string
+  readonly expiresAtMs: number
+}
+
+export interface JoinRequest {
+  readonly code: string
+  readonly node: string
+  /** Take over the name of a node that joined before: its old credential ends. */
+  readonly replace?: boolean | undefined
+}
+
+export interface JoinAnswer {
+  readonly node: string
+  readonly token: string
+}

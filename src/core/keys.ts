@@ -1,0 +1,48 @@
+/**
+ * The only place that spells a key of the store.
+ *
+ *     desired/<tree>                     the release every node should serve
+ *     release/<tree>/<number>            history: one record per release
+ *     request/<tree>/<kind>/<dataset>    "do it again": its revision is the generation a node compares
+ *     node/<node>/joined                 written by the hub when the node joins
+ *     node/<node>/alive                  under the node's lease
+ *     node/<node>/target/<tree>          what the node staged, applied and serves
+ *     node/<node>/datasets/<tree>        the same, dataset by dataset
+ *     token/<id>  join/<id>  secret/<x>  never leave the hub
+ *     peer/key                           shared by the nodes, to fetch blobs from each other
+ */
+const NAME = /^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/
+
+/** Names of nodes and trees: 1 to 64 of `a-z 0-9 . _ -`, starting and ending with a letter or digit. */
+export function isName(text: string): boolean {
+  return NAME.test(text) && !text.includes('..')
+}
+
+const DIGITS = 10
+
+export const keys = {
+  desired: (tree: string) => `desired/${tree}`,
+  release: (tree: string, number: number) => `release/${tree}/${String(number).padStart(DIGITS, '0')}`,
+  releases: (tree: string) => `release/${tree}/`,
+  request: (tree: string, kind: string, dataset: string) => `request/${tree}/${kind}/${dataset}`,
+  requests: (tree: string) => `request/${tree}/`,
+  node: (node: string) => `node/${node}/`,
+  nodes: 'node/',
+  joined: (node: string) => `node/${node}/joined`,
+  alive: (node: string) => `node/${node}/alive`,
+  target: (node: string, tree: string) => `node/${node}/target/${tree}`,
+  datasets: (node: string, tree: string) => `node/${node}/datasets/${tree}`,
+  token: (id: string) => `token/${id}`,
+  tokens: 'token/',
+  join: (id: string) => `join/${id}`,
+  joins: 'join/',
+  secret: (name: string) => `secret/${name}`,
+  peerKey: 'peer/key',
+} as const
+
+/** Splits `node/<node>/<family>[/<tree>]`; undefined for any other key. */
+export function parseNodeKey(key: string): { node: string; family: string; tree: string | undefined } | undefined {
+  const [top, node, family, tree] = key.split('/')
+  if (top !== 'node' || node === undefined || family === undefined) return undefined
+  return { node, family, tree }
+}

@@ -1,0 +1,56 @@
+/** One finding of a check, at a place a person can open. `error` refuses a release, `warning` does not. */
+export interface Problem {
+  readonly severity: 'error' | 'warning'
+  /** A code of `PROBLEMS`; stable, and each has an entry in docs/reference/errors.md. */
+  readonly code: ProblemCode
+  /** Path of the file, relative to the source folder, forward slashes. */
+  readonly file: string
+  /** Both start at 1; a column counts characters. Absent when the file as a whole is meant. */
+  readonly line?: number
+  readonly column?: number
+  /** What is wrong, in one sentence without the place. */
+  readonly message: string
+  /** What to do about it. */
+  readonly hint?: string
+  /** The dataset it concerns, where that is known. */
+  readonly dataset?: string
+}
+
+/** Every finding a check can make. A code is never reused for something else. */
+export const PROBLEMS = {
+  XML_MALFORMED: 'The file is not well-formed XML.',
+  XML_DOCTYPE: 'The file has a DOCTYPE. ERDDAP stops at it, and entity definitions are an attack surface.',
+  XML_ENCODING: 'The bytes do not fit the declared encoding, or the encoding is not supported.',
+  XML_TOO_DEEP: 'Elements are nested deeper than any real definition.',
+  FILE_TOO_LARGE: 'The file is larger than the limit for a fragment.',
+  FILE_UNREADABLE: 'The file could not be read.',
+  FILE_NAME: 'The file name cannot be carried to every node.',
+  TAG_UNKNOWN_TOP: 'A top-level tag that ERDDAP does not know. It would stop reading the whole file there.',
+  TAG_UNKNOWN: 'A tag that ERDDAP does not know for this type of dataset. It would stop reading the whole file there.',
+  TAG_VERSION: 'A tag that is newer than the ERDDAP version of a node.',
+  ID_MISSING: 'A dataset without a datasetID.',
+  ID_ILLEGAL: 'A datasetID that ERDDAP refuses, or that could name another file.',
+  ID_DUPLICATE: 'The same datasetID in two places. ERDDAP would use one of them and skip the other.',
+  TYPE_MISSING: 'A dataset without a type.',
+  TYPE_UNKNOWN: 'A dataset type that ERDDAP does not have.',
+  ROOT_WRAPPER: 'A fragment wrapped in <erddapDatasets>. Only the template may have that root.',
+  ATTRIBUTE_GT: 'A raw ">" in an attribute value. ERDDAP ends the tag there.',
+  TEMPLATE_ROOT: 'The template has no <erddapDatasets> root, or the root has attributes.',
+  MANIFEST_INVALID: 'The manifest of the source folder is not valid.',
+  MANIFEST_MISSING_FILE: 'The manifest lists a file that is not there.',
+  MANIFEST_UNLISTED: 'A fragment that the manifest does not list. It is left out.',
+  NODE_VALUE_UNKNOWN: 'The fragment uses ${node.…} with a name that a node does not define.',
+  NODE_VALUE_SYNTAX: 'A ${node.…} that is not written as ${node.name}.',
+  ENV_SUBSTITUTION: 'ERDDAP 2.29 and later would replace this ${…} from its own environment.',
+  PATH_MISSING: 'A folder or file that the definition names does not exist on this node.',
+  EMPTY: 'No dataset was found in the source folder.',
+} as const
+
+export type ProblemCode = keyof typeof PROBLEMS
+
+/** `path:line:column`, as editors and terminals link it. */
+export function placeOf(problem: Pick<Problem, 'file' | 'line' | 'column'>): string {
+  const { file, line, column } = problem
+  if (line === undefined) return file
+  return column === undefined ? `${file}:${line}` : `${file}:${line}:${column}`
+}

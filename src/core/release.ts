@@ -1,0 +1,46 @@
+import type { Problem } from './problem.ts'
+
+/** Value of `desired/<tree>`: what every node should serve. */
+export interface Desired {
+  readonly release: number
+  /** SHA-256 of the manifest's blob. */
+  readonly manifest: string
+}
+
+/** Value of `release/<tree>/<number>`. Numbers of a tree start at 1 and have no gaps; a record never changes. */
+export interface ReleaseRecord {
+  readonly tree: string
+  readonly number: number
+  readonly manifest: string
+  readonly author: string
+  readonly message: string
+  readonly atMs: number
+  /** The release this one's contents were taken back from. */
+  readonly rollbackTo?: number
+  /** Files whose last good version was kept because the new one failed its checks. */
+  readonly quarantined?: readonly Quarantined[]
+  readonly items: number
+  readonly changes: { readonly added: number; readonly removed: number; readonly changed: number }
+}
+
+export interface Quarantined {
+  readonly path: string
+  readonly problem: Problem
+  /** The release the kept version comes from; absent when there was none and the file is left out. */
+  readonly keptFrom?: number
+}
+
+/** Value of `request/<tree>/<kind>/<item>`: do once more what no change of the release asks for. */
+export interface Request {
+  readonly kind: 'reload' | 'clear-cache'
+  /** A dataset id, or `*` for all. */
+  readonly item: string
+  readonly flag?: 'soft' | 'bad-files' | 'hard'
+  readonly author: string
+  readonly atMs: number
+}
+
+/** A request with its generation: the revision of the store that wrote it. */
+export interface PendingRequest extends Request {
+  readonly generation: number
+}

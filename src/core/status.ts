@@ -1,0 +1,75 @@
+import type { NodeAnswer, StatusAnswer } from './api.ts'
+import { parseNodeKey } from './keys.ts'
+import type { ReleaseRecord } from './release.ts'
+import type { Entry } from './store.ts'
+import type { NodeAlive, NodeTarget } from './target.ts'
+
+/** What the entries under `node/` say, node by node, sorted by name. A node is alive while its lease holds. */
+export function nodesOf(entries: readonly Entry[]): readonly NodeAnswer[] {
+  const nodes = new Map<string, { alive?: NodeAlive; targets: Record<string, NodeTarget> }>()
+  for (const entry of entries) {
+    const at = parseNodeKey(entry.key)
+    if (at === undefined) continue
+    const node = nodes.get(at.node) ?? { targets: {} }
+    if (at.family === 'alive') node.alive = JSON.parse(entry.value) as NodeAlive
+    if (at.family === 'target' && at.tree !== undefined) node.targets[at.tree] = JSON.parse(entry.value) as NodeTarget
+    nodes.set(at.node, node)
+  }
+  return [...nodes.entries()]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([node, { alive, targets }]) => ({ node, liveness: alive === undefined ? 'lost' : 'alive', alive, targets }))
+}
+
+/** One sentence and one state for a tree. Says "in step" only of what every node proves. */
+export function statusOf(tree: string, desired: ReleaseRecord | undefined, nodes: readonly NodeAnswer[]): StatusAnswer {
+  const base = { tree, desired, nodes }
+  if (desired === undefined) {
+    return {
+      ...base,
+      state: 'empty',
+      summary: `NOTHING RELEASED in ${tree}`,
+      next: 'flotilla datasets release DIR -m "first release"',
+    }
+  }
+  if (nodes.length === 0) {
+    return { ...base, state: 'empty', summary: `NO NODES for r${desired.number}`, next: 'flotilla token join-code' }
+  }
+  const proved = nodes.filter((node) => proves(node, tree, desired.number))
+  const count = `${proved.length}/${nodes.length} nodes prove it`
+  if (proved.length === nodes.length)
+    return { ...base, state: 'in-step', summary: `IN STEP r${desired.number}, ${count}` }
+  const troubled = nodes.find((node) => isTroubled(node, tree))
+  if (troubled !== undefined) {
+    return {
+      ...base,
+      state: 'failed',
+      summary: `NOT IN STEP r${desired.number}, ${count}; ${reason(troubled, tree)}`,
+      next: advice(troubled, tree),
+    }
+  }
+  return { ...base, state: 'pending', summary: `PENDING r${desired.number}, ${count}`, next: 'flotilla status --watch' }
+}
+
+function proves(node: NodeAnswer, tree: string, release: number): boolean {
+  const target = node.targets[tree]
+  return node.liveness === 'alive' && target?.state === 'in-step' && target.served === release
+}
+
+function isTroubled(node: NodeAnswer, tree: string): boolean {
+  return node.liveness === 'lost' || node.targets[tree]?.state === 'failed'
+}
+
+function reason(node: NodeAnswer, tree: string): string {
+  if (node.liveness === 'lost') return `${node.node} is lost`
+  const target = node.targets[tree]
+  const item = Object.entries(target?.troubled ?? {}).find(([, report]) => report.problem !== undefined)
+  const problem = target?.error ?? item?.[1].problem
+  const what = item === undefined || target?.error !== undefined ? '' : `${item[0]}: `
+  return `${node.node}: ${what}${problem?.message ?? 'failed'}`
+}
+
+function advice(node: NodeAnswer, tree: string): string {
+  if (node.liveness === 'lost') return `start the agent on ${node.node}: flotilla agent`
+  const dataset = Object.keys(node.targets[tree]?.troubled ?? {})[0]
+  return dataset === undefined ? `flotilla status --json` : `flotilla why ${dataset}`
+}

@@ -1,0 +1,96 @@
+import type { Op } from './op.ts'
+import type { Problem } from './problem.ts'
+import type { PendingRequest } from './release.ts'
+import type { FileTree, Manifest } from './tree.ts'
+
+/** A release whose every byte lies on this node. */
+export interface StagedRelease {
+  readonly number: number
+  readonly manifest: Manifest
+  readonly tree: FileTree
+  readonly requests: readonly PendingRequest[]
+}
+
+/**
+ * One thing on one node that is kept in step: an ERDDAP, a GeoServer, a file tree, a proxy configuration.
+ *
+ * The agent runs, whenever something may have changed: prepare (once per release), then
+ * observe → plan → apply each step → observe … until the plan is empty. A plan holds only what can be done now; what must
+ * wait for the application (a load that runs) is left out and shows in the report as pending, so nothing is kept
+ * in memory between rounds and a crash at any point is followed by the same plan again.
+ */
+export interface Target<Prepared = unknown, Actual = unknown, Step = unknown> {
+  readonly kind: string
+
+  /** Builds what should be there. Changes nothing that the application reads. Throws `PREPARE_FAILED` with problems. */
+  prepare(release: StagedRelease, op?: Op): Promise<Prepared>
+
+  /** What is there, in files and in the running application. An application that is down is an answer, not an error. */
+  observe(prepared: Prepared, op?: Op): Promise<Actual>
+
+  /** Pure: no clock, no I/O. Steps are in the order they must run. */
+  plan(prepared: Prepared, actual: Actual): readonly Step[]
+
+  /** Idempotent: a step cut short by a crash is safe to run again. */
+  apply(step: Step, op?: Op): Promise<void>
+
+  /** Pure: what to tell the cluster. Says `served` only of what `actual` proves. */
+  report(prepared: Prepared, actual: Actual): TargetReport
+}
+
+export type TargetState =
+  /** Everything is proved to be served. */
+  | 'in-step'
+  /** Written; the application is loading, or has not been asked yet. */
+  | 'pending'
+  /** Written; the application is not running, so nothing can be proved. */
+  | 'unproved'
+  /** Something failed: `error` or the items say what. */
+  | 'failed'
+
+export interface TargetReport {
+  readonly state: TargetState
+  /** Release numbers; 0 for none. `served` is the newest release of which every item is proved. */
+  readonly staged: number
+  readonly applied: number
+  readonly served: number
+  readonly error?: Problem
+  /** Version of the application, where it answers. */
+  readonly version?: string
+  readonly progress: { readonly done: number; readonly total: number }
+  /** Every item by id. */
+  readonly items: Readonly<Record<string, ItemReport>>
+}
+
+export type ItemState = 'served' | 'loading' | 'failed' | 'unproved' | 'inactive'
+
+export interface ItemReport {
+  readonly state: ItemState
+  readonly problem?: Problem
+}
+
+/** Value of `node/<node>/alive`. */
+export interface NodeAlive {
+  readonly node: string
+  /** Version of Flotilla. */
+  readonly version: string
+  readonly startedAtMs: number
+  /** Names this node defines for `${node.…}`. */
+  readonly values: readonly string[]
+  /** Where other nodes may fetch blobs, if it serves them. */
+  readonly peerUrl?: string
+}
+
+/** Value of `node/<node>/target/<tree>`: the report without its items, with times. */
+export interface NodeTarget extends Omit<TargetReport, 'items'> {
+  readonly kind: string
+  readonly atMs: number
+  /** Items that are not served, at most 100, for `status`. */
+  readonly troubled: Readonly<Record<string, ItemReport>>
+}
+
+/** Value of `node/<node>/datasets/<tree>`: state by item id, in the order of the report. */
+export interface NodeDatasets {
+  readonly applied: number
+  readonly items: Readonly<Record<string, ItemState>>
+}

@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto'
+import { constants, type PathLike } from 'node:fs'
+import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { FlotillaError } from '../core/errors.ts'
+import type { Op } from '../core/op.ts'
+
+export type Written = 'changed' | 'unchanged'
+
+/** Temporary names start with this, so that scanners and cleaners know them. */
+export const TEMPORARY_PREFIX = '.flotilla-tmp-'
+
+/**
+ * Puts `content` at `path` so that a reader, and a crash at any point, sees the old file or the new one, whole.
+ * Compares first: equal bytes are left untouched. The directory must exist.
+ * Rejects with `DISK_FULL` when there is no room; the old file is then still there.
+ */
+export async function writeAtomic(
+  path: string,
+  content: Uint8Array | string | readonly Uint8Array[],
+  options: Op & { readonly mode?: number } = {},
+): Promise<Written> {
+  const chunks =
+    typeof content === 'string' ? [Buffer.from(content)] : content instanceof Uint8Array ? [content] : content
+  if (await holds(path, chunks)) return 'unchanged'
+  const temporary = join(dirname(path), `${TEMPORARY_PREFIX}${basename(path)}-${randomBytes(6).toString('hex')}`)
+  try {
+    await writeSynced(temporary, chunks, options)
+    options.signal?.throwIfAborted()
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw asDiskFull(error, path)
+  }
+  await syncDirectory(dirname(path))
+  return 'changed'
+}
+
+/** Makes a rename, creation or removal in `directory` survive a power loss. */
+export async function syncDirectory(directory: PathLike): Promise<void> {
+  const handle = await open(directory, constants.O_RDONLY)
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Turns ENOSPC and EDQUOT into the error that says so; returns anything else as it was. */
+export function asDiskFull(error: unknown, path: string): unknown {
+  const code = (error as NodeJS.ErrnoException).code
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error
+  return new FlotillaError('DISK_FULL', `no room to write ${path}`, {
+    file: path,
+    hint: 'Free some space; it is tried again by itself.',
+    cause: error,
+  })
+}
+
+async function writeSynced(path: string, chunks: readonly Uint8Array[], options: { mode?: number }): Promise<void> {
+  const handle = await open(path, 'wx', options.mode ?? 0o644)
+  try {
+    await writeAll(handle, chunks)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function writeAll(handle: FileHandle, chunks: readonly Uint8Array[]): Promise<void> {
+  const GROUP = 512
+  for (let start = 0; start < chunks.length; start += GROUP) {
+    const group = chunks.slice(start, start + GROUP)
+    const size = group.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+    const { bytesWritten } = await handle.writev(group)
+    if (bytesWritten !== size) await handle.writeFile(Buffer.concat(group).subarray(bytesWritten))
+  }
+}
+
+async function holds(path: string, chunks: readonly Uint8Array[]): Promise<boolean> {
+  let handle: FileHandle
+  try {
+    handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  } catch {
+    return false
+  }
+  let current: Buffer
+  try {
+    const size = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+    const stat = await handle.stat()
+    if (!stat.isFile() || stat.size !== size) return false
+    current = await readFile(handle)
+  } finally {
+    await handle.close()
+  }
+  let offset = 0
+  for (const chunk of chunks) {
+    if (current.compare(chunk, 0, chunk.byteLength, offset, offset + chunk.byteLength) !== 0) return false
+    offset += chunk.byteLength
+  }
+  return offset === current.byteLength
+}
