@@ -55,6 +55,8 @@ export interface TargetReport {
   readonly applied: number
   readonly served: number
   readonly error?: Problem
+  /** What a person should look at although nothing failed, such as paths that are missing on this node; at most 20. */
+  readonly warnings: readonly Problem[]
   /** Version of the application, where it answers. */
   readonly version?: string
   readonly progress: { readonly done: number; readonly total: number }
