@@ -1,0 +1,89 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { promisify } from 'node:util'
+import { test, type TestAPI } from 'vitest'
+
+/** What a test needs of the machine, beyond Node.js. */
+export interface Needs {
+  /** The licensed collections of `../shared/fixtures`. */
+  readonly fixtures?: boolean
+  /** The superuser's rights. */
+  readonly root?: boolean
+  /** Programs on the PATH; missing ones are installed from the system's packages where root and apt allow. */
+  readonly tools?: readonly Tool[]
+  /** Long runs: only with FLOTILLA_SOAK=1. */
+  readonly soak?: boolean
+}
+
+/** Program → the package of Debian that has it. */
+const PACKAGES = {
+  strace: 'strace',
+  fish: 'fish',
+  zsh: 'zsh',
+  bash: 'bash',
+  faketime: 'faketime',
+  java: 'default-jre-headless',
+} as const
+
+export type Tool = keyof typeof PACKAGES
+
+const REPOSITORY = join(import.meta.dirname, '../..')
+
+/** Where the licensed fixtures lie; tests that read them start with `needs({ fixtures: true })`. */
+export const FIXTURES = process.env['FLOTILLA_FIXTURES'] ?? join(REPOSITORY, '../shared/fixtures')
+
+/** Skipped reasons that start with this are skipped on purpose, also in CI. */
+export const OPT_IN = 'opt-in'
+
+/**
+ * Vitest's `test`, for tests that need something of the machine: `const test = await needs({ tools: ['strace'] })`.
+ * Where the need is missing, every such test is skipped by name with the reason; with CI=true it fails instead.
+ */
+export async function needs(wanted: Needs): Promise<TestAPI> {
+  const reason = await missing(wanted)
+  if (reason === undefined) return test
+  if (process.env['CI'] === 'true' && !reason.startsWith(OPT_IN)) {
+    return test.extend('need', { auto: true }, (): undefined => {
+      throw new Error(`in CI nothing may be skipped: ${reason}`)
+    }) as unknown as TestAPI
+  }
+  return test.extend('need', { auto: true }, ({ skip }): undefined => skip(reason)) as unknown as TestAPI
+}
+
+async function missing(wanted: Needs): Promise<string | undefined> {
+  if (wanted.soak === true && process.env['FLOTILLA_SOAK'] !== '1') return `${OPT_IN}: set FLOTILLA_SOAK=1`
+  if (wanted.fixtures === true && !existsSync(FIXTURES)) return `the fixtures are not at ${FIXTURES}`
+  if (wanted.root === true && !isRoot()) return 'needs root'
+  const absent = (wanted.tools ?? []).filter((tool) => !onPath(tool))
+  return absent.length === 0 ? undefined : install(absent)
+}
+
+/** Installs the packages of `tools`; answers why it could not. */
+async function install(tools: readonly Tool[]): Promise<string | undefined> {
+  const names = tools.join(', ')
+  if (!isRoot()) return `${names} not installed, and installing needs root`
+  if (!onPath('apt-get')) return `${names} not installed, and there is no apt-get`
+  const packages = tools.map((tool) => PACKAGES[tool])
+  const options = ['-o', 'DPkg::Lock::Timeout=300', '-y', '--no-install-recommends', 'install', ...packages]
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const apt = promisify(execFile)
+  try {
+    await apt('apt-get', options, { env }).catch(async () => {
+      await apt('apt-get', ['-o', 'DPkg::Lock::Timeout=300', 'update'], { env })
+      await apt('apt-get', options, { env })
+    })
+  } catch {
+    return `${names} not installed, and apt-get could not install ${packages.join(' ')}`
+  }
+  const absent = tools.filter((tool) => !onPath(tool))
+  return absent.length === 0 ? undefined : `${absent.join(', ')} still missing after apt-get install`
+}
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0
+}
+
+function onPath(program: string): boolean {
+  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)))
+}
