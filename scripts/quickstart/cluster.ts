@@ -1,0 +1,93 @@
+import { cpSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Narrator } from './narrator.ts'
+import { type CommandResult, Processes, run } from './processes.ts'
+
+export interface DemoNode {
+  readonly name: string
+  readonly url: string
+  readonly contentDir: string
+  readonly bigParentDir: string
+}
+
+/** A hub and three nodes on loopback, each node beside its own ERDDAP stand-in, all in one temporary folder. */
+export class Cluster {
+  readonly nodes: DemoNode[] = []
+  readonly source: string
+  readonly #root: string
+  readonly #folder: string
+  readonly #narrator: Narrator
+  readonly #processes: Processes
+  #url = ''
+
+  constructor(root: string, folder: string, narrator: Narrator) {
+    this.#root = root
+    this.#folder = folder
+    this.#narrator = narrator
+    this.source = join(folder, 'datasets.d')
+    const logs = join(folder, 'logs')
+    mkdirSync(logs, { recursive: true })
+    this.#processes = new Processes(root, logs)
+  }
+
+  get tokenFile(): string {
+    return join(this.#folder, 'hub', 'admin.token')
+  }
+
+  get url(): string {
+    return this.#url
+  }
+
+  async startHub(): Promise<void> {
+    cpSync(join(this.#root, 'examples/collection/datasets.d'), this.source, { recursive: true })
+    const args = ['up', '--data', join(this.#folder, 'hub'), '--listen', '127.0.0.1:0']
+    this.#narrator.command(args)
+    this.#url = await this.#processes.start('hub', 'src/bin.ts', args, /(http:\/\/127\.0\.0\.1:\d+)/)
+  }
+
+  async startNode(name: string): Promise<void> {
+    const at = join(this.#folder, name)
+    const contentDir = join(at, 'content')
+    const bigParentDir = join(at, 'bigParent')
+    for (const directory of [contentDir, bigParentDir]) mkdirSync(directory, { recursive: true })
+    const data = join(this.#root, 'examples/collection/data')
+    const directories = ['--content-dir', contentDir, '--big-parent-dir', bigParentDir]
+    const erddap = await this.#processes.start(
+      `erddap-${name}`,
+      'standin/erddap/main.ts',
+      [...directories, '--listen', '127.0.0.1:0', '--poll-ms', '1000'],
+      /(http:\/\/\S+)/,
+    )
+    const { stdout } = await this.flotilla(['token', 'join-code', '--json'], 'quiet')
+    const { code } = JSON.parse(stdout) as { code: string }
+    const join_ = [
+      'join',
+      this.#url,
+      code,
+      '--node',
+      name,
+      '--state',
+      join(at, 'state'),
+      ...directories,
+      '--erddap-url',
+      erddap,
+      '--value',
+      `data=${data}`,
+    ]
+    await this.#processes.start(`agent-${name}`, 'src/bin.ts', join_, /joined/i)
+    this.nodes.push({ name, url: erddap, contentDir, bigParentDir })
+  }
+
+  /** Runs a command of the tool against this cluster, shown with its output unless `quiet`. */
+  async flotilla(args: readonly string[], show: 'show' | 'quiet' = 'show'): Promise<CommandResult> {
+    if (show === 'show') this.#narrator.command(args)
+    const env = { FLOTILLA_URL: this.#url, FLOTILLA_TOKEN_FILE: this.tokenFile }
+    const result = await run(this.#root, args, env, this.#folder)
+    if (show === 'show') this.#narrator.output(result.stdout + result.stderr)
+    return result
+  }
+
+  async stop(): Promise<void> {
+    await this.#processes.stopAll()
+  }
+}

@@ -1,0 +1,74 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { appendFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+/** The programs of the quickstart: started with their output in a log file, stopped together, newest first. */
+export class Processes {
+  readonly #running: { name: string; child: ChildProcess }[] = []
+  readonly #root: string
+  readonly #logs: string
+
+  constructor(root: string, logs: string) {
+    this.#root = root
+    this.#logs = logs
+  }
+
+  /** Starts `node script …args` and resolves with the first match of `ready` in a line of its output. */
+  async start(name: string, script: string, args: readonly string[], ready: RegExp): Promise<string> {
+    const child = spawn(process.execPath, [join(this.#root, script), ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#running.push({ name, child })
+    const log = join(this.#logs, `${name}.log`)
+    return await new Promise<string>((resolve, reject) => {
+      for (const stream of [child.stdout, child.stderr]) {
+        createInterface({ input: stream }).on('line', (line) => {
+          appendFileSync(log, `${line}\n`)
+          const match = ready.exec(line)
+          if (match !== null) resolve(match[1] ?? match[0])
+        })
+      }
+      child.once('error', reject)
+      child.once('exit', (code) => reject(new Error(`${name} ended with code ${code} before it was ready; see ${log}`)))
+    })
+  }
+
+  async stopAll(): Promise<void> {
+    for (const { child } of this.#running.toReversed()) {
+      if (child.exitCode !== null || child.signalCode !== null) continue
+      const ended = once(child, 'exit')
+      child.kill('SIGTERM')
+      const force = setTimeout(() => child.kill('SIGKILL'), 5000)
+      await ended
+      clearTimeout(force)
+    }
+  }
+}
+
+export interface CommandResult {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a command of the tool to its end. */
+export async function run(
+  root: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  cwd: string,
+): Promise<CommandResult> {
+  const child = spawn(process.execPath, [join(root, 'src/bin.ts'), ...args], {
+    env: { ...process.env, ...env },
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
+  return { code: child.exitCode ?? 1, stdout, stderr }
+}
+
+async function text(stream: NodeJS.ReadableStream): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array))
+  return Buffer.concat(chunks).toString('utf8')
+}
