@@ -1,4 +1,4 @@
-const colour = process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined
+const colour = process.stdout.isTTY && process.env['NO_COLOR'] === undefined
 const paint = (code: number, text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text)
 
 /** Tells the story of the quickstart on the terminal, and remembers what did not hold. */
