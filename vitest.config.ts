@@ -10,10 +10,10 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 60_000,
     projects: [
-      project('unit', ['src/**/*.test.ts', 'standin/**/*.test.ts', 'scripts/**/*.test.ts', 'test/*.test.ts']),
-      project('contract', ['test/contract/*.test.ts']),
-      project('sim', ['test/sim/*.test.ts']),
-      project('e2e', ['test/e2e/*.test.ts']),
+      project('unit', ['{src,standin,scripts,bench}/**/*.test.ts', 'test/*.test.ts', 'test/fault/**/*.test.ts']),
+      project('contract', ['test/contract/**/*.test.ts']),
+      project('sim', ['test/sim/**/*.test.ts']),
+      project('e2e', ['test/e2e/**/*.test.ts']),
     ],
   },
 })

@@ -1,0 +1,106 @@
+import { posix } from 'node:path'
+
+/** What each part of src/ may import, besides itself. `*` in a name is one adapter folder, an island. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  lib: ['core'],
+  'store/*': ['core', 'lib'],
+  'bus/*': ['core', 'lib'],
+  'objects/*': ['core', 'lib'],
+  'targets/*': ['core', 'lib'],
+  'store/registry.ts': ['core', 'lib', 'store/*'],
+  'targets/registry.ts': ['core', 'lib', 'targets/*'],
+  releases: ['core', 'lib'],
+  client: ['core', 'lib'],
+  agent: ['core', 'lib', 'releases', 'client'],
+  hub: ['core', 'lib', 'releases'],
+  config: ['core', 'lib', 'store/registry.ts', 'targets/registry.ts'],
+  cli: ['core', 'lib', 'config', 'client', 'app'],
+  app: [
+    'core',
+    'lib',
+    'store/*',
+    'store/registry.ts',
+    'bus/*',
+    'objects/*',
+    'targets/*',
+    'targets/registry.ts',
+    'releases',
+    'client',
+    'agent',
+    'hub',
+    'config',
+  ],
+  'bin.ts': ['cli'],
+}
+
+/** Packages that only one part may use, so that another can take their place. Any other package is free. */
+const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  commander: ['cli'],
+  fastify: ['hub'],
+  'fastify-type-provider-zod': ['hub'],
+  '@fastify/swagger': ['hub'],
+  'prom-client': ['hub'],
+  pino: ['lib'],
+  'node:sqlite': ['store/*'],
+  saxes: ['targets/*'],
+  'libxml2-wasm': ['targets/*'],
+}
+
+const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*['"]([^'"]+)['"]/g
+
+interface Place {
+  readonly part: string
+  readonly unit: string
+}
+
+/**
+ * Every import that does not point down the layers, as one sentence.
+ * `files`: path relative to the repository's root → source. Looks at src/ and standin/, tests aside.
+ */
+export function violations(files: ReadonlyMap<string, string>): readonly string[] {
+  const bad: string[] = []
+  for (const [path, source] of files) {
+    if (!path.endsWith('.ts') || path.endsWith('.test.ts')) continue
+    for (const [, target = ''] of source.matchAll(IMPORT)) {
+      const why = path.startsWith('standin/') ? standinRule(path, target) : sourceRule(path, target)
+      if (why !== undefined) bad.push(`${path} may not import ${target}: ${why}`)
+    }
+  }
+  return bad
+}
+
+/** The stand-in is judge of the ERDDAP target, so it may not share its code. */
+function standinRule(path: string, target: string): string | undefined {
+  if (!target.startsWith('.')) return undefined
+  const to = posix.join(posix.dirname(path), target)
+  if (to.startsWith('standin/') || to.startsWith('src/core/') || to.startsWith('src/lib/')) return undefined
+  return 'the stand-in uses core and lib only'
+}
+
+function sourceRule(path: string, target: string): string | undefined {
+  if (!path.startsWith('src/')) return undefined
+  const from = locate(path)
+  const allowed = ALLOWED[from.part]
+  if (allowed === undefined) return `${from.part} has no rule in the table of layers`
+  if (!target.startsWith('.')) return packageRule(from.part, target)
+  const to = locate(posix.join(posix.dirname(path), target))
+  if (to.unit === from.unit || allowed.includes(to.part)) return undefined
+  return `${from.part} may import ${allowed.join(', ') || 'nothing'}`
+}
+
+function packageRule(part: string, target: string): string | undefined {
+  if (part === 'core') return 'core is pure'
+  const only = PACKAGES[target.startsWith('@') ? target : (target.split('/')[0] ?? target)]
+  return only === undefined || only.includes(part) ? undefined : `only ${only.join(', ')} uses it`
+}
+
+/** `src/store/sqlite/lease.ts` is part `store/*`, unit `store/sqlite`; `src/hub/routes/kv.ts` is part and unit `hub`. */
+function locate(path: string): Place {
+  const [, top = '', second = '', ...rest] = path.split('/')
+  if (`${top}/*` in ALLOWED) {
+    const unit = `${top}/${second}`
+    return rest.length > 0 ? { part: `${top}/*`, unit } : { part: unit, unit }
+  }
+  return { part: top, unit: top }
+}
