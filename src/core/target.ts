@@ -1,5 +1,6 @@
+import type { ErrorCode } from './errors.ts'
 import type { Op } from './op.ts'
-import type { Problem } from './problem.ts'
+import type { Problem, ProblemCode } from './problem.ts'
 import type { PendingRequest } from './release.ts'
 import type { FileTree, Manifest } from './tree.ts'
 
@@ -54,7 +55,7 @@ export interface TargetReport {
   readonly staged: number
   readonly applied: number
   readonly served: number
-  readonly error?: Problem
+  readonly error?: TargetError
   /** What a person should look at although nothing failed, such as paths that are missing on this node; at most 20. */
   readonly warnings: readonly Problem[]
   /** Version of the application, where it answers. */
@@ -62,6 +63,12 @@ export interface TargetReport {
   readonly progress: { readonly done: number; readonly total: number }
   /** Every item by id. */
   readonly items: Readonly<Record<string, ItemReport>>
+}
+
+/** Why a target stands still: a finding in the release's files, or an error of the node, which has no place in them. */
+export interface TargetError extends Partial<Omit<Problem, 'code' | 'message' | 'severity'>> {
+  readonly code: ProblemCode | ErrorCode
+  readonly message: string
 }
 
 export type ItemState = 'served' | 'loading' | 'failed' | 'unproved' | 'inactive'
@@ -77,6 +84,8 @@ export interface NodeAlive {
   /** Version of Flotilla. */
   readonly version: string
   readonly startedAtMs: number
+  /** Random, made once per state folder: tells an agent that was restarted from a second one of the same name. */
+  readonly instance: string
   /** Names this node defines for `${node.…}`. */
   readonly values: readonly string[]
   /** Where other nodes may fetch blobs, if it serves them. */
