@@ -1,6 +1,7 @@
 import type { ErrorCode } from './errors.ts'
 import type { Problem } from './problem.ts'
 import type { Quarantined, ReleaseRecord } from './release.ts'
+import type { Entry } from './store.ts'
 import type { ItemState, NodeAlive, NodeTarget } from './target.ts'
 import type { ItemChange, TreeItem } from './tree.ts'
 
@@ -165,4 +166,40 @@ export interface JoinRequest {
 export interface JoinAnswer {
   readonly node: string
   readonly token: string
+}
+
+export interface NodesAnswer {
+  readonly nodes: readonly NodeAnswer[]
+}
+
+export interface TokensAnswer {
+  readonly tokens: readonly TokenInfo[]
+}
+
+/** Which of these blobs the hub does not hold. */
+export interface MissingRequest {
+  readonly sha256: readonly string[]
+}
+
+export interface MissingAnswer {
+  readonly missing: readonly string[]
+}
+
+/** Of /healthz and /readyz, which need no token. */
+export interface HealthAnswer {
+  readonly status: 'ok' | 'ready'
+}
+
+/** Of GET /v1/store/entry; without `entry` when the key is absent. */
+export interface EntryAnswer {
+  readonly entry?: Entry | undefined
+}
+
+export interface LeaseRequest {
+  readonly ttlMs: number
+}
+
+/** The id of a lease as its owner knows it: it is worth nothing to another token. */
+export interface LeaseAnswer {
+  readonly id: string
 }

@@ -1,0 +1,206 @@
+import type {
+  ActiveRequest,
+  CreateTokenAnswer,
+  CreateTokenRequest,
+  DiffAnswer,
+  HealthAnswer,
+  HistoryAnswer,
+  ItemsAnswer,
+  JoinAnswer,
+  JoinCodeAnswer,
+  JoinRequest,
+  MissingAnswer,
+  NodesAnswer,
+  ReleaseAnswer,
+  ReleaseRequest,
+  ReloadAnswer,
+  ReloadRequest,
+  RollbackRequest,
+  StatusAnswer,
+  TokenInfo,
+  TokensAnswer,
+  WhyAnswer,
+} from '../core/api.ts'
+import { isError } from '../core/errors.ts'
+import type { Op } from '../core/op.ts'
+import type { ReleaseRecord } from '../core/release.ts'
+import { apiPath, HubConnection, type HubConnectionOptions } from '../lib/hub-connection.ts'
+
+/** A file pushed by itself; the rest of the tree stays as it is. */
+export interface FilePush extends Op {
+  readonly message?: string | undefined
+  /** Go on although the guard says that too much would be removed. */
+  readonly confirmRemoval?: boolean | undefined
+}
+
+const LOOK_FIRST = 'It is not known whether it was done: look at the history or the status, then decide again.'
+
+/**
+ * The hub's API, one method a call. Every method rejects with the `FlotillaError` the hub answers, or `UNREACHABLE`.
+ * Nothing is tried again by itself: a call that changes something and was lost on the way says that it may have been done.
+ */
+export class HubClient {
+  readonly #hub: HubConnection
+
+  constructor(options: HubConnectionOptions) {
+    this.#hub = new HubConnection(options)
+  }
+
+  get url(): string {
+    return this.#hub.url
+  }
+
+  close(): void {
+    this.#hub.close()
+  }
+
+  /** Rejects with `NOT_READY` while the hub cannot reach its store. Needs no token. */
+  ready(op?: Op): Promise<HealthAnswer> {
+    return this.#hub.json({ method: 'GET', path: '/readyz', ...op })
+  }
+
+  whoami(op?: Op): Promise<TokenInfo> {
+    return this.#get(['whoami'], {}, op)
+  }
+
+  status(tree: string, op?: Op): Promise<StatusAnswer> {
+    return this.#get(['status'], { tree }, op)
+  }
+
+  nodes(op?: Op): Promise<NodesAnswer> {
+    return this.#get(['nodes'], {}, op)
+  }
+
+  /** Removes what the cluster knows of a node, and ends its credential. */
+  async forgetNode(node: string, op?: Op): Promise<void> {
+    await this.#delete(['nodes', node], {}, op)
+  }
+
+  release(tree: string, request: ReleaseRequest, op?: Op): Promise<ReleaseAnswer> {
+    return this.#post(['trees', tree, 'releases'], request, op)
+  }
+
+  /** Newest first; as many as the hub allows when there is no `limit`. */
+  history(tree: string, limit?: number, op?: Op): Promise<HistoryAnswer> {
+    return this.#get(['trees', tree, 'releases'], { limit }, op)
+  }
+
+  releaseRecord(tree: string, number: number, op?: Op): Promise<ReleaseRecord> {
+    return this.#get(['trees', tree, 'releases', number], {}, op)
+  }
+
+  rollback(tree: string, request: RollbackRequest, op?: Op): Promise<ReleaseAnswer> {
+    return this.#post(['trees', tree, 'rollback'], request, op)
+  }
+
+  diff(tree: string, from: number, to: number, op?: Op): Promise<DiffAnswer> {
+    return this.#get(['trees', tree, 'diff'], { from, to }, op)
+  }
+
+  /** Of the current release when there is no number. */
+  items(tree: string, release?: number, op?: Op): Promise<ItemsAnswer> {
+    return this.#get(['trees', tree, 'datasets'], { release }, op)
+  }
+
+  why(tree: string, dataset: string, op?: Op): Promise<WhyAnswer> {
+    return this.#get(['trees', tree, 'datasets', dataset, 'why'], {}, op)
+  }
+
+  setActive(tree: string, dataset: string, request: ActiveRequest, op?: Op): Promise<ReleaseAnswer> {
+    return this.#post(['trees', tree, 'datasets', dataset, 'active'], request, op)
+  }
+
+  /** "Do it again": reload datasets, or clear their caches. */
+  request(tree: string, request: ReloadRequest, op?: Op): Promise<ReloadAnswer> {
+    return this.#post(['trees', tree, 'requests'], request, op)
+  }
+
+  /** Releases the tree with this one file new or changed. */
+  putFile(tree: string, path: string, content: Uint8Array, options: FilePush = {}): Promise<ReleaseAnswer> {
+    const { signal, ...query } = options
+    return this.#hub.json({
+      method: 'PUT',
+      path: apiPath(['trees', tree, 'files', ...path.split('/')], query),
+      bytes: content,
+      ifLost: LOOK_FIRST,
+      signal,
+    })
+  }
+
+  /** Releases the tree without this one file. */
+  deleteFile(tree: string, path: string, options: FilePush = {}): Promise<ReleaseAnswer> {
+    const { signal, ...query } = options
+    return this.#delete(['trees', tree, 'files', ...path.split('/')], query, { signal })
+  }
+
+  missingBlobs(sha256: readonly string[], op?: Op): Promise<MissingAnswer> {
+    return this.#post(['blobs', 'missing'], { sha256 }, op)
+  }
+
+  /** The hub keeps the blob only if its bytes have that hash; else it answers `CORRUPT`. */
+  async putBlob(sha256: string, content: Uint8Array | AsyncIterable<Uint8Array>, op?: Op): Promise<void> {
+    await this.#hub.json({ method: 'PUT', path: apiPath(['blobs', sha256]), bytes: content, ...op })
+  }
+
+  async hasBlob(sha256: string, op?: Op): Promise<boolean> {
+    try {
+      const answer = await this.#hub.open({ method: 'HEAD', path: apiPath(['blobs', sha256]), ...op })
+      answer.resume()
+      return true
+    } catch (error) {
+      if (isError(error, 'NOT_FOUND')) return false
+      throw error
+    }
+  }
+
+  /** The bytes as they come; not verified here. Stopping early is allowed. */
+  openBlob(sha256: string, op?: Op): Promise<AsyncIterable<Uint8Array>> {
+    return this.#hub.open({ method: 'GET', path: apiPath(['blobs', sha256]), ...op })
+  }
+
+  tokens(op?: Op): Promise<TokensAnswer> {
+    return this.#get(['tokens'], {}, op)
+  }
+
+  createToken(request: CreateTokenRequest, op?: Op): Promise<CreateTokenAnswer> {
+    return this.#post(['tokens'], request, op)
+  }
+
+  async revokeToken(id: string, op?: Op): Promise<void> {
+    await this.#delete(['tokens', id], {}, op)
+  }
+
+  createJoinCode(op?: Op): Promise<JoinCodeAnswer> {
+    return this.#post(['join-codes'], undefined, op)
+  }
+
+  /** Needs no token: the code is the credential, and is used up. */
+  join(request: JoinRequest, op?: Op): Promise<JoinAnswer> {
+    return this.#post(['join'], request, op)
+  }
+
+  #get<Answer>(parts: Parts, query: Query, op?: Op): Promise<Answer> {
+    return this.#hub.json({ method: 'GET', path: apiPath(parts, query), ...op })
+  }
+
+  #post<Answer>(parts: Parts, json: object | undefined, op?: Op): Promise<Answer> {
+    return this.#hub.json({ method: 'POST', path: apiPath(parts), json, ifLost: LOOK_FIRST, ...op })
+  }
+
+  #delete<Answer>(parts: Parts, query: Query, op?: Op): Promise<Answer> {
+    return this.#hub.json({ method: 'DELETE', path: apiPath(parts, query), ifLost: LOOK_FIRST, ...op })
+  }
+}
+
+type Parts = Parameters<typeof apiPath>[0]
+type Query = NonNullable<Parameters<typeof apiPath>[1]>
+
+/** Trades a join code for the credential of `node`. */
+export async function join(url: string, request: JoinRequest, op?: Op): Promise<JoinAnswer> {
+  const client = new HubClient({ url })
+  try {
+    return await client.join(request, op)
+  } finally {
+    client.close()
+  }
+}
