@@ -55,7 +55,10 @@ export interface Store {
    */
   lease(id: string): Lease
 
-  /** Ends every watch. What was asked before is still answered; every later operation rejects with `NOT_READY`. */
+  /**
+   * Ends every watch. An operation under way is finished or rejects; every later one rejects with `NOT_READY`.
+   * Closing again does nothing.
+   */
   close(): Promise<void>
 }
 
