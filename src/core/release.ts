@@ -19,6 +19,8 @@ export interface ReleaseRecord {
   readonly rollbackTo?: number
   /** Files whose last good version was kept because the new one failed its checks. */
   readonly quarantined?: readonly Quarantined[]
+  /** Names the state of the folder that it was taken from by the service that follows it. */
+  readonly source?: string
   readonly items: number
   readonly changes: { readonly added: number; readonly removed: number; readonly changed: number }
 }
@@ -39,6 +41,17 @@ export interface Request {
   readonly author: string
   readonly atMs: number
 }
+
+/** What a release may hold. Enforced where a folder is scanned, where a release is asked for and where a manifest is read. */
+export const RELEASE_LIMITS = {
+  files: 100_000,
+  fileBytes: 256 * 1024 * 1024,
+  totalBytes: 16 * 1024 * 1024 * 1024,
+  manifestBytes: 64 * 1024 * 1024,
+  /** Characters. */
+  message: 500,
+  author: 128,
+} as const
 
 /** A request with its generation: the revision of the store that wrote it. */
 export interface PendingRequest extends Request {

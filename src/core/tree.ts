@@ -13,6 +13,11 @@ export interface TreeFile {
 export interface FileTree {
   /** Sorted by path, by code unit. */
   readonly files: readonly TreeFile[]
+  /**
+   * What the listing itself found: files that cannot be carried. With an error among them the tree is not whole, and
+   * must not become a release. Whoever checks the tree adds them to the findings of its kind.
+   */
+  readonly problems?: readonly Problem[] | undefined
   /** The bytes of one of `files`. Rejects with `SOURCE_VANISHED` if they are no longer what was listed. */
   read(path: string, op?: Op): Promise<Uint8Array>
 }
