@@ -41,6 +41,10 @@ export async function syncDirectory(directory: PathLike): Promise<void> {
   const handle = await open(directory, constants.O_RDONLY)
   try {
     await handle.sync()
+  } catch (error) {
+    // Some network file systems cannot sync a directory; there the server decides when names are durable.
+    const code = (error as NodeJS.ErrnoException).code
+    if (code !== 'EINVAL' && code !== 'ENOTSUP') throw error
   } finally {
     await handle.close()
   }

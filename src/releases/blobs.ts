@@ -11,8 +11,8 @@ import { isSha256 } from '../lib/hash.ts'
  */
 export interface BlobStore {
   /**
-   * Sizes in bytes of those of `hashes` that are held. Whoever asked may count on them for an hour: `sweep` with an age
-   * of an hour leaves them alone.
+   * Sizes in bytes of those of `hashes` that are held. Whoever asked may count on them for half an hour: a `sweep`
+   * with an age of an hour leaves them alone.
    */
   sizes(hashes: Iterable<string>, op?: Op): Promise<ReadonlyMap<string, number>>
 

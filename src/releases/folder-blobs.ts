@@ -1,7 +1,205 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { constants, type Stats } from 'node:fs'
+import { type FileHandle, lstat, open, readFile, rename, rm, utimes } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import type { Clock } from '../core/clock.ts'
-import type { BlobStore } from './blobs.ts'
+import { FlotillaError } from '../core/errors.ts'
+import { blobKey } from '../core/objects.ts'
+import type { Op } from '../core/op.ts'
+import { TEMPORARY_PREFIX } from '../lib/atomic-file.ts'
+import { DirectorySync } from '../lib/directory-sync.ts'
+import { sha256 } from '../lib/hash.ts'
+import { forEachLimited } from '../lib/limited.ts'
+import { CORRUPT_SUFFIX, onDisk, prepareFolders, sweepFolders } from './blob-folder.ts'
+import { type BlobContent, type BlobStore, checkHash, type PutOptions, type Swept } from './blobs.ts'
+
+const PARALLEL = 16
+const CHUNK_BYTES = 256 * 1024
+/** A blob that is asked for gets a new date when the old one is older than this, so that a sweep sees it is wanted. */
+const WANTED_MS = 30 * 60_000
+/** Fragments can hold passwords of databases: not for everybody on the machine. */
+const MODE = 0o640
 
 /** Opens, or makes, the blobs under `folder`: the blob `abcdef…` is the file `ab/cdef…`. */
-export function openFolderBlobs(_folder: string, _deps: { readonly clock: Clock }): Promise<BlobStore> {
-  throw new Error('not built yet')
+export async function openFolderBlobs(folder: string, deps: { readonly clock: Clock }): Promise<BlobStore> {
+  await prepareFolders(folder, deps.clock.nowMs())
+  return new FolderBlobs(folder, deps.clock)
+}
+
+class FolderBlobs implements BlobStore {
+  readonly #folder: string
+  readonly #clock: Clock
+  readonly #directories = new DirectorySync()
+
+  constructor(folder: string, clock: Clock) {
+    this.#folder = folder
+    this.#clock = clock
+  }
+
+  async sizes(hashes: Iterable<string>, op: Op = {}): Promise<ReadonlyMap<string, number>> {
+    const sizes = new Map<string, number>()
+    await forEachLimited(new Set(hashes), PARALLEL, async (hash) => {
+      op.signal?.throwIfAborted()
+      const size = await this.#held(hash)
+      if (size !== undefined) sizes.set(hash, size)
+    })
+    return sizes
+  }
+
+  async missing(hashes: Iterable<string>, op: Op = {}): Promise<readonly string[]> {
+    const asked = new Set(hashes)
+    const held = await this.sizes(asked, op)
+    return [...asked].filter((hash) => !held.has(hash))
+  }
+
+  async has(hash: string, op: Op = {}): Promise<boolean> {
+    return (await this.sizes([hash], op)).size > 0
+  }
+
+  async put(hash: string, content: BlobContent, options: PutOptions): Promise<void> {
+    options.signal?.throwIfAborted()
+    if ((await this.#held(hash)) !== undefined) return
+    const path = this.#path(hash)
+    const temporary = join(dirname(path), `${TEMPORARY_PREFIX}${basename(path)}-${randomBytes(6).toString('hex')}`)
+    try {
+      await this.#writeVerified(temporary, hash, content, options)
+      options.signal?.throwIfAborted()
+      await onDisk(path, async () => rename(temporary, path))
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw error
+    }
+    this.#directories.touch(dirname(path))
+    if (options.deferred !== true) await onDisk(path, async () => this.#directories.sync(dirname(path)))
+  }
+
+  async sync(): Promise<void> {
+    await onDisk(this.#folder, async () => this.#directories.syncAll())
+  }
+
+  async open(hash: string, options: Op & { readonly offset?: number } = {}): Promise<AsyncIterable<Uint8Array>> {
+    const path = this.#path(hash)
+    if ((await this.#stat(path)) === undefined) throw this.#notHeld(hash)
+    return { [Symbol.asyncIterator]: () => this.#stream(hash, path, options) }
+  }
+
+  async read(hash: string, op: Op = {}): Promise<Uint8Array> {
+    const path = this.#path(hash)
+    op.signal?.throwIfAborted()
+    const handle = await this.#openFile(hash, path)
+    let bytes: Buffer
+    try {
+      bytes = await onDisk(path, async () => readFile(handle))
+    } finally {
+      await handle.close()
+    }
+    if (sha256(bytes) !== hash) throw await this.#setAside(hash, path)
+    return bytes
+  }
+
+  async sweep(keep: ReadonlySet<string>, olderThanMs: number, op: Op = {}): Promise<Swept> {
+    return sweepFolders(this.#folder, { keep, beforeMs: this.#clock.nowMs() - olderThanMs, signal: op.signal })
+  }
+
+  #path(hash: string): string {
+    checkHash(hash)
+    return join(this.#folder, blobKey(hash))
+  }
+
+  /** The size of a blob that is held and durable. */
+  async #held(hash: string): Promise<number | undefined> {
+    const path = this.#path(hash)
+    const stat = await this.#stat(path)
+    if (stat === undefined || !(await this.#want(path, stat))) return undefined
+    await onDisk(path, async () => this.#directories.sync(dirname(path)))
+    return stat.size
+  }
+
+  async #stat(path: string): Promise<Stats | undefined> {
+    const stat = await onDisk(path, async () => lstat(path).catch(unlessAbsent))
+    return stat?.isFile() === true ? stat : undefined
+  }
+
+  /** Gives an old blob a new date; answers false when a sweep has just taken it. */
+  async #want(path: string, stat: Stats): Promise<boolean> {
+    const nowMs = this.#clock.nowMs()
+    if (nowMs - stat.mtimeMs <= WANTED_MS) return true
+    try {
+      await utimes(path, nowMs / 1000, nowMs / 1000)
+      return true
+    } catch (error) {
+      // Where we may not write, we do not sweep either.
+      return (error as NodeJS.ErrnoException).code !== 'ENOENT'
+    }
+  }
+
+  async #writeVerified(path: string, hash: string, content: BlobContent, options: PutOptions): Promise<void> {
+    const handle = await onDisk(path, async () => open(path, 'wx', MODE))
+    try {
+      const digest = createHash('sha256')
+      let size = 0
+      for await (const chunk of content instanceof Uint8Array ? [content] : content) {
+        options.signal?.throwIfAborted()
+        size += chunk.byteLength
+        if (size > options.limitBytes) throw tooLarge(hash, options.limitBytes)
+        digest.update(chunk)
+        await onDisk(path, async () => handle.writeFile(chunk))
+      }
+      if (digest.digest('hex') !== hash) throw new FlotillaError('CORRUPT', `the bytes are not those of blob ${hash}`)
+      await onDisk(path, async () => handle.sync())
+    } finally {
+      await handle.close()
+    }
+  }
+
+  async *#stream(
+    hash: string,
+    path: string,
+    { signal, offset = 0 }: Op & { readonly offset?: number },
+  ): AsyncGenerator<Uint8Array, void> {
+    const handle = await this.#openFile(hash, path)
+    try {
+      const digest = createHash('sha256')
+      for (let position = offset; ;) {
+        signal?.throwIfAborted()
+        const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
+        const { bytesRead } = await onDisk(path, async () => handle.read(buffer, 0, CHUNK_BYTES, position))
+        if (bytesRead === 0) break
+        position += bytesRead
+        const chunk = buffer.subarray(0, bytesRead)
+        if (offset === 0) digest.update(chunk)
+        yield chunk
+      }
+      if (offset === 0 && digest.digest('hex') !== hash) throw await this.#setAside(hash, path)
+    } finally {
+      await handle.close()
+    }
+  }
+
+  async #openFile(hash: string, path: string): Promise<FileHandle> {
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW
+    const handle = await onDisk(path, async () => open(path, flags).catch(unlessAbsent))
+    if (handle === undefined) throw this.#notHeld(hash)
+    return handle
+  }
+
+  async #setAside(hash: string, path: string): Promise<FlotillaError> {
+    await onDisk(path, async () => rename(path, path + CORRUPT_SUFFIX).catch(unlessAbsent))
+    return new FlotillaError('CORRUPT', `blob ${hash} is damaged in ${this.#folder}`, {
+      file: path + CORRUPT_SUFFIX,
+      hint: 'The damaged file was set aside. A node fetches the blob again by itself; a hub gets it with the next release.',
+    })
+  }
+
+  #notHeld(hash: string): FlotillaError {
+    return new FlotillaError('NOT_FOUND', `blob ${hash} is not in ${this.#folder}`)
+  }
+}
+
+function tooLarge(hash: string, limitBytes: number): FlotillaError {
+  return new FlotillaError('TOO_LARGE', `the bytes sent for blob ${hash} are more than ${limitBytes}`)
+}
+
+function unlessAbsent(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
 }
