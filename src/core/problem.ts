@@ -21,6 +21,7 @@ export const PROBLEMS = {
   XML_MALFORMED: 'The file is not well-formed XML.',
   XML_DOCTYPE: 'The file has a DOCTYPE. ERDDAP stops at it, and entity definitions are an attack surface.',
   XML_ENCODING: 'The bytes do not fit the declared encoding, or the encoding is not supported.',
+  XML_FORM: 'Well-formed XML in a form that ERDDAP misreads.',
   XML_TOO_DEEP: 'Elements are nested deeper than any real definition.',
   FILE_TOO_LARGE: 'The file is larger than the limit for a fragment.',
   FILE_UNREADABLE: 'The file could not be read.',
