@@ -1,0 +1,198 @@
+import type { Command } from './command.ts'
+
+export interface Entry {
+  /** One or two words. */
+  readonly name: string
+  readonly group: Group
+  readonly summary: string
+  /** Each command is a file of its own, read only when it is needed: help and completion start fast. */
+  readonly load: () => Promise<Command>
+}
+
+export type Group = (typeof GROUPS)[number]
+
+export const GROUPS = ['Start', 'Look', 'Change', 'Write and check', 'Access', 'Help'] as const
+
+/** Every command there is. Help, completion and docs/reference/cli.md are made from this table. */
+export const COMMANDS: readonly Entry[] = [
+  {
+    name: 'up',
+    group: 'Start',
+    summary: 'start a hub here and print how nodes join it',
+    load: async () => (await import('./commands/up.ts')).up,
+  },
+  {
+    name: 'join',
+    group: 'Start',
+    summary: 'make this server a node of a hub, and run its agent',
+    load: async () => (await import('./commands/join.ts')).join,
+  },
+  {
+    name: 'hub',
+    group: 'Start',
+    summary: 'run a hub as a service',
+    load: async () => (await import('./commands/hub.ts')).hub,
+  },
+  {
+    name: 'agent',
+    group: 'Start',
+    summary: 'run the agent of a node that has joined',
+    load: async () => (await import('./commands/agent.ts')).agent,
+  },
+  {
+    name: 'status',
+    group: 'Look',
+    summary: 'say whether every node serves the current release',
+    load: async () => (await import('./commands/status.ts')).status,
+  },
+  {
+    name: 'nodes',
+    group: 'Look',
+    summary: 'list the nodes',
+    load: async () => (await import('./commands/nodes.ts')).nodes,
+  },
+  {
+    name: 'nodes forget',
+    group: 'Access',
+    summary: 'remove a node and end its credential',
+    load: async () => (await import('./commands/nodes-forget.ts')).nodesForget,
+  },
+  {
+    name: 'why',
+    group: 'Look',
+    summary: 'explain the state of one dataset: where from, since when, node by node',
+    load: async () => (await import('./commands/why.ts')).why,
+  },
+  {
+    name: 'history',
+    group: 'Look',
+    summary: 'list the releases, newest first',
+    load: async () => (await import('./commands/history.ts')).history,
+  },
+  {
+    name: 'rollback',
+    group: 'Change',
+    summary: 'go back to an earlier release',
+    load: async () => (await import('./commands/rollback.ts')).rollback,
+  },
+  {
+    name: 'datasets release',
+    group: 'Change',
+    summary: 'check a folder and make it what every node serves',
+    load: async () => (await import('./commands/datasets-release.ts')).datasetsRelease,
+  },
+  {
+    name: 'datasets reload',
+    group: 'Change',
+    summary: 'ask every node to load datasets again',
+    load: async () => (await import('./commands/datasets-reload.ts')).datasetsReload,
+  },
+  {
+    name: 'datasets activate',
+    group: 'Change',
+    summary: 'switch a dataset on, over what its fragment says',
+    load: async () => (await import('./commands/datasets-activate.ts')).datasetsActivate,
+  },
+  {
+    name: 'datasets deactivate',
+    group: 'Change',
+    summary: 'switch a dataset off, over what its fragment says',
+    load: async () => (await import('./commands/datasets-activate.ts')).datasetsDeactivate,
+  },
+  {
+    name: 'datasets clear-cache',
+    group: 'Change',
+    summary: 'ask every node to clear cached files',
+    load: async () => (await import('./commands/datasets-clear-cache.ts')).datasetsClearCache,
+  },
+  {
+    name: 'datasets check',
+    group: 'Write and check',
+    summary: 'check a folder, with file, line and column; needs no hub',
+    load: async () => (await import('./commands/datasets-check.ts')).datasetsCheck,
+  },
+  {
+    name: 'datasets compile',
+    group: 'Write and check',
+    summary: 'write one datasets.xml from a folder; needs no hub',
+    load: async () => (await import('./commands/datasets-compile.ts')).datasetsCompile,
+  },
+  {
+    name: 'datasets list',
+    group: 'Write and check',
+    summary: 'list the datasets of a folder or of a release',
+    load: async () => (await import('./commands/datasets-list.ts')).datasetsList,
+  },
+  {
+    name: 'datasets diff',
+    group: 'Write and check',
+    summary: 'show what differs between two releases, or a folder and the current one',
+    load: async () => (await import('./commands/datasets-diff.ts')).datasetsDiff,
+  },
+  {
+    name: 'datasets plan',
+    group: 'Write and check',
+    summary: 'say what a release of a folder would do; changes nothing',
+    load: async () => (await import('./commands/datasets-plan.ts')).datasetsPlan,
+  },
+  {
+    name: 'token create',
+    group: 'Access',
+    summary: 'create a token with limited rights',
+    load: async () => (await import('./commands/token-create.ts')).tokenCreate,
+  },
+  {
+    name: 'token list',
+    group: 'Access',
+    summary: 'list the tokens, never their values',
+    load: async () => (await import('./commands/token-list.ts')).tokenList,
+  },
+  {
+    name: 'token revoke',
+    group: 'Access',
+    summary: 'end a token now',
+    load: async () => (await import('./commands/token-revoke.ts')).tokenRevoke,
+  },
+  {
+    name: 'token join-code',
+    group: 'Access',
+    summary: 'print a code with which one node can join, once',
+    load: async () => (await import('./commands/token-join-code.ts')).tokenJoinCode,
+  },
+  {
+    name: 'token whoami',
+    group: 'Access',
+    summary: 'say what your token may do',
+    load: async () => (await import('./commands/token-whoami.ts')).tokenWhoami,
+  },
+  {
+    name: 'doctor',
+    group: 'Help',
+    summary: 'look for what is wrong, with the fix for each finding',
+    load: async () => (await import('./commands/doctor.ts')).doctor,
+  },
+  {
+    name: 'config check',
+    group: 'Help',
+    summary: 'check a configuration file',
+    load: async () => (await import('./commands/config-check.ts')).configCheck,
+  },
+  {
+    name: 'config show',
+    group: 'Help',
+    summary: 'show every setting and where its value comes from',
+    load: async () => (await import('./commands/config-show.ts')).configShow,
+  },
+  {
+    name: 'completion',
+    group: 'Help',
+    summary: 'print the completion script for a shell',
+    load: async () => (await import('./commands/completion.ts')).completion,
+  },
+  {
+    name: 'version',
+    group: 'Help',
+    summary: 'print the version',
+    load: async () => (await import('./commands/version.ts')).version,
+  },
+]

@@ -1,0 +1,23 @@
+import { command } from '../command.ts'
+import { CLIENT, withHub } from '../connect.ts'
+import { span } from '../format.ts'
+
+export const tokenJoinCode = command({
+  arguments: [],
+  options: CLIENT,
+  examples: ['flotilla token join-code', 'flotilla token join-code --json'],
+  async run({ options }, context) {
+    const { output, clock, signal } = context
+    const { answer, url } = await withHub(options, context, async (hub) => ({
+      answer: await hub.client.createJoinCode({ signal }),
+      url: hub.url,
+    }))
+    const line = `flotilla join ${url} ${answer.code} --node NAME`
+    if (options.json) output.json('join-code', { ...answer, join: line })
+    else {
+      output.print(answer.code)
+      output.note(`for one node, within ${span(answer.expiresAtMs - clock.nowMs())}; on that server:\n  ${line}`)
+    }
+    return 0
+  },
+})

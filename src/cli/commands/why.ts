@@ -1,0 +1,62 @@
+import type { WhyAnswer } from '../../core/api.ts'
+import { placeOf } from '../../core/problem.ts'
+import { clean } from '../../lib/clean.ts'
+import { command } from '../command.ts'
+import { CLIENT, TREE, withHub } from '../connect.ts'
+import type { Context } from '../context.ts'
+import { withDataset } from '../datasets.ts'
+import { ago } from '../format.ts'
+import { type Cell, type Colour, table } from '../output.ts'
+
+export const why = command({
+  arguments: [{ name: 'DATASET', summary: 'a datasetID' }],
+  options: { ...TREE, ...CLIENT },
+  examples: ['flotilla why coastBuoys'],
+  async run({ args, options }, context) {
+    const { tree } = options
+    const dataset = args.DATASET
+    const answer = await withHub(options, context, (hub) =>
+      withDataset({ tree, dataset }, hub, context, () => hub.client.why(tree, dataset, { signal: context.signal })),
+    )
+    if (options.json) context.output.json('why', answer)
+    else print(answer, context)
+    return answer.nodes.every(({ state }) => state === 'served' || state === 'inactive') ? 0 : 3
+  },
+})
+
+function print(answer: WhyAnswer, { output, clock }: Context): void {
+  const { item } = answer
+  output.print(
+    output.paint('bold', clean(answer.dataset)) +
+      clean(item === undefined ? '  not in the current release' : `  ${item.type}`),
+  )
+  if (item !== undefined) {
+    output.print(clean(`  defined in ${item.path}:${item.line}${item.active ? '' : ', switched off'}`))
+  }
+  if (answer.nodes.length > 0) output.print()
+  table(output, ['NODE', 'STATE', 'WHY'], answer.nodes.map(nodeRow))
+  if (answer.history.length > 0) output.print()
+  const rows = answer.history.map(({ release, author, message, atMs, change }) => [
+    `r${release}`,
+    ago(atMs, clock.nowMs()),
+    author,
+    [change.effect, ...change.details].join(': ').replace(': ', ' of '),
+    message,
+  ])
+  table(output, ['RELEASE', 'WHEN', 'BY', 'CHANGE', 'MESSAGE'], rows)
+}
+
+const STATES: Readonly<Record<string, readonly [string, Colour]>> = {
+  served: ['✓ served', 'green'],
+  loading: ['… loading', 'yellow'],
+  failed: ['✗ failed', 'red'],
+  unproved: ['? unproved', 'yellow'],
+  inactive: ['- inactive', 'dim'],
+  absent: ['! absent', 'red'],
+}
+
+function nodeRow({ node, liveness, state, problem }: WhyAnswer['nodes'][number]): Cell[] {
+  const [text, colour] = liveness === 'lost' ? (['! lost', 'red'] as const) : (STATES[state] ?? [state, 'dim' as const])
+  const reason = problem === undefined ? '' : `${problem.file === '' ? '' : `${placeOf(problem)}: `}${problem.message}`
+  return [node, { text, colour }, reason]
+}

@@ -1,0 +1,90 @@
+import { ERRORS, type ExitCode, FlotillaError, messageOf } from '../core/errors.ts'
+import { placeOf, type Problem } from '../core/problem.ts'
+import { clean } from '../lib/clean.ts'
+import type { Output } from './output.ts'
+
+interface Form {
+  readonly json: boolean
+  readonly debug: boolean
+}
+
+/** Prints an error on the error output, in the one form all commands share, and answers the exit code. */
+export function renderError(error: unknown, output: Output, form: Form): ExitCode {
+  if (!(error instanceof FlotillaError)) return renderUnknown(error, output, form)
+  if (form.json) output.note(JSON.stringify({ kind: 'error', ...errorFields(error) }))
+  else output.note(humanError(error, output))
+  if (form.debug) output.note(stackOf(error))
+  return ERRORS[error.code].exit
+}
+
+function errorFields(error: FlotillaError): object {
+  const { node, file, line, column, hint, problems } = error.details
+  const place = { node, file, line, column }
+  return { code: error.code, message: error.message, ...place, hint, problems, page: pageOf(error.code) }
+}
+
+function humanError(error: FlotillaError, output: Output): string {
+  const { details } = error
+  const lines = (details.problems ?? []).map((problem) => problemLine(problem, output))
+  lines.push(`${output.paint('red', 'error:')} ${clean(error.message)}`)
+  const where = [details.node, details.file === undefined ? undefined : placeOf({ ...details, file: details.file })]
+  const place = where.filter((part) => part !== undefined).join(', ')
+  if (place !== '' && !error.message.includes(place)) lines.push(`  at ${clean(place)}`)
+  const cause = details.cause instanceof Error ? details.cause.message : undefined
+  if (cause !== undefined && cause !== '' && !error.message.includes(cause)) lines.push(`  why: ${clean(cause)}`)
+  if (details.hint !== undefined) lines.push(`  → ${clean(details.hint)}`)
+  lines.push(output.paint('dim', `  ${pageOf(error.code)}`))
+  return lines.join('\n')
+}
+
+/** One finding of a check: `b.xml:3:12: error: ... → ... [ID_DUPLICATE]`. */
+export function problemLine(problem: Problem, output: Output): string {
+  const word = output.paint(problem.severity === 'error' ? 'red' : 'yellow', problem.severity)
+  const hint = problem.hint === undefined ? '' : `\n    → ${clean(problem.hint)}`
+  return `${clean(placeOf(problem))}: ${word}: ${clean(problem.message)} [${problem.code}]${hint}`
+}
+
+/** What the file system refused, in words; anything else is a fault of the program: one line, and how to see more. */
+function renderUnknown(error: unknown, output: Output, form: Form): ExitCode {
+  const refused = refusalOf(error)
+  const message = refused?.message ?? messageOf(error)
+  const hint = refused?.hint ?? 'This was not expected. Run it again with --debug to see where it comes from.'
+  if (form.json)
+    output.note(JSON.stringify({ kind: 'error', code: 'INTERNAL', message, hint, page: pageOf('INTERNAL') }))
+  else {
+    output.note(`${output.paint('red', 'error:')} ${clean(message.split('\n')[0] ?? '')}`)
+    if (!form.debug) output.note(`  → ${hint}`)
+  }
+  if (form.debug) output.note(stackOf(error))
+  return ERRORS.INTERNAL.exit
+}
+
+const RIGHTS = 'Look at the owner and the mode of the file and of the folders above it.'
+
+const REFUSALS: Readonly<Record<string, readonly [string, string]>> = {
+  EACCES: ['permission denied', RIGHTS],
+  EPERM: ['not permitted', RIGHTS],
+  EROFS: ['the file system is read-only', 'Choose another place, or mount it for writing.'],
+  ENOENT: ['there is no such file or folder', 'Check the path; folders above a new file must exist.'],
+  ENOTDIR: ['a part of the path is no folder', 'Check the path.'],
+  EISDIR: ['is a folder', 'Name a file.'],
+  EEXIST: ['is there already', 'Choose another name.'],
+}
+
+function refusalOf(error: unknown): { readonly message: string; readonly hint: string } | undefined {
+  const { code = '', path } = error as NodeJS.ErrnoException
+  const [words, hint] = REFUSALS[code] ?? []
+  return words === undefined || hint === undefined || path === undefined
+    ? undefined
+    : { message: `${path}: ${words}`, hint }
+}
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const cause = error.cause instanceof Error ? `\ncaused by ${stackOf(error.cause)}` : ''
+  return `${error.stack ?? error.message}${cause}`
+}
+
+function pageOf(code: string): string {
+  return `docs/reference/errors.md#${code}`
+}

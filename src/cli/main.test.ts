@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest'
+import { runCli } from '../../test/helpers/cli.ts'
+import { COMMANDS } from './commands.ts'
+
+test('without a command, with help and with --help it prints every command', async () => {
+  for (const argv of [[], ['help'], ['--help'], ['-h']]) {
+    const { code, out } = await runCli(argv)
+    expect(code).toBe(0)
+    for (const { name, summary } of COMMANDS)
+      expect(out).toContain(`${name} `.trimEnd()) && expect(out).toContain(summary)
+  }
+})
+
+test('every command has a help with its form, its options and an example that starts with its name', async () => {
+  for (const { name } of COMMANDS) {
+    const { code, out } = await runCli([...name.split(' '), '--help'])
+    expect(code, name).toBe(0)
+    expect(out).toContain(`usage: flotilla ${name}`)
+    expect(out).toContain('--help')
+    expect(out).toContain(`flotilla ${name}`)
+    expect(
+      out.split('\n').every((line) => line.length <= 120),
+      name,
+    ).toBe(true)
+  }
+})
+
+test('`help COMMAND` is the same as `COMMAND --help`', async () => {
+  expect((await runCli(['help', 'datasets', 'check'])).out).toBe((await runCli(['datasets', 'check', '--help'])).out)
+})
+
+test('--version is the version command', async () => {
+  expect((await runCli(['--version'])).out).toMatch(/^flotilla \d+\.\d+\.\d+/)
+  expect((await runCli(['-V'])).out).toBe((await runCli(['version'])).out)
+})
+
+test('a group without its command prints the commands of the group', async () => {
+  const { code, out } = await runCli(['token'])
+  expect(code).toBe(2)
+  expect(out).toContain('token create')
+  expect(out).not.toContain('datasets check')
+  expect((await runCli(['token', '--help'])).code).toBe(0)
+})
+
+test.for([
+  [['statsu'], 'no command "statsu"', 'Did you mean "status"?'],
+  [['datasets', 'chek', 'x'], 'no command "datasets chek"', 'Did you mean "datasets check"?'],
+  [['dataset'], 'no command "dataset"', 'Did you mean "datasets"?'],
+  [['xyzzy'], 'no command "xyzzy"', 'flotilla --help'],
+  [['--hlep'], 'no option --hlep', 'flotilla --help'],
+  [['datasets', 'check'], 'DIR is missing', 'flotilla datasets check --help'],
+  [['datasets', 'check', 'a', 'b'], '"b" is one argument too many', 'flotilla datasets check --help'],
+  [['datasets', 'check', 'a', '--heer'], 'no option --heer', 'Did you mean "--here"?'],
+  [['datasets', 'compile', '--to', 'x'], '--from is required', 'Add --from DIR'],
+  [['datasets', 'compile', '--to'], '--to needs a value', 'flotilla datasets compile --help'],
+  [['datasets', 'release', 'd', '-m'], '--message needs a value', 'flotilla datasets release --help'],
+  [['datasets', 'release', 'd', '-m', '--wait'], 'needs a value', 'write -m=VALUE'],
+  [['datasets', 'reload', 'a', '--flag', 'sfot'], '--flag takes soft, bad-files, hard', 'Did you mean "soft"?'],
+  [['status', '--json=yes'], '--json takes no value', 'flotilla status --help'],
+  [['completion', 'bahs'], 'no completion for "bahs"', 'Did you mean "bash"?'],
+] as const)('a usage error exits 2 and says what to do: %s', async ([argv, message, hint]) => {
+  const { code, out, err } = await runCli(argv)
+  expect(code).toBe(2)
+  expect(out).toBe('')
+  expect(err).toContain(message)
+  expect(err).toContain(hint)
+  expect(err).toContain('docs/reference/errors.md#USAGE')
+  expect(err).not.toMatch(/^\s+at .*\.ts:/m)
+})
+
+test('with --json a usage error is one object too', async () => {
+  const { code, out, err } = await runCli(['status', '--json', '--tere', 'x'])
+  expect(code).toBe(2)
+  expect(out).toBe('')
+  expect(JSON.parse(err)).toMatchObject({ kind: 'error', code: 'USAGE', message: 'there is no option --tere' })
+})
+
+test('words after -- are arguments, also when they look like options', async () => {
+  const { err } = await runCli(['datasets', 'check', '--', '--help'])
+  expect(err).not.toContain('usage:')
+})

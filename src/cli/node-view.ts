@@ -1,0 +1,81 @@
+import type { NodeAnswer, StatusAnswer } from '../core/api.ts'
+import type { NodeTarget, TargetError } from '../core/target.ts'
+import { ago } from './format.ts'
+import { type Cell, type Colour, type Output, table } from './output.ts'
+
+/** Never the colour alone: a sign and a word say the same. */
+const STATES: Readonly<Record<string, { readonly text: string; readonly colour: Colour }>> = {
+  'in-step': { text: '✓ in step', colour: 'green' },
+  pending: { text: '… pending', colour: 'yellow' },
+  unproved: { text: '? unproved', colour: 'yellow' },
+  failed: { text: '✗ failed', colour: 'red' },
+  lost: { text: '! lost', colour: 'red' },
+  new: { text: '… no report yet', colour: 'yellow' },
+}
+
+const HEAD = ['NODE', 'STATE', 'RELEASE', 'DATASETS', 'ERDDAP', 'REPORTED', 'LAST ERROR'] as const
+
+export function printNodes(status: StatusAnswer, nowMs: number, output: Output): void {
+  const rows = status.nodes.map((node): Cell[] => {
+    const target = node.targets[status.tree]
+    return [
+      node.node,
+      stateOf(node, status),
+      releaseOf(target, status.desired?.number),
+      target === undefined ? '-' : `${target.progress.done}/${target.progress.total}`,
+      target?.version ?? '-',
+      target === undefined ? '-' : ago(target.atMs, nowMs),
+      errorText(nodeProblem(node, status.tree)),
+    ]
+  })
+  table(output, HEAD, rows)
+}
+
+function stateOf(node: NodeAnswer, status: StatusAnswer): Cell {
+  const target = node.targets[status.tree]
+  const lagging = target?.state === 'in-step' && target.served !== status.desired?.number
+  const state = node.liveness === 'lost' ? 'lost' : lagging ? 'pending' : (target?.state ?? 'new')
+  return STATES[state] ?? state
+}
+
+/** `r12` where all is done; otherwise how far each of the three steps is. */
+function releaseOf(target: NodeTarget | undefined, desired: number | undefined): string {
+  if (target === undefined) return '-'
+  const { staged, applied, served } = target
+  if (served === desired && applied === desired) return `r${served}`
+  return `served ${nameOf(served)}, applied ${nameOf(applied)}, staged ${nameOf(staged)}`
+}
+
+function nameOf(release: number): string {
+  return release === 0 ? 'none' : `r${release}`
+}
+
+/** What stands in the way on a node: the target's own error, or the first dataset's. */
+export function nodeProblem(node: NodeAnswer, tree: string): TargetError | undefined {
+  const target = node.targets[tree]
+  if (target?.error !== undefined) return target.error
+  for (const [dataset, { problem }] of Object.entries(target?.troubled ?? {})) {
+    if (problem !== undefined) return { ...problem, dataset }
+  }
+  return undefined
+}
+
+function errorText(error: TargetError | undefined): string {
+  if (error === undefined) return ''
+  const place =
+    error.file === undefined || error.file === ''
+      ? []
+      : [`${error.file}${error.line === undefined ? '' : `:${error.line}`}`]
+  return [...place, ...(error.dataset === undefined ? [] : [error.dataset]), error.message].join(': ')
+}
+
+/** How many warnings each node has, where it has any. */
+export function printWarnings(status: StatusAnswer, output: Output): void {
+  for (const { node, targets } of status.nodes) {
+    const warnings = targets[status.tree]?.warnings ?? []
+    const [first] = warnings
+    if (first === undefined) continue
+    const more = warnings.length > 1 ? ` (and ${warnings.length - 1} more; --json has all)` : ''
+    output.print(`${output.paint('yellow', 'warning')} ${node}: ${errorText(first)}${more}`)
+  }
+}

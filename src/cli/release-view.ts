@@ -1,0 +1,41 @@
+import type { ReleaseAnswer } from '../core/api.ts'
+import type { Quarantined } from '../core/release.ts'
+import { clean } from '../lib/clean.ts'
+import type { Context } from './context.ts'
+import { problemLine } from './errors.ts'
+import { countChanges, plural, printChanges } from './format.ts'
+
+interface TellOptions {
+  /** The release before; 0 for none. */
+  readonly previous: number
+  readonly json: boolean
+  readonly dryRun?: boolean
+}
+
+/** Says what was released, what that does, and how to take it back. */
+export function tellRelease(answer: ReleaseAnswer, options: TellOptions, { output }: Context): void {
+  const { previous, json, dryRun = false } = options
+  const undo = answer.changed && !dryRun && previous > 0 ? `flotilla rollback r${previous}` : undefined
+  if (json) {
+    output.json(dryRun ? 'plan' : 'release', { ...answer, previous, ...(undo !== undefined && { undo }) })
+    return
+  }
+  const { release } = answer
+  for (const warning of answer.warnings) output.print(problemLine(warning, output))
+  for (const kept of answer.quarantined) output.print(quarantineLine(kept))
+  if (!answer.changed) {
+    output.print(`unchanged: the contents are those of r${previous}`)
+    return
+  }
+  const name = dryRun ? 'would be released' : `r${release.number}`
+  output.print(`${output.paint('bold', name)}  ${plural(release.items, 'dataset')}: ${countChanges(answer.changes)}`)
+  printChanges(answer.changes, output)
+  if (undo !== undefined) output.print(`undo: ${undo}`)
+}
+
+function quarantineLine({ path, problem, keptFrom }: Quarantined): string {
+  const kept =
+    keptFrom === undefined ? 'it is left out, as there is no good version' : `its version of r${keptFrom} is kept`
+  const place = problem.line === undefined ? path : `${path}:${problem.line}`
+  return clean(`${place}: quarantined, ${kept}: ${problem.message} [${problem.code}]`)
+}

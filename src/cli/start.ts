@@ -1,0 +1,58 @@
+import { systemClock } from '../lib/system-clock.ts'
+import type { Context } from './context.ts'
+import { main } from './main.ts'
+import { Output, type Sink } from './output.ts'
+
+const INPUT_BYTES_MAX = 1024 * 1024
+
+/** Runs the command line of this process, and ends it with the command's exit code. */
+export async function start(): Promise<void> {
+  const stop = new AbortController()
+  let signals = 0
+  const onSignal = (signal: NodeJS.Signals): void => {
+    signals++
+    // The second one means "now": a service that hangs while stopping must not need kill -9.
+    if (signals > 1) process.exit(130)
+    stop.abort(new Error(`stopped by ${signal}`))
+  }
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+  const context: Context = {
+    output: new Output(sink(process.stdout), sink(process.stderr), process.env),
+    env: process.env,
+    cwd: process.cwd(),
+    clock: systemClock,
+    signal: stop.signal,
+    readInput,
+  }
+  process.exit(await main(process.argv.slice(2), context))
+}
+
+/** A reader that goes away (`flotilla history | head -1`) is no error: what is left is not written. */
+function sink(stream: NodeJS.WriteStream): Sink {
+  let closed = false
+  stream.on('error', () => {
+    closed = true
+  })
+  return {
+    write: (text) => {
+      if (!closed) stream.write(text)
+    },
+    get columns() {
+      return stream.isTTY ? stream.columns : undefined
+    },
+    get closed() {
+      return closed
+    },
+  }
+}
+
+async function readInput(): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    size += chunk.byteLength
+    if (size > INPUT_BYTES_MAX) throw new Error('standard input is longer than 1 MiB')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}

@@ -1,0 +1,110 @@
+import type { NodeAnswer, StatusAnswer } from '../core/api.ts'
+import { type ExitCode, FlotillaError, isError } from '../core/errors.ts'
+import type { TargetError } from '../core/target.ts'
+import { clean } from '../lib/clean.ts'
+import { parseDuration } from '../lib/duration.ts'
+import type { Hub } from './connect.ts'
+import type { Context } from './context.ts'
+import { nodeProblem } from './node-view.ts'
+
+/** Options of commands that can wait for the nodes. */
+export const WAIT = {
+  wait: { type: 'flag', summary: 'return only when every node proves it, or one has failed' },
+  timeout: { type: 'value', placeholder: 'TIME', summary: 'how long to wait at most', fallback: '15m' },
+} as const
+
+const POLL_MS = 500
+/** A failure that is shown while a node takes up a new release may still be that of the release before. */
+const STALE_MS = 5000
+
+interface WaitOptions {
+  readonly tree: string
+  readonly release: number
+  readonly timeout: string
+}
+
+/**
+ * Follows the nodes until all prove `release` (0), one has failed with it and none is still busy (1), or the time is
+ * over (3). Says how it goes, and how it ended.
+ */
+export async function waitForNodes(options: WaitOptions, hub: Hub, context: Context): Promise<ExitCode> {
+  const { clock, output, signal } = context
+  const startedMs = clock.monotonicMs()
+  const endMs = startedMs + timeoutMs(options.timeout)
+  let status: StatusAnswer | undefined
+  while (clock.monotonicMs() < endMs) {
+    status = (await currentStatus(options.tree, hub, context)) ?? status
+    if (status !== undefined) {
+      const settled = settle(status, options.release, clock.monotonicMs() - startedMs)
+      if (settled !== undefined) return tell(settled, status, context)
+      output.progress(`${status.summary} ${progressOf(status)}`)
+    }
+    await clock.sleep(POLL_MS, signal)
+  }
+  output.print(clean(status === undefined ? `no answer from ${hub.url}` : status.summary))
+  output.note(`still not in step after ${options.timeout}; follow it with: flotilla status --watch`)
+  return 3
+}
+
+type Settled = 'in-step' | 'failed' | 'superseded' | 'nobody'
+
+/** Undefined while it may still come right by itself. */
+export function settle(status: StatusAnswer, release: number, waitedMs: number): Settled | undefined {
+  if ((status.desired?.number ?? 0) > release) return 'superseded'
+  if (status.state === 'in-step') return 'in-step'
+  if (status.nodes.length === 0) return 'nobody'
+  const failed = status.nodes.filter((node) => hasFailed(node, status.tree, release, waitedMs))
+  const busy = status.nodes.filter((node) => node.liveness === 'alive' && !failed.includes(node))
+  const unsettled = busy.filter((node) => node.targets[status.tree]?.served !== release)
+  return failed.length > 0 && unsettled.length === 0 ? 'failed' : undefined
+}
+
+function hasFailed(node: NodeAnswer, tree: string, release: number, waitedMs: number): boolean {
+  const target = node.targets[tree]
+  if (target?.state !== 'failed') return false
+  return target.staged === release || waitedMs >= STALE_MS
+}
+
+function tell(settled: Settled, status: StatusAnswer, { output }: Context): ExitCode {
+  output.print(output.paint(settled === 'in-step' ? 'green' : 'yellow', clean(status.summary)))
+  if (settled === 'in-step') return 0
+  if (settled === 'superseded') output.note('another release came in between; see: flotilla history')
+  if (settled === 'nobody') output.note('no node has joined yet; next: flotilla token join-code')
+  if (settled !== 'failed') return 3
+  for (const node of status.nodes) {
+    const problem = nodeProblem(node, status.tree)
+    if (problem !== undefined) output.print(clean(`  ${node.node}: ${textOf(problem)}`))
+  }
+  if (status.next !== undefined) output.note(`next: ${status.next}`)
+  return 1
+}
+
+function textOf({ file, line, message }: TargetError): string {
+  return file === undefined || file === '' ? message : `${file}${line === undefined ? '' : `:${line}`}: ${message}`
+}
+
+/** A hub that is restarting is no reason to give up. */
+async function currentStatus(tree: string, hub: Hub, { signal }: Context): Promise<StatusAnswer | undefined> {
+  try {
+    return await hub.client.status(tree, { signal })
+  } catch (error) {
+    if (isError(error, 'UNREACHABLE', 'NOT_READY')) return undefined
+    throw error
+  }
+}
+
+function progressOf({ nodes, tree }: StatusAnswer): string {
+  const parts = nodes.flatMap(({ node, targets }) => {
+    const progress = targets[tree]?.progress
+    return progress === undefined || progress.done === progress.total
+      ? []
+      : [`${node} ${progress.done}/${progress.total}`]
+  })
+  return parts.length === 0 ? '' : `(${parts.join(', ')})`
+}
+
+function timeoutMs(text: string): number {
+  const ms = parseDuration(text)
+  if (ms !== undefined) return ms
+  throw new FlotillaError('USAGE', `--timeout takes a time such as 90s or 15m, not "${text}"`)
+}
