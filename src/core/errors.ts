@@ -31,6 +31,7 @@ export const ERRORS = {
   INSECURE_FILE: kind(403, 6, false, 'A file that holds a secret can be read by others. Run `chmod 600` on it.'),
   NOT_FOUND: kind(404, 1, false, 'There is nothing under that name.'),
   LOST_RACE: kind(409, 5, true, 'Somebody else changed it first. Look at the current state, then decide again.'),
+  NAME_TAKEN: kind(409, 4, false, 'A node of that name has joined already. Choose another, or join with `--replace`.'),
   COMPACTED: kind(410, 1, true, 'The revision asked for is no longer held. List again and watch from there.'),
   LEASE_ENDED: kind(410, 1, true, 'The lease was not renewed in time, or was revoked.'),
   TOO_LARGE: kind(413, 1, false, 'Something is over its limit; the message says which.'),
@@ -43,6 +44,7 @@ export const ERRORS = {
   UNREACHABLE: kind(503, 7, true, 'The other side does not answer.'),
   NOT_READY: kind(503, 7, true, 'The service is starting or stopping.'),
   DISK_FULL: kind(507, 1, true, 'There is no room on the disk. Nothing was changed.'),
+  STORE_IN_USE: kind(503, 1, true, 'Another process holds the file of the store. One process serves one file.'),
   PORT_TAKEN: kind(500, 1, false, 'Another program listens on that address.'),
   PREPARE_FAILED: kind(
     422,

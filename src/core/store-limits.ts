@@ -23,8 +23,8 @@ export function checkPrefix(prefix: string): void {
   }
 }
 
-/** Throws unless the transaction is within every limit and changes no key twice. */
-export function checkTxn(txn: Txn): void {
+/** Throws unless the transaction is within every limit and changes no key twice. Returns the bytes of its values. */
+export function checkTxn(txn: Txn): number {
   const { expect = [], changes } = txn
   atMost(expect.length, STORE_LIMITS.expectations, 'expectations')
   atMost(changes.length, STORE_LIMITS.changes, 'changes')
@@ -41,6 +41,7 @@ export function checkTxn(txn: Txn): void {
     if (change.op === 'put') bytes += checkedBytes(change.key, change.value)
   }
   atMost(bytes, STORE_LIMITS.txnBytes, 'bytes of values')
+  return bytes
 }
 
 /** Throws `BAD_REQUEST` unless `revision` is a whole number from 0 on. */

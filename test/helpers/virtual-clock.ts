@@ -57,7 +57,7 @@ export class VirtualClock implements Clock {
       next.wake()
       await settle()
     }
-    this.#now = end
+    this.#now = Math.max(this.#now, end)
     await settle()
   }
 

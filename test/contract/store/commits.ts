@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { Store } from '../../../src/core/store.ts'
 import { commit, del, type OpenStore, put, rejects, revisionOf, ROOT, using } from './under-test.ts'
@@ -170,6 +171,7 @@ function concurrencyTests(open: OpenStore): void {
         while (!done) {
           const { entries } = await store.list(ROOT)
           expect(entries.reduce((sum, { value }) => sum + Number(value), 0)).toBe(100)
+          await turn()
         }
       }
       await Promise.all([mover(), reader(), reader()])

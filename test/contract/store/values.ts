@@ -61,7 +61,7 @@ export function valueTests(open: OpenStore): void {
         const revision = await commit(store, put(key, `value of ${key}`))
         const entry = { key, value: `value of ${key}`, revision }
         expect(await store.get(key)).toEqual(entry)
-        expect((await store.list(key)).entries).toEqual([entry])
+        expect((await store.list(key)).entries).toContainEqual(entry)
         expect(await watchTo(store, key, revision - 1, revision)).toEqual([
           { revision, changes: [{ op: 'put', entry }] },
         ])
@@ -77,7 +77,7 @@ export function valueTests(open: OpenStore): void {
     'keys sort by code unit, whatever order they were written in',
     using(open, async (store) => {
       const every = Array.from({ length: 94 }, (_, index) => `t/${String.fromCharCode(33 + index)}`)
-      const keys = [...every, 't/Aa', 't/aA', 't/a/b', 't/a-b', 't/10', 't/9', 't/~~']
+      const keys = [...every, 't/Aa', 't/aA', 't/a/b', 't/a-b', 't/10', 't/99', 't/~~']
       await commit(store, ...keys.toReversed().map((key) => put(key, '')))
       expect((await store.list(ROOT)).entries.map(({ key }) => key)).toEqual(keys.toSorted())
     }),
