@@ -39,7 +39,7 @@ export const PROBLEMS = {
   TEMPLATE_ROOT: 'The template has no <erddapDatasets> root, or the root has attributes.',
   MANIFEST_INVALID: 'The manifest of the source folder is not valid.',
   MANIFEST_MISSING_FILE: 'The manifest lists a file that is not there.',
-  MANIFEST_UNLISTED: 'A fragment that the manifest does not list. It is left out.',
+  MANIFEST_UNLISTED: 'A fragment that the manifest does not list, or that lies beside datasets.d. It is left out.',
   NODE_VALUE_UNKNOWN: 'The fragment uses ${node.…} with a name that a node does not define.',
   NODE_VALUE_SYNTAX: 'A ${node.…} that is not written as ${node.name}.',
   ENV_SUBSTITUTION: 'ERDDAP 2.29 and later would replace this ${…} from its own environment.',

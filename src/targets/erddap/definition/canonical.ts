@@ -1,0 +1,42 @@
+import { sha256 } from '../../../lib/hash.ts'
+import { contentOf } from './text.ts'
+import type { Element } from './xml.ts'
+
+/**
+ * A text that is equal for two elements exactly when ERDDAP reads the same from both: comments, indentation, quoting, the
+ * order of a tag's attributes and the spelling of characters do not count, the order of elements does. `active` of the
+ * element itself is left out; that of a child counts as ERDDAP takes it.
+ */
+export function canonicalOf(element: Element, text: string): string {
+  return canonical(element, text, true)
+}
+
+/** The digest of a dataset: of its canonical text, and of whether it is active. */
+export function datasetDigest(canonicalText: string, active: boolean): string {
+  return sha256(active ? canonicalText : `inactive\n${canonicalText}`)
+}
+
+/** Only this switches a dataset off; ERDDAP takes any other value for "on". */
+export function isActive(attributes: Readonly<Record<string, string>>): boolean {
+  return attributes['active'] !== 'false'
+}
+
+// Control characters that no XML text can hold, so that nothing in a text can look like structure.
+const OPEN = '\u0001'
+const NAME = '\u0002'
+const VALUE = '\u0003'
+const TEXT = '\u0004'
+const CLOSE = '\u0005'
+
+function canonical(element: Element, text: string, outermost: boolean): string {
+  let result = OPEN + element.name
+  for (const name of Object.keys(element.attributes).toSorted()) {
+    const value = element.attributes[name] ?? ''
+    if (name === 'active' && element.name === 'dataset' && (outermost || value !== 'false')) continue
+    result += NAME + name + VALUE + value
+  }
+  if (element.children.length === 0)
+    return result + TEXT + contentOf(text.slice(element.inner, element.innerEnd)) + CLOSE
+  for (const child of element.children) result += canonical(child, text, false)
+  return result + CLOSE
+}

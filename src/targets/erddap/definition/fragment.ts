@@ -1,0 +1,193 @@
+import { canonicalOf, datasetDigest, isActive } from './canonical.ts'
+import { decodeXml, type EncodingFinding } from './decode.ts'
+import { explain } from './explain.ts'
+import { findingsOf } from './inspect.ts'
+import type { Finding } from './finding.ts'
+import { countLines } from './place.ts'
+import { isOtherDocument } from './record.ts'
+import { readableReferences } from './text.ts'
+import { type Element, type Fault, parseXml } from './xml.ts'
+
+/** What one file of definitions holds. Says nothing of its path, so that it can be kept under the hash of its bytes. */
+export interface Fragment {
+  /**
+   * `fragment`: top-level elements side by side. `collection`: they stand inside `<erddapDatasets>`. `other`: no
+   * definitions but another kind of XML document, not looked into.
+   */
+  readonly kind: 'fragment' | 'collection' | 'other'
+  /** UTF-8 as it goes into datasets.xml: without declaration and outer white space, ending with a line feed. */
+  readonly bytes: Uint8Array
+  /** Line of the file on which `bytes` begin. */
+  readonly line: number
+  /** How many lines `bytes` are. */
+  readonly lines: number
+  readonly datasets: readonly FragmentDataset[]
+  /** Canonical text of the other top-level elements, in order. */
+  readonly settings: string
+  /** Of a collection: the offset in `bytes` of the end tag of `<erddapDatasets>`, before which more can be put. */
+  readonly closeAt: number
+  /** True if `${node.…}` occurs, so that `bytes` are not yet what ERDDAP should read. */
+  readonly usesNodeValues: boolean
+  readonly findings: readonly Finding[]
+}
+
+/** A top-level dataset; offsets count bytes of the fragment. */
+export interface FragmentDataset {
+  readonly id: string
+  readonly type: string
+  readonly active: boolean
+  readonly digest: string
+  /** Line of the file. */
+  readonly line: number
+  readonly start: number
+  readonly end: number
+}
+
+export const FRAGMENT_BYTES_MAX = 16 * 1024 * 1024
+
+/** Reads one file. What is wrong is in `findings`; with an error of form there is nothing else. */
+export async function readFragment(bytes: Uint8Array): Promise<Fragment> {
+  const decoded = decodeXml(bytes)
+  if (!('text' in decoded)) return broken(asFinding(decoded, 'error'))
+  if (isOtherDocument(decoded.text)) return { ...NO_DEFINITIONS, kind: 'other' }
+  const fragment = await readText(decoded.text, decoded.utf8)
+  if (decoded.warning === undefined) return fragment
+  return { ...fragment, findings: [asFinding(decoded.warning, 'warning'), ...fragment.findings] }
+}
+
+/** Reads the text of a file. `utf8` are its bytes, if they are at hand. */
+export async function readText(text: string, utf8?: Buffer): Promise<Fragment> {
+  const parsed = parseXml(text)
+  if (parsed.fault !== undefined) return broken(await faultFinding(text, parsed.fault))
+  if (text.trim() === '') return broken(emptyFinding())
+  const findings = findingsOf(text, parsed.roots, parsed.oddities)
+  const readable = readableReferences(text)
+  if (readable === text) return build(text, utf8, parsed.roots, findings)
+  const again = parseXml(readable)
+  if (again.fault !== undefined) throw new Error(`references made unreadable: ${again.fault.message}`)
+  return build(readable, undefined, again.roots, findings)
+}
+
+function build(
+  text: string,
+  utf8: Buffer | undefined,
+  roots: readonly Element[],
+  findings: readonly Finding[],
+): Fragment {
+  const root = wrapper(roots)
+  const start = text.search(/\S/)
+  const end = text.trimEnd().length
+  const offsets = new ByteOffsets(text, utf8)
+  const first = offsets.at(start)
+  const datasets: FragmentDataset[] = []
+  let settings = ''
+  let line = 1
+  let counted = 0
+  for (const element of root?.children ?? roots) {
+    const canonical = canonicalOf(element, text)
+    if (element.name !== 'dataset') {
+      settings += canonical
+      continue
+    }
+    line += countLines(text, counted, element.start)
+    counted = element.start
+    const active = isActive(element.attributes)
+    datasets.push({
+      id: element.attributes['datasetID'] ?? '',
+      type: element.attributes['type'] ?? '',
+      active,
+      digest: datasetDigest(canonical, active),
+      line,
+      start: offsets.at(element.start) - first,
+      end: offsets.at(element.end) - first,
+    })
+  }
+  const closeAt = root === undefined ? 0 : offsets.at(root.innerEnd) - first
+  const bytes = lineEnded(offsets.bytes(), first, offsets.at(end))
+  return {
+    kind: root === undefined ? 'fragment' : 'collection',
+    bytes,
+    line: countLines(text, 0, start) + 1,
+    lines: countLines(text, start, end) + 1,
+    datasets,
+    settings,
+    closeAt,
+    usesNodeValues: text.includes('${node.'),
+    findings,
+  }
+}
+
+/** `<erddapDatasets>` around everything, as in a template or a compiled file. */
+function wrapper(roots: readonly Element[]): Element | undefined {
+  const [root] = roots
+  return root?.name === 'erddapDatasets' ? root : undefined
+}
+
+/** Byte offsets of ascending text offsets. */
+class ByteOffsets {
+  readonly #text: string
+  readonly #utf8: Buffer
+  #textAt = 0
+  #byteAt = 0
+
+  constructor(text: string, utf8: Buffer | undefined) {
+    this.#text = text
+    this.#utf8 = utf8 ?? Buffer.from(text)
+  }
+
+  bytes(): Buffer {
+    return this.#utf8
+  }
+
+  at(textAt: number): number {
+    if (this.#text.length === this.#utf8.length) return textAt
+    this.#byteAt += Buffer.byteLength(this.#text.slice(this.#textAt, textAt))
+    this.#textAt = textAt
+    return this.#byteAt
+  }
+}
+
+/** The bytes with the line feed that follows them; a copy only if none does. */
+function lineEnded(bytes: Buffer, start: number, end: number): Buffer {
+  const behind = bytes[end] === 13 ? end + 1 : end
+  if (bytes[behind] === 10) return bytes.subarray(start, behind + 1)
+  return Buffer.concat([bytes.subarray(start, end), Buffer.from('\n')])
+}
+
+/** What a file amounts to of which nothing goes into datasets.xml. */
+export const NO_DEFINITIONS: Fragment = {
+  kind: 'fragment',
+  bytes: new Uint8Array(),
+  line: 1,
+  lines: 0,
+  datasets: [],
+  settings: '',
+  closeAt: 0,
+  usesNodeValues: false,
+  findings: [],
+}
+
+function broken(finding: Finding): Fragment {
+  return { ...NO_DEFINITIONS, findings: [finding] }
+}
+
+function asFinding(finding: EncodingFinding, severity: Finding['severity']): Finding {
+  return { ...finding, severity }
+}
+
+function emptyFinding(): Finding {
+  return {
+    code: 'XML_MALFORMED',
+    severity: 'error',
+    message: 'the file is empty',
+    hint: 'It may have been cut off when it was written. Restore or remove it.',
+    line: 1,
+    column: 1,
+  }
+}
+
+async function faultFinding(text: string, fault: Fault): Promise<Finding> {
+  const { message, line, column } = await explain(text, fault)
+  const hint = fault.code === 'XML_DOCTYPE' ? 'Remove it; the entities of HTML are known without it.' : undefined
+  return { code: fault.code, severity: 'error', message, line, column, ...(hint !== undefined && { hint }) }
+}

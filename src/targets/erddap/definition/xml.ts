@@ -1,0 +1,186 @@
+import { SaxesParser } from 'saxes'
+import { NAMED_ENTITIES } from './entities.ts'
+
+/** An element with its place in the text. Offsets count UTF-16 units. */
+export interface Element {
+  readonly name: string
+  readonly attributes: Readonly<Record<string, string>>
+  readonly children: readonly Element[]
+  /** Of its `<`. */
+  readonly start: number
+  /** Behind its start tag. */
+  readonly inner: number
+  /** Of the `<` of its end tag; the same as `inner` if it closes itself. */
+  readonly innerEnd: number
+  /** Behind its end tag. */
+  readonly end: number
+}
+
+/** Why a text is no XML that we take. */
+export interface Fault {
+  readonly code: 'XML_MALFORMED' | 'XML_DOCTYPE' | 'XML_TOO_DEEP'
+  readonly message: string
+  readonly offset: number
+}
+
+/** Well-formed XML that ERDDAP's own reader misreads. */
+export interface Oddity {
+  readonly code: 'ATTRIBUTE_GT' | 'XML_FORM'
+  readonly message: string
+  readonly hint: string
+  readonly offset: number
+}
+
+export type Parsed =
+  | { readonly roots: readonly Element[]; readonly oddities: readonly Oddity[]; readonly fault?: undefined }
+  | { readonly fault: Fault }
+
+/** No real definition is nested deeper than a handful. */
+export const DEPTH_MAX = 64
+
+/** Reads well-formed XML 1.0 with any number of root elements, without a declaration. Entities are those of HTML 4. */
+export function parseXml(text: string): Parsed {
+  const reader = new Reader(text)
+  try {
+    reader.read()
+  } catch (error) {
+    if (error instanceof Refusal) return { fault: error.fault }
+    throw error
+  }
+  return { roots: reader.roots, oddities: reader.oddities }
+}
+
+class Refusal extends Error {
+  readonly fault: Fault
+
+  constructor(fault: Fault) {
+    super(fault.message)
+    this.fault = fault
+  }
+}
+
+interface Open {
+  name: string
+  attributes: Record<string, string>
+  children: Element[]
+  start: number
+  inner: number
+  innerEnd: number
+  end: number
+}
+
+// Without a prototype: `&constructor;` is no entity.
+const ENTITIES: Record<string, string> = Object.assign(
+  Object.create(null),
+  Object.fromEntries([...NAMED_ENTITIES].map(([name, code]) => [name, String.fromCharCode(code)])),
+)
+
+const NO_CHILDREN: Element[] = []
+
+class Reader {
+  readonly roots: Element[] = []
+  readonly oddities: Oddity[] = []
+  readonly #text: string
+  readonly #open: Open[] = []
+  readonly #parser = new SaxesParser({
+    xmlns: false as const,
+    fragment: true,
+    position: false,
+    forceXMLVersion: true,
+    defaultXMLVersion: '1.0',
+  })
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  read(): void {
+    const parser = this.#parser
+    parser.ENTITIES = ENTITIES
+    parser.on('error', (error) => this.#refuse(error.message))
+    parser.on('doctype', () => this.#refuse('doctype'))
+    parser.on('opentag', (tag) => this.#opened(tag.name, tag.attributes, tag.isSelfClosing))
+    parser.on('closetag', (tag) => this.#closed(tag.isSelfClosing))
+    parser.on('comment', (comment) => this.#section('comment', comment, '<!--'))
+    parser.on('cdata', (cdata) => this.#section('CDATA section', cdata, '<![CDATA['))
+    parser.on('processinginstruction', ({ target }) => this.#instruction(target))
+    parser.write(this.#text).close()
+  }
+
+  #refuse(message: string): never {
+    const offset = this.#parser.position
+    if (!message.includes('doctype')) throw new Refusal({ code: 'XML_MALFORMED', message, offset })
+    const start = Math.max(0, this.#text.lastIndexOf('<!DOCTYPE', offset))
+    throw new Refusal({ code: 'XML_DOCTYPE', message: 'a DOCTYPE is not allowed', offset: start })
+  }
+
+  #opened(name: string, attributes: Record<string, string>, closesItself: boolean): void {
+    const inner = this.#parser.position
+    const start = this.#text.lastIndexOf('<', inner - 1)
+    if (this.#open.length >= DEPTH_MAX) {
+      const message = `elements are nested deeper than ${DEPTH_MAX}`
+      throw new Refusal({ code: 'XML_TOO_DEEP', message, offset: start })
+    }
+    const element: Open = { name, attributes, children: NO_CHILDREN, start, inner, innerEnd: inner, end: inner }
+    const parent = this.#open.at(-1)
+    if (parent === undefined) this.roots.push(element)
+    else if (parent.children === NO_CHILDREN) parent.children = [element]
+    else parent.children.push(element)
+    this.#open.push(element)
+    this.#checkForm(element, closesItself)
+  }
+
+  #closed(closesItself: boolean): void {
+    const element = this.#open.pop()
+    if (element === undefined || closesItself) return
+    element.end = this.#parser.position
+    element.innerEnd = this.#text.lastIndexOf('<', element.end - 1)
+  }
+
+  /** ERDDAP ends a tag at the first ">", and knows an attribute only as `name="value"` without white space in between. */
+  #checkForm({ name, attributes, start, inner }: Open, closesItself: boolean): void {
+    let plain = name.length + (closesItself ? 3 : 2)
+    for (const key in attributes) plain += key.length + (attributes[key]?.length ?? 0) + 4
+    if (plain === name.length + (closesItself ? 3 : 2)) return
+    const gt = this.#text.indexOf('>', start)
+    if (gt !== inner - 1) {
+      this.oddities.push({
+        code: 'ATTRIBUTE_GT',
+        message: `a raw ">" in an attribute of <${name}>`,
+        hint: 'Write &gt; instead: ERDDAP ends the tag at the first ">".',
+        offset: gt,
+      })
+    }
+    if (plain === inner - start) return
+    const tag = this.#text.slice(start, inner).replace(/"[^"]*"|'[^']*'/g, (value) => '"'.repeat(value.length))
+    const space = /\s+=|=\s/.exec(tag)
+    if (space !== null) {
+      this.#odd(
+        `white space around "=" in an attribute of <${name}>`,
+        'Write name="value": ERDDAP does not recognise the attribute otherwise.',
+        start + space.index,
+      )
+    }
+  }
+
+  /** ERDDAP takes a comment or CDATA section for a tag if a ">" follows within two characters of its opening. */
+  #section(kind: string, content: string, opening: string): void {
+    const gt = content.indexOf('>')
+    if (gt !== 0 && gt !== 1) return
+    const offset = Math.max(0, this.#text.lastIndexOf(opening + content, this.#parser.position))
+    this.#odd(
+      `a ">" right after the opening of a ${kind}`,
+      'Put a space or two before it: ERDDAP ends it there.',
+      offset,
+    )
+  }
+
+  #instruction(target: string): void {
+    const offset = Math.max(0, this.#text.lastIndexOf('<?', this.#parser.position))
+    this.#odd(`the processing instruction <?${target}`, 'Remove it: ERDDAP takes it for an unknown tag.', offset)
+  }
+
+  #odd(message: string, hint: string, offset: number): void {
+    this.oddities.push({ code: 'XML_FORM', message, hint, offset })
+  }
+}
