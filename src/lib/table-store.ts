@@ -16,23 +16,13 @@ import {
 } from '../core/store.ts'
 import { within } from './change-log.ts'
 import { Group } from './commit-group.ts'
+import { attempt, CommitQueue, type Request } from './commit-queue.ts'
 import { LeaseTimers } from './lease-timers.ts'
 import type { Table } from './table.ts'
 import { WaitingWatches } from './waiting-watches.ts'
 
-/** What may wait for the next group. It is written within one turn of the event loop, so this is seldom reached. */
-const QUEUE_MAX = { requests: 10_000, bytes: 32 * 1024 * 1024 } as const
-
 /** How many commits a watch passes over before it lets others run. */
 const SCAN_MAX = 500
-
-interface Request {
-  readonly signal: AbortSignal | undefined
-  run(group: Group): unknown
-  /** Called once the group is durable. */
-  answer(result: unknown): void
-  reject(error: unknown): void
-}
 
 /**
  * The store's contract over a `Table`, whatever that is made of.
@@ -44,14 +34,13 @@ export class TableStore implements Store {
   readonly #table: Table
   readonly #timers: LeaseTimers
   readonly #watches = new WaitingWatches()
-  #queue: Request[] = []
-  #queuedBytes = 0
+  readonly #queue = new CommitQueue((requests) => this.#write(requests))
   #ended: FlotillaError | undefined
 
   constructor(table: Table, clock: Clock) {
     this.#table = table
     this.#timers = new LeaseTimers(clock, (id) =>
-      this.#enqueue({}, 0, (group) => this.#timers.isDue(id) && group.endLease(id)),
+      this.#ask({}, 0, (group) => this.#timers.isDue(id) && group.endLease(id)),
     )
     for (const { id, ttlMs } of table.leases()) this.#timers.add(id, ttlMs)
   }
@@ -70,7 +59,7 @@ export class TableStore implements Store {
 
   async commit(txn: Txn, op: Op = {}): Promise<Commit> {
     const bytes = checkTxn(txn)
-    return await this.#enqueue(op, bytes, (group) => group.commit(txn))
+    return await this.#ask(op, bytes, (group) => group.commit(txn))
   }
 
   async *watch(prefix: string, { after, signal }: WatchOptions): AsyncIterable<Batch> {
@@ -99,7 +88,7 @@ export class TableStore implements Store {
     if (this.#timers.count >= STORE_LIMITS.leases) {
       throw new FlotillaError('TOO_LARGE', `the store holds ${STORE_LIMITS.leases} leases already`)
     }
-    const id = await this.#enqueue(op, 0, (group) => group.grantLease(ttlMs))
+    const id = await this.#ask(op, 0, (group) => group.grantLease(ttlMs))
     return this.lease(id)
   }
 
@@ -111,40 +100,29 @@ export class TableStore implements Store {
         if (!this.#timers.renew(id)) throw new FlotillaError('LEASE_ENDED', `lease ${id} has ended`)
       },
       revoke: async (op = {}) => {
-        await this.#enqueue(op, 0, (group) => group.endLease(id))
+        await this.#ask(op, 0, (group) => group.endLease(id))
       },
     }
   }
 
   async close(): Promise<void> {
     if (this.#ended !== undefined) return
-    this.#flush()
+    this.#queue.flush()
     this.#end(new FlotillaError('NOT_READY', 'the store is closed'))
   }
 
-  async #enqueue<T>(op: Op, bytes: number, run: (group: Group) => T): Promise<T> {
+  async #ask<T>(op: Op, bytes: number, run: (group: Group) => T): Promise<T> {
     this.#assertOpen(op)
-    if (this.#queue.length >= QUEUE_MAX.requests || this.#queuedBytes + bytes > QUEUE_MAX.bytes) {
-      throw new FlotillaError('RATE_LIMITED', 'too many transactions at once', { hint: 'Try again in a moment.' })
-    }
-    return await new Promise<T>((resolve, reject) => {
-      const answer = resolve as (result: unknown) => void
-      if (this.#queue.push({ signal: op.signal, run, answer, reject }) === 1) setImmediate(() => this.#flush())
-      this.#queuedBytes += bytes
-    })
+    return await this.#queue.ask(op, bytes, run)
   }
 
-  #flush(): void {
-    const requests = this.#queue
-    if (requests.length === 0) return
-    this.#queue = []
-    this.#queuedBytes = 0
+  #write(requests: readonly Request[]): void {
     const group = new Group(this.#table, this.#timers)
     let answers: readonly (() => void)[]
     try {
       answers = this.#table.transact(() => requests.map((request) => attempt(request, group)))
     } catch (error) {
-      for (const { reject } of requests) reject(error)
+      for (const request of requests) request.reject(error)
       if (!isError(error, 'DISK_FULL')) this.#fail(error)
       return
     }
@@ -182,18 +160,5 @@ export class TableStore implements Store {
     throw new FlotillaError('COMPACTED', `revision ${seen} is not among those held, ${compacted} to ${revision}`, {
       hint: 'List again and watch from the revision of the listing.',
     })
-  }
-}
-
-/** Runs one request of a group. What comes back tells its caller the outcome, once the group is durable. */
-function attempt({ signal, run, answer, reject }: Request, group: Group): () => void {
-  if (signal?.aborted === true) return () => reject(signal.reason)
-  try {
-    const result = run(group)
-    return () => answer(result)
-  } catch (error) {
-    // Refused before it changed anything. Any other error concerns the whole group.
-    if (isError(error, 'LEASE_ENDED')) return () => reject(error)
-    throw error
   }
 }

@@ -160,15 +160,15 @@ function concurrencyTests(open: OpenStore): void {
     'a reader never sees half a transaction',
     using(open, async (store) => {
       await commit(store, put('t/left', '50'), put('t/right', '50'))
-      let done = false
+      const moving = { done: false }
       const mover = async (): Promise<void> => {
         for (let left = 0; left < 50; left++) {
           await commit(store, put('t/left', String(left)), put('t/right', String(100 - left)))
         }
-        done = true
+        moving.done = true
       }
       const reader = async (): Promise<void> => {
-        while (!done) {
+        while (!moving.done) {
           const { entries } = await store.list(ROOT)
           expect(entries.reduce((sum, { value }) => sum + Number(value), 0)).toBe(100)
           await turn()

@@ -49,22 +49,23 @@ export function watchTests(open: OpenStore): void {
       await commit(store, put('t/A/x', '3'))
       const last = await commit(store, del('t/b'), del('t/a/x'))
       const keysUnder = async (prefix: string) =>
-        (await watchTo(store, prefix, base, last)).map(({ revision, changes }) => [
-          revision - base,
-          ...changes.map((change) => (change.op === 'put' ? change.entry.key : `-${change.key}`)),
-        ])
+        (await watchTo(store, prefix, base, last)).map(({ revision, changes }) =>
+          [`+${revision - base}`].concat(
+            changes.map((change) => (change.op === 'put' ? change.entry.key : `-${change.key}`)),
+          ),
+        )
       expect(await keysUnder('t/a/')).toEqual([
-        [1, 't/a/x'],
-        [4, '-t/a/x'],
+        ['+1', 't/a/x'],
+        ['+4', '-t/a/x'],
       ])
       expect(await keysUnder('t/a')).toEqual([
-        [1, 't/a/x', 't/ab/x'],
-        [2, 't/ab/y'],
-        [4, '-t/a/x'],
+        ['+1', 't/a/x', 't/ab/x'],
+        ['+2', 't/ab/y'],
+        ['+4', '-t/a/x'],
       ])
       expect(await keysUnder('t/b')).toEqual([
-        [1, 't/b'],
-        [4, '-t/b'],
+        ['+1', 't/b'],
+        ['+4', '-t/b'],
       ])
     }),
   )
