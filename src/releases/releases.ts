@@ -11,18 +11,26 @@ import type {
   WhyAnswer,
 } from '../core/api.ts'
 import type { Clock } from '../core/clock.ts'
+import { FlotillaError, isError } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
 import type { ReleaseRecord } from '../core/release.ts'
 import type { Store } from '../core/store.ts'
 import type { TreeFile, TreeKind } from '../core/tree.ts'
 import type { BlobStore, Swept } from './blobs.ts'
+import { Differences } from './differences.ts'
+import type { Draft } from './draft.ts'
+import { type Head, History } from './history.ts'
+import { checkAuthor, checkMessage, checkTree } from './input.ts'
+import { lostRace, type MakeDeps, makeRelease } from './make-release.ts'
+import { requireItems, writeRequests } from './requests.ts'
+import { sweepBlobs } from './sweep.ts'
 
 export interface ReleasesOptions {
   readonly store: Store
   readonly blobs: BlobStore
   readonly kinds: readonly TreeKind[]
   readonly clock: Clock
-  /** Share of the items that one release may remove without a confirmation. Default 0.1. */
+  /** Share of the items that one release may remove without a confirmation, 0 to 1. Default 0.1. */
   readonly guardShare?: number | undefined
 }
 
@@ -37,79 +45,188 @@ export interface FilesChange {
   readonly dryRun?: boolean | undefined
 }
 
-/** Makes, compares and takes back releases. Any number of them may work on one store: each release is one commit. */
+/** A release that the service that follows a folder makes of it. */
+export interface FolderRequest extends ReleaseRequest {
+  /** Names the state of the folder; kept in the record. */
+  readonly source?: string
+}
+
+const GUARD_SHARE = 0.1
+/** Changes to what is current are applied anew when somebody was quicker, so many times. */
+const ATTEMPTS = 8
+const HISTORY_MAX = 1000
+
+/**
+ * Makes, compares and takes back releases. Any number of these may work on one store, in one process or in many: each
+ * release is one commit, and of two that are made from the same state one is `LOST_RACE`.
+ */
 export class Releases {
-  constructor(_options: ReleasesOptions) {
-    throw new Error('not built yet')
+  readonly #deps: MakeDeps
+  readonly #history: History
+  readonly #differences: Differences
+
+  constructor({ store, blobs, kinds, clock, guardShare = GUARD_SHARE }: ReleasesOptions) {
+    this.#history = new History(store, blobs)
+    this.#differences = new Differences(kinds, this.#history)
+    this.#deps = { store, blobs, clock, guardShare, history: this.#history, differences: this.#differences }
   }
 
   /**
-   * Rejects with `BAD_REQUEST`, `BLOBS_MISSING`, `CHECK_FAILED` (with problems), `GUARD` or `LOST_RACE`; then nothing
-   * was changed.
+   * Makes the whole list of files the next release. Rejects with `BAD_REQUEST`, `TOO_LARGE`, `BLOBS_MISSING`,
+   * `CHECK_FAILED` (with problems), `GUARD` or `LOST_RACE`; nothing was changed then.
    */
-  release(_tree: string, _request: ReleaseRequest, _author: string, _op?: Op): Promise<ReleaseAnswer> {
-    throw new Error('not built yet')
+  async release(tree: string, request: FolderRequest, author: string, op: Op = {}): Promise<ReleaseAnswer> {
+    const { base, files, ...options } = request
+    const sorted = files.toSorted((a, b) => (a.path < b.path ? -1 : 1))
+    return this.#make(tree, author, base, op, ({ manifest }) => ({
+      ...options,
+      files: sorted,
+      active: manifest.active,
+    }))
   }
 
-  /** Without `base` it is applied to whatever is current. */
-  putFiles(
-    _tree: string,
-    _change: FilesChange,
-    _message: string,
-    _author: string,
-    _base?: number,
-    _op?: Op,
+  /**
+   * Rejects as `release` does, and with `NOT_FOUND` for a file to delete that is not there. Without `base` it is applied
+   * to whatever is current, also when somebody else releases at the same moment.
+   */
+  async putFiles(
+    tree: string,
+    change: FilesChange,
+    message: string,
+    author: string,
+    base?: number,
+    op: Op = {},
   ): Promise<ReleaseAnswer> {
-    throw new Error('not built yet')
+    const { put = [], delete: away = [], kind, ...options } = change
+    return this.#amend(tree, author, base, op, ({ number, manifest }) => {
+      if (number === 0 && kind === undefined) {
+        throw new FlotillaError('BAD_REQUEST', `the first release of ${tree} must say its kind`)
+      }
+      const files = new Map(manifest.files.map((file) => [file.path, file]))
+      for (const path of away) if (!files.delete(path)) throw noFile(tree, path)
+      for (const file of put) files.set(file.path, file)
+      const sorted = [...files.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1))
+      return { ...options, message, kind: kind ?? manifest.kind, files: sorted, active: manifest.active }
+    })
   }
 
-  rollback(_tree: string, _request: RollbackRequest, _author: string, _op?: Op): Promise<ReleaseAnswer> {
-    throw new Error('not built yet')
+  /** A new release with the files and switches of an earlier one. Neither checks nor the guard stop it. */
+  async rollback(tree: string, request: RollbackRequest, author: string, op: Op = {}): Promise<ReleaseAnswer> {
+    const { to, message = `back to r${to}`, base } = request
+    const { kind, files, active } = (await this.#load(tree, to, op)).manifest
+    const draft: Draft = { kind, files, active, message, trusted: true, rollbackTo: to }
+    return this.#make(tree, author, base, op, () => draft)
   }
 
-  setActive(
-    _tree: string,
-    _dataset: string,
-    _request: ActiveRequest,
-    _author: string,
-    _op?: Op,
+  /** Switches one dataset on or off, over what its definition says. Rejects with `NOT_FOUND`. */
+  async setActive(
+    tree: string,
+    dataset: string,
+    request: ActiveRequest,
+    author: string,
+    op: Op = {},
   ): Promise<ReleaseAnswer> {
-    throw new Error('not built yet')
+    const { active, message = `${active ? 'activate' : 'deactivate'} ${dataset}` } = request
+    return this.#amend(tree, author, undefined, op, async (head) => {
+      const { kind, files, active: overrides } = head.manifest
+      const { [dataset]: _dropped, ...others } = overrides
+      const own = await this.#differences.items({ ...head, manifest: { ...head.manifest, active: others } }, op)
+      requireItems(tree, own, [dataset])
+      const needed = own.find(({ id }) => id === dataset)?.active !== active
+      return { kind, files, message, trusted: true, active: { ...others, ...(needed && { [dataset]: active }) } }
+    })
   }
 
   /** Undefined before the first release. */
-  current(_tree: string, _op?: Op): Promise<ReleaseRecord | undefined> {
-    throw new Error('not built yet')
+  async current(tree: string, op: Op = {}): Promise<ReleaseRecord | undefined> {
+    checkTree(tree)
+    const desired = await this.#history.desired(tree, op)
+    return desired && this.#history.get(tree, desired.release, op)
   }
 
-  /** Rejects with `NOT_FOUND`, as all that follow do. */
-  get(_tree: string, _number: number, _op?: Op): Promise<ReleaseRecord> {
-    throw new Error('not built yet')
+  /** Rejects with `NOT_FOUND`. */
+  async get(tree: string, number: number, op: Op = {}): Promise<ReleaseRecord> {
+    checkTree(tree)
+    return this.#history.get(tree, number, op)
   }
 
-  history(_tree: string, _limit: number, _op?: Op): Promise<HistoryAnswer> {
-    throw new Error('not built yet')
+  /** Newest first, at most 1,000. */
+  async history(tree: string, limit: number, op: Op = {}): Promise<HistoryAnswer> {
+    checkTree(tree)
+    return { tree, releases: await this.#history.newest(tree, Math.min(limit, HISTORY_MAX), op) }
   }
 
-  /** Release 0 is the empty tree. */
-  diff(_tree: string, _from: number, _to: number, _op?: Op): Promise<DiffAnswer> {
-    throw new Error('not built yet')
+  /** Release 0 is the empty tree. Rejects with `NOT_FOUND`. */
+  async diff(tree: string, from: number, to: number, op: Op = {}): Promise<DiffAnswer> {
+    checkTree(tree)
+    return this.#differences.diff(tree, from, to, op)
   }
 
-  items(_tree: string, _number?: number, _op?: Op): Promise<ItemsAnswer> {
-    throw new Error('not built yet')
+  /** Without a number, of the current release; before the first there are none. Rejects with `NOT_FOUND`. */
+  async items(tree: string, number?: number, op: Op = {}): Promise<ItemsAnswer> {
+    checkTree(tree)
+    const loaded = number === undefined ? await this.#history.head(tree, op) : await this.#load(tree, number, op)
+    return { tree, release: loaded.number, items: await this.#differences.items(loaded, op) }
   }
 
-  changesOf(_tree: string, _dataset: string, _op?: Op): Promise<WhyAnswer['history']> {
-    throw new Error('not built yet')
+  /** The releases that changed one dataset, newest first, at most 20 of the last 50. */
+  async changesOf(tree: string, dataset: string, op: Op = {}): Promise<WhyAnswer['history']> {
+    checkTree(tree)
+    return this.#differences.of(tree, dataset, op)
   }
 
-  request(_tree: string, _request: ReloadRequest, _author: string, _op?: Op): Promise<ReloadAnswer> {
-    throw new Error('not built yet')
+  /** Asks every node to do once more what no release asks for. Rejects with `NOT_FOUND`, `BAD_REQUEST`, `TOO_LARGE`. */
+  async request(tree: string, request: ReloadRequest, author: string, op: Op = {}): Promise<ReloadAnswer> {
+    const { items } = await this.items(tree, undefined, op)
+    const by = checkAuthor(author)
+    return { revision: await writeRequests(this.#deps, { tree, items, author: by }, request, op) }
   }
 
   /** Removes the blobs that none of the last 50 releases of any tree needs and that are older than an hour. */
-  sweep(_op?: Op): Promise<Swept> {
-    throw new Error('not built yet')
+  async sweep(op: Op = {}): Promise<Swept> {
+    return sweepBlobs(this.#deps.store, this.#deps.blobs, this.#history, op)
   }
+
+  async #load(tree: string, number: number, op: Op) {
+    checkTree(tree)
+    if (number > 0) return this.#history.load(tree, number, op)
+    throw new FlotillaError('NOT_FOUND', `there is no release r${number} of ${tree}`)
+  }
+
+  /** `#make`, again and again while others are quicker: for changes that mean the same on top of what they did. */
+  async #amend(
+    tree: string,
+    author: string,
+    base: number | undefined,
+    op: Op,
+    draftOf: (head: Head) => Draft | Promise<Draft>,
+  ): Promise<ReleaseAnswer> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#make(tree, author, base, op, draftOf)
+      } catch (error) {
+        if (base !== undefined || attempt === ATTEMPTS || !isError(error, 'LOST_RACE')) throw error
+      }
+    }
+  }
+
+  async #make(
+    tree: string,
+    author: string,
+    base: number | undefined,
+    op: Op,
+    draftOf: (head: Head) => Draft | Promise<Draft>,
+  ): Promise<ReleaseAnswer> {
+    checkTree(tree)
+    const by = checkAuthor(author)
+    const head = await this.#history.head(tree, op)
+    if (base !== undefined && base !== head.number) throw await lostRace(this.#history, tree, op)
+    const draft = await draftOf(head)
+    const message = checkMessage(draft.message)
+    return makeRelease(this.#deps, { tree, head, author: by, draft: { ...draft, message } }, op)
+  }
+}
+
+function noFile(tree: string, path: string): FlotillaError {
+  return new FlotillaError('NOT_FOUND', `${tree} has no file ${JSON.stringify(path.slice(0, 200))}`)
 }

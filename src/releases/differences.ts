@@ -1,0 +1,80 @@
+import type { DiffAnswer, WhyAnswer } from '../core/api.ts'
+import { FlotillaError, isError } from '../core/errors.ts'
+import type { Op } from '../core/op.ts'
+import type { ItemChange, TreeItem, TreeKind } from '../core/tree.ts'
+import type { History, Loaded } from './history.ts'
+import { compareFiles, isSameContent, switchedItems } from './rules.ts'
+
+/** So many releases, and so far back, does a person look for what happened to one item. */
+const CHANGES_MAX = 20
+const RELEASES_MAX = 50
+
+/** Compares releases item by item, as the kind of their tree understands them. */
+export class Differences {
+  readonly #kinds: ReadonlyMap<string, TreeKind>
+  readonly #history: History
+
+  constructor(kinds: readonly TreeKind[], history: History) {
+    this.#kinds = new Map(kinds.map((kind) => [kind.kind, kind]))
+    this.#history = history
+  }
+
+  /** Throws `BAD_REQUEST`. */
+  kind(name: string): TreeKind {
+    const kind = this.#kinds.get(name)
+    if (kind !== undefined) return kind
+    throw new FlotillaError('BAD_REQUEST', `there is no kind of tree ${JSON.stringify(name)}`, {
+      hint: `Known kinds: ${[...this.#kinds.keys()].join(', ')}.`,
+    })
+  }
+
+  async items({ number, manifest, tree }: Loaded, op: Op): Promise<readonly TreeItem[]> {
+    if (number === 0) return []
+    return (await this.kind(manifest.kind).check(tree, { active: manifest.active }, op)).items
+  }
+
+  async between(from: Loaded, to: Loaded, op: Op): Promise<readonly ItemChange[]> {
+    if (isSameContent(from.manifest, to.manifest)) return []
+    const compared = await this.kind(to.manifest.kind || from.manifest.kind).compare(from.tree, to.tree, op)
+    const [before, after] = [await this.items(from, op), await this.items(to, op)]
+    return [...compared, ...switchedItems(before, after, compared)]
+  }
+
+  async diff(tree: string, from: number, to: number, op: Op): Promise<DiffAnswer> {
+    const [before, after] = [await this.#history.load(tree, from, op), await this.#history.load(tree, to, op)]
+    return {
+      tree,
+      from,
+      to,
+      files: compareFiles(before.manifest.files, after.manifest.files),
+      changes: await this.between(before, after, op),
+    }
+  }
+
+  /** The releases that changed one item, newest first, as far back as their contents are held. */
+  async of(tree: string, id: string, op: Op): Promise<WhyAnswer['history']> {
+    const found: WhyAnswer['history'][number][] = []
+    let to: Loaded = await this.#history.head(tree, op)
+    const last = Math.max(0, to.number - RELEASES_MAX)
+    while (to.number > last && found.length < CHANGES_MAX) {
+      const from = await this.#heldRelease(tree, to.number - 1, op)
+      if (from === undefined) break
+      const change = (await this.between(from, to, op)).find((candidate) => candidate.id === id)
+      if (change !== undefined && to.record !== undefined) {
+        const { number: release, author, message, atMs } = to.record
+        found.push({ release, author, message, atMs, change })
+      }
+      to = from
+    }
+    return found
+  }
+
+  async #heldRelease(tree: string, number: number, op: Op): Promise<Loaded | undefined> {
+    try {
+      return await this.#history.load(tree, number, op)
+    } catch (error) {
+      if (isError(error, 'NOT_FOUND')) return undefined
+      throw error
+    }
+  }
+}
