@@ -50,7 +50,7 @@ export function statusOf(tree: string, desired: ReleaseRecord | undefined, nodes
   return { ...base, state: 'pending', summary: `PENDING r${desired.number}, ${count}`, next: 'flotilla status --watch' }
 }
 
-function proves(node: NodeAnswer, tree: string, release: number): boolean {
+export function proves(node: NodeAnswer, tree: string, release: number): boolean {
   const target = node.targets[tree]
   return node.liveness === 'alive' && target?.state === 'in-step' && target.served === release
 }

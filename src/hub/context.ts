@@ -1,0 +1,32 @@
+import type { Clock } from '../core/clock.ts'
+import type { Logger } from '../core/log.ts'
+import type { Store } from '../core/store.ts'
+import type { BlobStore } from '../releases/blobs.ts'
+import type { Releases } from '../releases/releases.ts'
+import type { LeaseSeal } from './lease-seal.ts'
+import type { HubLimits } from './limits.ts'
+import type { Metrics } from './metrics.ts'
+import type { RateLimit } from './rate-limit.ts'
+import type { TokenIndex } from './token-index.ts'
+import type { WatchSlots } from './watch-slots.ts'
+
+/** What the routes work with. */
+export interface HubContext {
+  readonly store: Store
+  readonly blobs: BlobStore
+  readonly releases: Releases
+  readonly clock: Clock
+  readonly log: Logger
+  readonly limits: HubLimits
+  readonly tokens: TokenIndex
+  readonly leases: LeaseSeal
+  readonly leaseGrants: RateLimit
+  readonly joinsByAddress: RateLimit
+  readonly joins: RateLimit
+  readonly watches: WatchSlots
+  readonly metrics: Metrics
+  /** The API's document, as JSON. */
+  readonly openApi: () => string
+  /** Aborted when the hub stops: ends watches, and answers new requests with `NOT_READY`. */
+  readonly closing: AbortSignal
+}

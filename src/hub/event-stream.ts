@@ -1,0 +1,58 @@
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import type { Clock } from '../core/clock.ts'
+import { formatEvent, HEARTBEAT, type ServerSentEvent } from '../lib/sse.ts'
+import { sleepQuietly } from '../lib/waiting.ts'
+
+export interface EventStreamOptions {
+  readonly clock: Clock
+  readonly heartbeatMs: number
+  /** How long to wait for a reader that takes nothing, before the connection is cut. */
+  readonly stalledMs: number
+  readonly headers: Readonly<Record<string, string>>
+  /** Ends the heartbeats and every wait. */
+  readonly signal: AbortSignal
+}
+
+/** Server-sent events on one answer: waits for a slow reader instead of heaping up what it has not read. */
+export class EventStream {
+  readonly #response: ServerResponse
+  readonly #options: EventStreamOptions
+
+  constructor(response: ServerResponse, options: EventStreamOptions) {
+    this.#response = response
+    this.#options = options
+    response.writeHead(200, { ...options.headers, 'content-type': 'text/event-stream' })
+    response.flushHeaders()
+  }
+
+  /** Resolves when there is room for more. */
+  async send(event: ServerSentEvent): Promise<void> {
+    const { clock, stalledMs, signal } = this.#options
+    if (this.#response.write(formatEvent(event)) || signal.aborted) return
+    const drained = new AbortController()
+    const stop = AbortSignal.any([signal, drained.signal])
+    const cut = sleepQuietly(clock, stalledMs, stop).then((over) => over && this.#response.destroy())
+    try {
+      await once(this.#response, 'drain', { signal })
+    } catch {
+      // The reader has gone, or the stream ends: whoever sends next sees it by the signal.
+    } finally {
+      drained.abort()
+    }
+    await cut
+  }
+
+  /** A sign of life every `heartbeatMs`, after a call of `check`, until the signal aborts. */
+  async heartbeats(check: () => void): Promise<void> {
+    const { clock, heartbeatMs, signal } = this.#options
+    while (await sleepQuietly(clock, heartbeatMs, signal)) {
+      check()
+      if (!this.#response.writableNeedDrain) this.#response.write(HEARTBEAT)
+    }
+  }
+
+  end(): void {
+    this.#response.end()
+  }
+}

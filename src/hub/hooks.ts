@@ -1,0 +1,51 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { FlotillaError } from '../core/errors.ts'
+import { authenticate, authorize } from './auth.ts'
+import { discardRest } from './broken-requests.ts'
+import { ANYBODY } from './caller.ts'
+import type { HubContext } from './context.ts'
+import { tell } from './errors.ts'
+import { requestGuard } from './http-guard.ts'
+import { SECURITY_HEADERS } from './security-headers.ts'
+
+/** What every request goes through, in this order: is it sound, who calls, and, once it is validated, may they. */
+export function addHooks(app: FastifyInstance, hub: HubContext, hostNames: ReadonlySet<string>): void {
+  const guard = requestGuard(hostNames)
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ ...SECURITY_HEADERS, 'x-request-id': request.id })
+    guard(request)
+    if (hub.closing.aborted) throw hub.closing.reason
+    request.caller = await authenticate(request, request.routeOptions.config.access, hub.tokens)
+  })
+  app.addHook('preHandler', async (request) => {
+    const { access } = request.routeOptions.config
+    if (access !== undefined) authorize(request, access, request.caller ?? ANYBODY)
+  })
+  app.addHook('onResponse', (request, reply, done) => {
+    discardRest(request.raw)
+    note(hub, request, reply.statusCode, reply.elapsedTime)
+    done()
+  })
+}
+
+function note({ metrics, log }: HubContext, request: FastifyRequest, status: number, elapsedMs: number): void {
+  const { url: route = 'none' } = request.routeOptions
+  const { id: requestId, method } = request
+  metrics.request({ route, method, status, seconds: elapsedMs / 1000 })
+  log.debug('request', { requestId, method, route, status, ms: Math.round(elapsedMs), caller: request.caller?.id })
+}
+
+/** Every failure, expected or not, as the one form of error. */
+export function addErrorAnswers(app: FastifyInstance, hub: HubContext | undefined): void {
+  app.setErrorHandler((error, request, reply) => {
+    const { status, body, isFault } = tell(error, request.id)
+    if (isFault && !request.raw.destroyed) hub?.log.error('a request failed', { requestId: request.id, error })
+    if (body.error.code === 'UNAUTHENTICATED') reply.header('www-authenticate', 'Bearer')
+    return reply.status(status).send(body)
+  })
+  app.setNotFoundHandler(() => {
+    throw new FlotillaError('NOT_FOUND', 'there is no such route', {
+      hint: 'GET /v1/openapi.json tells which there are.',
+    })
+  })
+}

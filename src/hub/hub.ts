@@ -1,0 +1,124 @@
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import type { Clock } from '../core/clock.ts'
+import { FlotillaError } from '../core/errors.ts'
+import { keys } from '../core/keys.ts'
+import type { Logger } from '../core/log.ts'
+import type { Store } from '../core/store.ts'
+import { sleepQuietly } from '../lib/waiting.ts'
+import type { BlobStore } from '../releases/blobs.ts'
+import type { Releases } from '../releases/releases.ts'
+import { buildApp } from './app.ts'
+import { ensureSecret } from './bootstrap.ts'
+import type { HubContext } from './context.ts'
+import { LeaseSeal } from './lease-seal.ts'
+import { HUB_LIMITS, type HubLimits } from './limits.ts'
+import { createMetrics } from './metrics.ts'
+import { renderDocument } from './openapi.ts'
+import { RateLimit } from './rate-limit.ts'
+import { TokenIndex } from './token-index.ts'
+import { WatchSlots } from './watch-slots.ts'
+
+export interface HubOptions {
+  readonly store: Store
+  readonly blobs: BlobStore
+  readonly releases: Releases
+  readonly clock: Clock
+  readonly log: Logger
+  /** Names that clients may call this hub by, beside addresses, `localhost` and the machine's own name. */
+  readonly hostNames?: readonly string[] | undefined
+  readonly limits?: Partial<HubLimits> | undefined
+}
+
+export interface Listening {
+  readonly host: string
+  readonly port: number
+  readonly url: string
+}
+
+export interface Hub {
+  /** For requests without a network, in tests. */
+  readonly app: FastifyInstance
+  /** Port 0 takes any that is free. Rejects with `PORT_TAKEN`. */
+  listen(address: { readonly host: string; readonly port: number }): Promise<Listening>
+  /** Ends watches, lets requests under way finish, then stops. The store is left open. */
+  close(): Promise<void>
+}
+
+const JOIN_WINDOW_MS = 600_000
+const MINUTE_MS = 60_000
+
+/** The HTTP API over a store. Any number of hubs may serve one store: a hub keeps nothing of its own. */
+export async function createHub(options: HubOptions): Promise<Hub> {
+  const { store, clock, log } = options
+  const closing = new AbortController()
+  const limits = { ...HUB_LIMITS, ...options.limits }
+  const watches = new WatchSlots({ perToken: limits.watchesPerToken, total: limits.watches })
+  const rate = (limit: number, windowMs: number): RateLimit => new RateLimit({ limit, windowMs, clock })
+  let document = ''
+  const context: HubContext = {
+    store,
+    blobs: options.blobs,
+    releases: options.releases,
+    clock,
+    log,
+    limits,
+    watches,
+    tokens: new TokenIndex({ store, clock, log }),
+    leases: new LeaseSeal(await ensureSecret(store, keys.secret('leases'))),
+    leaseGrants: rate(limits.leasesPerMinute, MINUTE_MS),
+    joins: rate(limits.joinGuesses, JOIN_WINDOW_MS),
+    joinsByAddress: rate(limits.joinGuessesPerAddress, JOIN_WINDOW_MS),
+    metrics: await createMetrics({ store, openWatches: () => watches.open }),
+    openApi: () => (document ||= renderDocument(app)),
+    closing: closing.signal,
+  }
+  const hostNames = new Set(options.hostNames?.map((name) => name.toLowerCase()))
+  const app = await buildApp(context, hostNames)
+  const following = context.tokens.run(closing.signal)
+  return {
+    app,
+    listen: async ({ host, port }) => {
+      hostNames.add(host.toLowerCase())
+      return listen(app, host, port)
+    },
+    close: async () => {
+      closing.abort(new FlotillaError('NOT_READY', 'the hub is stopping', { hint: 'Try again in a moment.' }))
+      await closeWithin(app, clock, limits.closeMs)
+      await following
+    },
+  }
+}
+
+/** The API's document, made without a store or a network: docs/reference/openapi.json. */
+export async function openApiDocument(): Promise<string> {
+  const app = await buildApp(undefined, new Set())
+  await app.ready()
+  const text = renderDocument(app)
+  await app.close()
+  return text
+}
+
+async function listen(app: FastifyInstance, host: string, port: number): Promise<Listening> {
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code !== 'EADDRINUSE') throw error
+    throw new FlotillaError('PORT_TAKEN', `${host}:${port} is taken by another program`, {
+      hint: `Stop the program that listens on ${host}:${port}, or choose another port.`,
+      cause: error,
+    })
+  }
+  const taken = (app.server.address() as AddressInfo).port
+  return { host, port: taken, url: `http://${host.includes(':') ? `[${host}]` : host}:${taken}` }
+}
+
+/** Requests that are still under way after `ms` are cut off. */
+async function closeWithin(app: FastifyInstance, clock: Clock, ms: number): Promise<void> {
+  const done = new AbortController()
+  const cut = sleepQuietly(clock, ms, done.signal).then((over) => over && app.server.closeAllConnections())
+  await app.close()
+  done.abort()
+  await cut
+}

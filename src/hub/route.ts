@@ -1,0 +1,72 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { z } from 'zod'
+import type { Caller } from './caller.ts'
+import type { HubContext } from './context.ts'
+
+/**
+ * Who may call a route. Every route says so, and one gate (auth.ts) holds it:
+ * `public` needs no token; `token` needs any; a list of scopes, such as `write:release/{tree}`, needs a token that covers
+ * each, with `{…}` filled in from the path; a `check` decides by what the request names itself, and throws `FORBIDDEN`.
+ */
+export type Access = 'public' | 'token' | readonly `${'read' | 'write'}:${string}`[] | AccessCheck
+
+export interface AccessCheck {
+  /** For the API's document. */
+  readonly says: string
+  readonly check: (caller: Caller, request: FastifyRequest) => void
+}
+
+/** One validated request, as a handler sees it. */
+export interface Call<P, Q, B> {
+  readonly params: P
+  readonly query: Q
+  readonly body: B
+  readonly caller: Caller
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+}
+
+type Method = 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
+
+interface RouteText {
+  readonly method: Method
+  readonly url: `/${string}`
+  /** Names the operation in the API's document, and in clients made from it. */
+  readonly id: string
+  readonly summary: string
+  readonly details?: string
+  readonly access: Access
+  /** Of a success; 200 unless told. An answer of 204 has no body. */
+  readonly status?: 200 | 201 | 204
+  readonly limits?: {
+    readonly bodyBytes?: 'commitBytes' | 'releaseBytes'
+    /** Names of members in the body. */
+    readonly members?: number
+  }
+  /** The body is bytes of any size, which the handler reads as a stream. */
+  readonly takesBytes?: true
+  /** What the answer is where it is not JSON. */
+  readonly answerType?: 'application/octet-stream' | 'text/event-stream' | 'text/plain' | 'application/json'
+}
+
+export interface RouteSpec<P, Q, B, A> extends RouteText {
+  readonly params?: z.ZodType<P>
+  readonly query?: z.ZodType<Q>
+  readonly body?: z.ZodType<B>
+  readonly answer?: z.ZodType<A>
+  /** Answers what is sent; undefined when it sent the answer itself, or there is nothing to say. */
+  readonly handler: (hub: HubContext, call: Call<P, Q, B>) => Promise<A> | Promise<undefined>
+}
+
+/** A route whose schemas and handler are known to fit each other. */
+export interface Route extends RouteText {
+  readonly params?: z.ZodType
+  readonly query?: z.ZodType
+  readonly body?: z.ZodType
+  readonly answer?: z.ZodType
+  readonly handler: (hub: HubContext, call: Call<never, never, never>) => Promise<unknown>
+}
+
+export function route<P, Q, B, A>(spec: RouteSpec<P, Q, B, A>): Route {
+  return spec
+}

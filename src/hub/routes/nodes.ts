@@ -1,0 +1,96 @@
+import { z } from 'zod'
+import type { WhyAnswer } from '../../core/api.ts'
+import { FlotillaError } from '../../core/errors.ts'
+import { keys } from '../../core/keys.ts'
+import { statusOf } from '../../core/status.ts'
+import { type Entry, type Store, STORE_LIMITS, type Write } from '../../core/store.ts'
+import type { Joined } from '../join.ts'
+import { nodesFrom, parseValue } from '../node-entries.ts'
+import { type Route, route } from '../route.ts'
+import { zDataset, zName } from '../schemas/common.ts'
+import { zNodeDatasets, zNodesAnswer, zStatusAnswer, zWhyAnswer } from '../schemas/nodes.ts'
+
+export const nodeRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    url: '/v1/status',
+    id: 'status',
+    summary: 'Whether every node proves the desired release of a tree, and what is missing',
+    access: ['read:node/'],
+    query: z.strictObject({ tree: zName }),
+    answer: zStatusAnswer,
+    handler: async ({ store, releases }, { query }) => {
+      const [desired, { entries }] = await Promise.all([releases.current(query.tree), store.list(keys.nodes)])
+      return statusOf(query.tree, desired, nodesFrom(entries))
+    },
+  }),
+  route({
+    method: 'GET',
+    url: '/v1/nodes',
+    id: 'listNodes',
+    summary: 'All nodes that joined, and what they last reported',
+    access: ['read:node/'],
+    answer: zNodesAnswer,
+    handler: async ({ store }) => ({ nodes: nodesFrom((await store.list(keys.nodes)).entries) }),
+  }),
+  route({
+    method: 'DELETE',
+    url: '/v1/nodes/:node',
+    id: 'forgetNode',
+    summary: 'Removes what is known of a node, and ends its credential',
+    access: ['write:node/{node}'],
+    params: z.strictObject({ node: zName }),
+    status: 204,
+    handler: async ({ store, tokens, log }, { params, caller }) => {
+      const tokenId = await forget(store, params.node)
+      if (tokenId !== undefined) tokens.end(tokenId)
+      log.info('node forgotten', { node: params.node, by: caller.id })
+      return undefined
+    },
+  }),
+  route({
+    method: 'GET',
+    url: '/v1/trees/:tree/datasets/:id/why',
+    id: 'why',
+    summary: 'Where a dataset is defined, what changed it, and what every node says of it',
+    access: ['read:release/{tree}', 'read:node/'],
+    params: z.strictObject({ tree: zName, id: zDataset }),
+    answer: zWhyAnswer,
+    handler: async ({ store, releases }, { params }) => {
+      const { tree, id } = params
+      const [items, history, { entries }] = await Promise.all([
+        releases.items(tree),
+        releases.changesOf(tree, id),
+        store.list(keys.nodes),
+      ])
+      const item = items.items.find((candidate) => candidate.id === id)
+      return { tree, dataset: id, item, history, nodes: statesOf(entries, tree, id) }
+    },
+  }),
+]
+
+/** Deletes a node's keys, its credential first; answers the id of that. Throws `NOT_FOUND` for a node nobody knows. */
+async function forget(store: Store, node: string): Promise<string | undefined> {
+  const { entries } = await store.list(keys.node(node))
+  if (entries.length === 0) throw new FlotillaError('NOT_FOUND', `there is no node ${node}`)
+  const joined = entries.find(({ key }) => key === keys.joined(node))
+  const tokenId = joined && (JSON.parse(joined.value) as Joined).tokenId
+  const all = [...(tokenId === undefined ? [] : [keys.token(tokenId)]), ...entries.map(({ key }) => key)]
+  for (let start = 0; start < all.length; start += STORE_LIMITS.changes) {
+    const changes = all.slice(start, start + STORE_LIMITS.changes).map((key): Write => ({ op: 'delete', key }))
+    await store.commit({ changes })
+  }
+  return tokenId
+}
+
+/** What each node reports of one dataset of a tree. */
+function statesOf(entries: readonly Entry[], tree: string, id: string): WhyAnswer['nodes'] {
+  const datasets = new Map(entries.map(({ key, value }) => [key, value]))
+  return nodesFrom(entries).map(({ node, liveness, targets }) => {
+    const report = parseValue(zNodeDatasets, datasets.get(keys.datasets(node, tree)) ?? '')
+    const state = report !== undefined && Object.hasOwn(report.items, id) ? report.items[id] : undefined
+    const troubled = targets[tree]?.troubled ?? {}
+    const problem = Object.hasOwn(troubled, id) ? troubled[id]?.problem : undefined
+    return { node, liveness, state: state ?? 'absent', problem }
+  })
+}

@@ -1,0 +1,131 @@
+import { z } from 'zod'
+import { FlotillaError } from '../../core/errors.ts'
+import { type Route, route } from '../route.ts'
+import { zDataset, zName, zNumberText } from '../schemas/common.ts'
+import {
+  zActiveRequest,
+  zDiffAnswer,
+  zHistoryAnswer,
+  zItemsAnswer,
+  zReleaseAnswer,
+  zReleaseRecord,
+  zReleaseRequest,
+  zReloadAnswer,
+  zReloadRequest,
+  zRollbackRequest,
+} from '../schemas/releases.ts'
+
+const HISTORY_MAX = 1000
+const HISTORY_DEFAULT = 100
+/** What one file of a release request has: path, size, sha256. */
+const FILE_MEMBERS = 3
+
+const zTree = z.strictObject({ tree: zName })
+const zTreeDataset = z.strictObject({ tree: zName, id: zDataset })
+
+/** Routes that change what a tree should be. */
+export const releaseRoutes: readonly Route[] = [
+  route({
+    method: 'POST',
+    url: '/v1/trees/:tree/releases',
+    id: 'release',
+    summary: 'Releases a list of files whose contents the hub holds',
+    details: 'Checked as a whole first; with `dryRun` nothing is changed. 422 tells what was found.',
+    access: ['write:release/{tree}'],
+    limits: { bodyBytes: 'releaseBytes', members: FILE_MEMBERS },
+    params: zTree,
+    body: zReleaseRequest,
+    answer: zReleaseAnswer,
+    handler: async ({ releases, limits }, { params, body, caller }) => {
+      if (body.files.length > limits.releaseFiles) {
+        throw new FlotillaError('TOO_LARGE', `${body.files.length} files; a release has at most ${limits.releaseFiles}`)
+      }
+      return releases.release(params.tree, body, caller.label)
+    },
+  }),
+  route({
+    method: 'POST',
+    url: '/v1/trees/:tree/rollback',
+    id: 'rollback',
+    summary: 'Makes a new release with the contents of an earlier one',
+    access: ['write:release/{tree}'],
+    params: zTree,
+    body: zRollbackRequest,
+    answer: zReleaseAnswer,
+    handler: async ({ releases }, { params, body, caller }) => releases.rollback(params.tree, body, caller.label),
+  }),
+  route({
+    method: 'POST',
+    url: '/v1/trees/:tree/datasets/:id/active',
+    id: 'setActive',
+    summary: 'Switches a dataset on or off, over what its definition says, as a release',
+    access: ['write:release/{tree}'],
+    params: zTreeDataset,
+    body: zActiveRequest,
+    answer: zReleaseAnswer,
+    handler: async ({ releases }, { params, body, caller }) =>
+      releases.setActive(params.tree, params.id, body, caller.label),
+  }),
+  route({
+    method: 'POST',
+    url: '/v1/trees/:tree/requests',
+    id: 'request',
+    summary: 'Asks every node to reload datasets, or to clear their caches, once more',
+    access: ['write:request/{tree}'],
+    params: zTree,
+    body: zReloadRequest,
+    answer: zReloadAnswer,
+    handler: async ({ releases }, { params, body, caller }) => releases.request(params.tree, body, caller.label),
+  }),
+]
+
+/** Routes that tell what was released. */
+export const historyRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    url: '/v1/trees/:tree/releases',
+    id: 'history',
+    summary: 'Releases of a tree, newest first',
+    access: ['read:release/{tree}'],
+    params: zTree,
+    query: z.strictObject({ limit: zNumberText.optional() }),
+    answer: zHistoryAnswer,
+    handler: async ({ releases }, { params, query }) => {
+      const { limit = HISTORY_DEFAULT } = query
+      if (limit >= 1 && limit <= HISTORY_MAX) return releases.history(params.tree, limit)
+      throw new FlotillaError('BAD_REQUEST', `the limit must be 1 to ${HISTORY_MAX}`)
+    },
+  }),
+  route({
+    method: 'GET',
+    url: '/v1/trees/:tree/releases/:number',
+    id: 'releaseRecord',
+    summary: 'One release',
+    access: ['read:release/{tree}'],
+    params: z.strictObject({ tree: zName, number: zNumberText }),
+    answer: zReleaseRecord,
+    handler: async ({ releases }, { params }) => releases.get(params.tree, params.number),
+  }),
+  route({
+    method: 'GET',
+    url: '/v1/trees/:tree/diff',
+    id: 'diff',
+    summary: 'What differs between two releases; 0 is the empty tree',
+    access: ['read:release/{tree}'],
+    params: zTree,
+    query: z.strictObject({ from: zNumberText, to: zNumberText }),
+    answer: zDiffAnswer,
+    handler: async ({ releases }, { params, query }) => releases.diff(params.tree, query.from, query.to),
+  }),
+  route({
+    method: 'GET',
+    url: '/v1/trees/:tree/datasets',
+    id: 'items',
+    summary: 'Datasets of a release; of the current one without a number',
+    access: ['read:release/{tree}'],
+    params: zTree,
+    query: z.strictObject({ release: zNumberText.optional() }),
+    answer: zItemsAnswer,
+    handler: async ({ releases }, { params, query }) => releases.items(params.tree, query.release),
+  }),
+]

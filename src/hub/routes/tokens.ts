@@ -1,0 +1,137 @@
+import { z } from 'zod'
+import { FlotillaError, isError } from '../../core/errors.ts'
+import { formatScope } from '../../core/scope.ts'
+import type { HubContext } from '../context.ts'
+import { createJoinCode, joinNode } from '../join.ts'
+import { type Route, route } from '../route.ts'
+import {
+  zCreateTokenAnswer,
+  zCreateTokenRequest,
+  zJoinAnswer,
+  zJoinCodeAnswer,
+  zJoinRequest,
+  zTokenInfo,
+  zTokensAnswer,
+} from '../schemas/tokens.ts'
+import { createToken, listTokens, revokeToken } from '../tokens.ts'
+
+const EVERYBODY = '*'
+
+export const tokenRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    url: '/v1/whoami',
+    id: 'whoami',
+    summary: 'The token that asks, and what it may do',
+    access: 'token',
+    answer: zTokenInfo,
+    handler: async (_hub, { caller }) => {
+      const { id, label, scopes, createdAtMs, expiresAtMs, node } = caller
+      return {
+        id,
+        label,
+        scopes: scopes.map((scope) => formatScope(scope)),
+        createdAtMs,
+        expiresAtMs,
+        node,
+      }
+    },
+  }),
+  route({
+    method: 'GET',
+    url: '/v1/tokens',
+    id: 'listTokens',
+    summary: 'All tokens, without their secrets',
+    access: ['read:token/'],
+    answer: zTokensAnswer,
+    handler: async ({ store }) => ({ tokens: await listTokens(store) }),
+  }),
+  route({
+    method: 'POST',
+    url: '/v1/tokens',
+    id: 'createToken',
+    summary: 'Makes a token, with at most the rights of the one that asks',
+    details: 'The only answer that ever holds the token itself.',
+    access: ['write:token/'],
+    body: zCreateTokenRequest,
+    answer: zCreateTokenAnswer,
+    status: 201,
+    handler: async ({ store, clock, log }, { body, caller }) => {
+      const answer = await createToken(store, clock, body, caller.scopes)
+      log.info('token made', { id: answer.id, label: answer.label, scopes: answer.scopes, by: caller.id })
+      return answer
+    },
+  }),
+  route({
+    method: 'DELETE',
+    url: '/v1/tokens/:id',
+    id: 'revokeToken',
+    summary: 'Ends a token at once, with the watches and uploads it has open',
+    access: ['write:token/{id}'],
+    params: z.strictObject({ id: z.string().regex(/^[0-9a-f]{16}$/) }),
+    status: 204,
+    handler: async ({ store, tokens, log }, { params, caller }) => {
+      await revokeToken(store, params.id)
+      tokens.end(params.id)
+      log.info('token revoked', { id: params.id, by: caller.id })
+      return undefined
+    },
+  }),
+  route({
+    method: 'POST',
+    url: '/v1/join-codes',
+    id: 'createJoinCode',
+    summary: 'Makes a code with which one node can join, once, in the next minutes',
+    access: ['write:join/'],
+    answer: zJoinCodeAnswer,
+    status: 201,
+    handler: async ({ store, clock, limits, log }, { caller }) => {
+      const options = { ttlMs: limits.joinCodeMs, codesMax: limits.joinCodes }
+      const { code, expiresAtMs } = await createJoinCode({ store, clock }, options)
+      log.info('join code made', { by: caller.id })
+      return { code: code.reveal(), expiresAtMs }
+    },
+  }),
+  route({
+    method: 'POST',
+    url: '/v1/join',
+    id: 'join',
+    summary: 'Trades a join code for the credential of a node',
+    details: 'Needs no token: the code is the credential. Wrong codes lock out the address they come from for a while.',
+    access: 'public',
+    body: zJoinRequest,
+    answer: zJoinAnswer,
+    status: 201,
+    handler: async (hub, { body, request }) => {
+      const { store, clock, tokens, log } = hub
+      const attempt = admit(hub, request.ip)
+      try {
+        const { node, token, ended } = await joinNode({ store, clock }, body)
+        attempt.forgive()
+        if (ended !== undefined) tokens.end(ended)
+        log.info('node joined', { node, replaced: ended !== undefined, from: request.ip })
+        return { node, token }
+      } catch (error) {
+        if (!isError(error, 'UNAUTHENTICATED')) attempt.forgive()
+        else log.warn('wrong join code', { from: request.ip })
+        throw error
+      }
+    },
+  }),
+]
+
+/** Counts an attempt to join before its code is looked at, so that many at once count too. */
+function admit({ joins, joinsByAddress }: HubContext, address: string): { forgive(): void } {
+  const lockedMs = joinsByAddress.attempt(address) || joins.attempt(EVERYBODY)
+  if (lockedMs > 0) {
+    throw new FlotillaError('RATE_LIMITED', 'too many wrong join codes', {
+      hint: `Joining is locked for another ${Math.ceil(lockedMs / 1000)} s.`,
+    })
+  }
+  return {
+    forgive: () => {
+      joinsByAddress.forgive(address)
+      joins.forgive(EVERYBODY)
+    },
+  }
+}

@@ -1,0 +1,82 @@
+import { z } from 'zod'
+import { FlotillaError } from '../../core/errors.ts'
+import { checkPrefix } from '../../core/store-limits.ts'
+import type { HubContext } from '../context.ts'
+import { tell } from '../errors.ts'
+import { EventStream } from '../event-stream.ts'
+import { checkReadUnder, View } from '../raw-keys.ts'
+import { type Call, type Route, route } from '../route.ts'
+import { zNumberText } from '../schemas/common.ts'
+import { SECURITY_HEADERS } from '../security-headers.ts'
+
+const zQuery = z.strictObject({ prefix: z.string(), after: zNumberText.optional() })
+type WatchCall = Call<unknown, z.output<typeof zQuery>, unknown>
+
+export const watchRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    url: '/v1/store/watch',
+    id: 'watch',
+    summary: 'What is committed under a prefix, as server-sent events',
+    details:
+      'Each `batch` event is one commit, with its revision as the id; an `error` event ends the stream. A comment is ' +
+      'sent when nothing else was for a while: silence means that the connection is dead. Goes on after the revision ' +
+      'in `after`, or in `Last-Event-ID`, which browsers send when they connect again. Holds what the token may read.',
+    access: {
+      says: 'read on the prefix, or on something under it',
+      check: (caller, { query }) => checkReadUnder(caller, (query as z.output<typeof zQuery>).prefix),
+    },
+    query: zQuery,
+    answerType: 'text/event-stream',
+    handler: async (hub, call) => {
+      const after = startOf(call)
+      checkPrefix(call.query.prefix)
+      const place = hub.watches.enter(call.caller.id)
+      try {
+        await stream(hub, call, after, place.evicted)
+      } finally {
+        place.leave()
+      }
+      return undefined
+    },
+  }),
+]
+
+function startOf({ query, request }: WatchCall): number {
+  const last = zNumberText.safeParse(request.headers['last-event-id']).data ?? query.after
+  if (last !== undefined) return last
+  throw new FlotillaError('BAD_REQUEST', 'neither `after` nor Last-Event-ID says where to start', {
+    hint: 'List the prefix first, and watch from the revision of the listing.',
+  })
+}
+
+async function stream(hub: HubContext, call: WatchCall, after: number, evicted: AbortSignal): Promise<void> {
+  const { store, clock, limits, leases } = hub
+  const { caller, query, request, reply } = call
+  const over = new AbortController()
+  reply.raw.on('close', () => over.abort())
+  const signal = AbortSignal.any([over.signal, evicted, caller.ended, hub.closing])
+  reply.hijack()
+  const { heartbeatMs, stalledMs } = limits
+  const headers = { ...SECURITY_HEADERS, 'x-request-id': request.id }
+  const events = new EventStream(reply.raw, { clock, heartbeatMs, stalledMs, headers, signal })
+  const beating = events.heartbeats(() => {
+    if (hub.tokens.isExpired(caller)) over.abort(new FlotillaError('UNAUTHENTICATED', 'the token has expired'))
+  })
+  const view = new View(caller, leases)
+  try {
+    for await (const batch of store.watch(query.prefix, { after, signal })) {
+      const seen = view.batch(batch)
+      if (seen !== undefined)
+        await events.send({ event: 'batch', id: String(seen.revision), data: JSON.stringify(seen) })
+    }
+    // A watch ends without an error only when it was told to, or with its store.
+    throw signal.aborted ? signal.reason : new FlotillaError('UNREACHABLE', 'the store was closed')
+  } catch (error) {
+    await events.send({ event: 'error', data: JSON.stringify(tell(error, request.id).body) })
+  } finally {
+    over.abort()
+    events.end()
+    await beating
+  }
+}

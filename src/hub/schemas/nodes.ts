@@ -1,0 +1,105 @@
+import { z } from 'zod'
+import type { HealthAnswer, NodeAnswer, NodesAnswer, StatusAnswer, WhyAnswer } from '../../core/api.ts'
+import type { ItemReport, NodeAlive, NodeDatasets, NodeTarget, TargetError } from '../../core/target.ts'
+import { hold } from './hold.ts'
+import { named, zCount, zErrorCode, zMoment, zProblem, zProblemCode } from './common.ts'
+import { zItemChange, zReleaseRecord, zTreeItem } from './releases.ts'
+
+const zItemState = z.enum(['served', 'loading', 'failed', 'unproved', 'inactive'])
+const zItemReport = hold<ItemReport>()(z.object({ state: zItemState, problem: zProblem.exactOptional() }))
+
+const zTargetError = hold<TargetError>()(
+  z.object({
+    code: z.union([zProblemCode, zErrorCode]),
+    message: z.string(),
+    file: z.string().exactOptional(),
+    line: zCount.exactOptional(),
+    column: zCount.exactOptional(),
+    hint: z.string().exactOptional(),
+    dataset: z.string().exactOptional(),
+  }),
+)
+
+export const zNodeTarget = hold<NodeTarget>()(
+  z.object({
+    kind: z.string(),
+    atMs: zMoment,
+    state: z.enum(['in-step', 'pending', 'unproved', 'failed']),
+    staged: zCount,
+    applied: zCount,
+    served: zCount,
+    error: zTargetError.exactOptional(),
+    warnings: z.array(zProblem),
+    version: z.string().exactOptional(),
+    progress: z.object({ done: zCount, total: zCount }),
+    troubled: z.record(z.string(), zItemReport),
+  }),
+)
+named.add(zNodeTarget, { id: 'NodeTarget' })
+
+export const zNodeAlive = hold<NodeAlive>()(
+  z.object({
+    node: z.string(),
+    version: z.string(),
+    startedAtMs: zMoment,
+    instance: z.string(),
+    values: z.array(z.string()),
+    peerUrl: z.string().exactOptional(),
+  }),
+)
+
+export const zNodeDatasets = hold<NodeDatasets>()(
+  z.object({ applied: zCount, items: z.record(z.string(), zItemState) }),
+)
+
+const zLiveness = z.enum(['alive', 'lost'])
+
+const zNodeAnswer = hold<NodeAnswer>()(
+  z.object({
+    node: z.string(),
+    liveness: zLiveness,
+    alive: zNodeAlive.optional(),
+    targets: z.record(z.string(), zNodeTarget),
+  }),
+)
+named.add(zNodeAnswer, { id: 'Node' })
+
+export const zNodesAnswer = hold<NodesAnswer>()(z.object({ nodes: z.array(zNodeAnswer) }))
+
+export const zStatusAnswer = hold<StatusAnswer>()(
+  z.object({
+    tree: z.string(),
+    state: z.enum(['in-step', 'pending', 'failed', 'empty']),
+    summary: z.string(),
+    desired: zReleaseRecord.optional(),
+    nodes: z.array(zNodeAnswer),
+    next: z.string().optional(),
+  }),
+)
+
+export const zWhyAnswer = hold<WhyAnswer>()(
+  z.object({
+    tree: z.string(),
+    dataset: z.string(),
+    item: zTreeItem.optional(),
+    history: z.array(
+      z.object({
+        release: zCount,
+        author: z.string(),
+        message: z.string(),
+        atMs: zMoment,
+        change: zItemChange,
+      }),
+    ),
+    nodes: z.array(
+      z.object({
+        node: z.string(),
+        liveness: zLiveness,
+        state: z.union([zItemState, z.literal('absent')]),
+        problem: zProblem.optional(),
+      }),
+    ),
+  }),
+)
+
+export const zHealthAnswer = hold<HealthAnswer>()(z.object({ status: z.enum(['ok', 'ready']) }))

@@ -1,0 +1,97 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { CreateTokenAnswer, CreateTokenRequest, TokenInfo } from '../core/api.ts'
+import type { Clock } from '../core/clock.ts'
+import { FlotillaError } from '../core/errors.ts'
+import { keys } from '../core/keys.ts'
+import { allows, formatScope, parseScope, type Scope } from '../core/scope.ts'
+import type { Store, Write } from '../core/store.ts'
+import { Secret } from '../lib/secret.ts'
+
+/** Value of `token/<id>`. The token itself is kept nowhere. */
+export interface TokenRecord extends Omit<TokenInfo, 'id'> {
+  /** Hex SHA-256 of the token's secret part: it has 256 random bits, so a slow hash would add nothing. */
+  readonly hash: string
+}
+
+const FORM = /^flt_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/
+
+/** Whether `text` holds something that looks like a token, for refusing it in places that end up in logs. */
+export function holdsToken(text: string): boolean {
+  return /flt_[0-9a-f]{16}_/.test(text)
+}
+
+export interface MintedToken {
+  readonly id: string
+  readonly token: Secret
+  readonly hash: string
+}
+
+/** `flt_<id>_<secret>`: the id finds the record, the secret proves. */
+export function mintToken(): MintedToken {
+  const id = randomBytes(8).toString('hex')
+  const secret = randomBytes(32).toString('base64url')
+  return { id, token: new Secret(`flt_${id}_${secret}`), hash: digest(secret).toString('hex') }
+}
+
+/** The parts of something that has the form of a token. */
+export function parseToken(text: string): { readonly id: string; readonly hash: Buffer } | undefined {
+  const [, id, secret] = FORM.exec(text) ?? []
+  return id === undefined || secret === undefined ? undefined : { id, hash: digest(secret) }
+}
+
+/** In constant time. */
+export function sameHash(a: Buffer, b: Buffer): boolean {
+  return a.byteLength === b.byteLength && timingSafeEqual(a, b)
+}
+
+export function parseRecord(value: string): TokenRecord {
+  return JSON.parse(value) as TokenRecord
+}
+
+export function putToken(id: string, record: TokenRecord): Write {
+  return { op: 'put', key: keys.token(id), value: JSON.stringify(record) }
+}
+
+export function infoOf(id: string, { label, scopes, createdAtMs, expiresAtMs, node }: TokenRecord): TokenInfo {
+  return { id, label, scopes, createdAtMs, expiresAtMs, node }
+}
+
+/** Makes a token. Throws `FORBIDDEN` for a scope that `by` does not cover: nobody can hand out more than they have. */
+export async function createToken(
+  store: Store,
+  clock: Clock,
+  { label, scopes, ttlMs }: CreateTokenRequest,
+  by: readonly Scope[],
+): Promise<CreateTokenAnswer> {
+  const parsed = scopes.map((text) => parseScope(text))
+  for (const scope of parsed) {
+    if (allows(by, scope.verb, scope.prefix)) continue
+    throw new FlotillaError('FORBIDDEN', `your own token does not cover ${formatScope(scope)}`)
+  }
+  const { id, token, hash } = mintToken()
+  const now = clock.nowMs()
+  const expiry = ttlMs === undefined ? {} : { expiresAtMs: now + ttlMs }
+  const record = { label, scopes: parsed.map((scope) => formatScope(scope)), createdAtMs: now, ...expiry, hash }
+  await store.commit({ changes: [putToken(id, record)] })
+  return { ...infoOf(id, record), token: token.reveal() }
+}
+
+/** Sorted by creation. */
+export async function listTokens(store: Store): Promise<readonly TokenInfo[]> {
+  const { entries } = await store.list(keys.tokens)
+  return entries
+    .map(({ key, value }) => infoOf(key.slice(keys.tokens.length), parseRecord(value)))
+    .toSorted((a, b) => a.createdAtMs - b.createdAtMs)
+}
+
+/** Throws `NOT_FOUND` when there is no such token. */
+export async function revokeToken(store: Store, id: string): Promise<void> {
+  const key = keys.token(id)
+  const entry = await store.get(key)
+  if (entry === undefined) throw new FlotillaError('NOT_FOUND', `there is no token ${id}`)
+  await store.commit({ changes: [{ op: 'delete', key }] })
+}
+
+function digest(secret: string): Buffer {
+  return createHash('sha256').update(secret).digest()
+}
