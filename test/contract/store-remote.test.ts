@@ -1,22 +1,61 @@
-import { openTestHub } from '../helpers/hub.ts'
-import { systemClock } from '../../src/lib/system-clock.ts'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Store } from '../../src/core/store.ts'
+import type { Secret } from '../../src/lib/secret.ts'
 import { MemoryStore } from '../../src/store/memory/memory-store.ts'
 import { openRemoteStore } from '../../src/store/remote/remote-store.ts'
+import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts'
+import { openTestHub } from '../helpers/hub.ts'
+import { VirtualClock } from '../helpers/virtual-clock.ts'
+import type { OpenStore } from './store/under-test.ts'
 import { storeContract } from './store.ts'
-import type { StoreSettings, StoreUnderTest } from './store/under-test.ts'
 
-storeContract('remote store, hub on memory', openOnMemory, { restarts: false })
+type OpenInner = (
+  folder: string,
+  options: { readonly clock: VirtualClock; readonly keepRevisions?: number },
+) => Promise<Store>
 
-async function openOnMemory(settings?: StoreSettings): Promise<StoreUnderTest> {
-  const inner = new MemoryStore({ clock: systemClock, ...settings })
-  const hub = await openTestHub({ store: inner })
-  const store = openRemoteStore({ url: hub.url, token: hub.admin })
-  return {
-    store,
-    close: async () => {
-      await store.close()
-      await hub.close()
-      await inner.close()
-    },
+/** A hub on the store, and the store as its API shows it; a restart is a new hub with a new port on the same data. */
+function opener(openInner: OpenInner): OpenStore {
+  return async (settings) => {
+    const folder = await mkdtemp(join(tmpdir(), 'flotilla-remote-'))
+    const clock = new VirtualClock()
+    let admin: Secret | undefined
+    const opened: { close(): Promise<void> }[] = []
+    const start = async (): Promise<Store> => {
+      const inner = await openInner(folder, { clock, ...settings })
+      const hub = await openTestHub({ store: inner, admin })
+      admin = hub.admin
+      const remote = openRemoteStore({ url: hub.url, token: hub.admin })
+      opened.push(remote, hub, inner)
+      return remote
+    }
+    const stop = async (): Promise<void> => {
+      for (const part of opened.splice(0)) await part.close()
+    }
+    return {
+      store: await start(),
+      advance: (ms) => clock.advance(ms),
+      reopen: async () => {
+        await stop()
+        return start()
+      },
+      close: async () => {
+        await stop()
+        await rm(folder, { recursive: true })
+      },
+    }
   }
 }
+
+storeContract(
+  'remote store over memory',
+  opener(async (_folder, options) => new MemoryStore(options)),
+  { restarts: false },
+)
+storeContract(
+  'remote store over SQLite',
+  opener((folder, options) => openSqliteStore({ path: join(folder, 'store.db'), ...options })),
+  { restarts: true },
+)

@@ -2,11 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { HubClient } from '../../src/client/hub-client.ts'
-import type { CreateTokenRequest } from '../../src/core/api.ts'
+import type { CreateTokenRequest, ErrorBody } from '../../src/core/api.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import type { LogFields, Logger } from '../../src/core/log.ts'
 import type { Store } from '../../src/core/store.ts'
-import type { CheckResult, FileTree, ItemChange, TreeKind } from '../../src/core/tree.ts'
 import { ensureAdminToken } from '../../src/hub/bootstrap.ts'
 import { createHub, type Hub } from '../../src/hub/hub.ts'
 import type { HubLimits } from '../../src/hub/limits.ts'
@@ -15,42 +14,7 @@ import { systemClock } from '../../src/lib/system-clock.ts'
 import { openFolderBlobs } from '../../src/releases/folder-blobs.ts'
 import { Releases } from '../../src/releases/releases.ts'
 import { MemoryStore } from '../../src/store/memory/memory-store.ts'
-
-/** A kind of tree for tests of what does not depend on kinds: each file is an item, and `bad` in its name is an error. */
-export const plainKind: TreeKind = {
-  kind: 'plain',
-  check: async (tree: FileTree): Promise<CheckResult> => ({
-    problems: tree.files
-      .filter(({ path }) => path.includes('bad'))
-      .map(({ path }) => ({
-        severity: 'error',
-        code: 'XML_MALFORMED',
-        file: path,
-        line: 1,
-        column: 1,
-        message: 'bad',
-      })),
-    items: tree.files.map(({ path, sha256 }) => ({
-      id: idOf(path),
-      type: 'Plain',
-      active: true,
-      path,
-      line: 1,
-      digest: sha256,
-    })),
-  }),
-  compare: async (from: FileTree, to: FileTree): Promise<readonly ItemChange[]> => {
-    const before = new Map(from.files.map(({ path, sha256 }) => [path, sha256]))
-    const after = new Map(to.files.map(({ path, sha256 }) => [path, sha256]))
-    return [...new Set([...before.keys(), ...after.keys()])].toSorted().flatMap((path): readonly ItemChange[] => {
-      if (before.get(path) === after.get(path)) return []
-      const effect = !before.has(path) ? 'added' : !after.has(path) ? 'removed' : 'soft'
-      return [{ id: idOf(path), effect, path, details: [] }]
-    })
-  },
-}
-
-const idOf = (path: string): string => path.replaceAll(/\W/g, '_')
+import { linesKind } from './lines-kind.ts'
 
 export interface LogLine {
   readonly level: string
@@ -72,7 +36,25 @@ export interface TestHub {
   node(name: string): Promise<Secret>
   /** A client with that token; closed with the hub. */
   as(token: Secret): HubClient
+  /** One request as it stands, without a client in between. */
+  ask(method: string, path: string, request?: Ask): Promise<Asked>
   close(): Promise<void>
+}
+
+export interface Ask {
+  readonly token?: Secret | string
+  readonly json?: unknown
+  readonly body?: string | Uint8Array
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export interface Asked {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+  /** Of an error answer. */
+  readonly code: string | undefined
+  readonly message: string | undefined
 }
 
 export interface TestHubOptions {
@@ -81,6 +63,8 @@ export interface TestHubOptions {
   readonly clock?: Clock
   readonly limits?: Partial<HubLimits>
   readonly hostNames?: readonly string[]
+  /** The administrator's token from before, for a store that has it already. */
+  readonly admin?: Secret | undefined
 }
 
 /** A hub on a free port of the loopback, with everything it needs, in a folder of its own. */
@@ -89,11 +73,11 @@ export async function openTestHub(options: TestHubOptions = {}): Promise<TestHub
   const store = options.store ?? new MemoryStore({ clock })
   const folder = await mkdtemp(join(tmpdir(), 'flotilla-hub-'))
   const blobs = await openFolderBlobs(join(folder, 'blobs'), { clock })
-  const releases = new Releases({ store, blobs, kinds: [plainKind], clock })
+  const releases = new Releases({ store, blobs, kinds: [linesKind], clock })
   const { log, lines } = recorder()
   const hub = await createHub({ store, blobs, releases, clock, log, limits, hostNames })
   const { url } = await hub.listen({ host: '127.0.0.1', port: 0 })
-  const { token: admin } = await ensureAdminToken({ store, clock })
+  const { token: admin } = await ensureAdminToken({ store, clock }, options.admin)
   const clients: HubClient[] = []
   const as = (token: Secret): HubClient => {
     const client = new HubClient({ url, token })
@@ -114,6 +98,7 @@ export async function openTestHub(options: TestHubOptions = {}): Promise<TestHub
       const { code } = await client.createJoinCode()
       return new Secret((await client.join({ code, node })).token)
     },
+    ask: (method, path, request) => ask(url, method, path, request),
     close: async () => {
       for (const open of clients) open.close()
       await hub.close()
@@ -121,6 +106,24 @@ export async function openTestHub(options: TestHubOptions = {}): Promise<TestHub
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+async function ask(url: string, method: string, path: string, request: Ask = {}): Promise<Asked> {
+  const { token, json, body = json === undefined ? undefined : JSON.stringify(json) } = request
+  const answer = await fetch(`${url}${path}`, {
+    method,
+    ...(body !== undefined && { body }),
+    redirect: 'manual',
+    headers: {
+      ...(json !== undefined && { 'content-type': 'application/json' }),
+      ...(token !== undefined && { authorization: `Bearer ${token instanceof Secret ? token.reveal() : token}` }),
+      ...request.headers,
+    },
+  })
+  const text = await answer.text()
+  const isJson = answer.headers.get('content-type')?.startsWith('application/json') === true && text !== ''
+  const error = isJson ? (JSON.parse(text) as Partial<ErrorBody>).error : undefined
+  return { status: answer.status, headers: answer.headers, text, code: error?.code, message: error?.message }
 }
 
 /** A log that keeps what it is told. */

@@ -1,0 +1,160 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Ask, openTestHub, type TestHub } from '../../test/helpers/hub.ts'
+import { parseScope } from '../core/scope.ts'
+import { ROUTES } from './routes.ts'
+
+const SHA = 'a'.repeat(64)
+const PARAMS: Readonly<Record<string, string>> = {
+  ':tree': 'datasets',
+  ':number': '1',
+  ':sha256': SHA,
+  ':node': 'n1',
+  ':id': '0123456789abcdef',
+  '*': 'a.xml',
+}
+const QUERIES: Readonly<Record<string, string>> = {
+  '/v1/store/entry': '?key=x/y',
+  '/v1/store/entries': '?prefix=x/',
+  '/v1/store/watch': '?prefix=x/&after=0',
+  '/v1/trees/:tree/diff': '?from=0&to=1',
+  '/v1/status': '?tree=datasets',
+}
+const BODIES: Readonly<Record<string, unknown>> = {
+  '/v1/store/commit': { changes: [{ op: 'put', key: 'x/y', value: '' }] },
+  '/v1/store/leases': { ttlMs: 5000 },
+  '/v1/blobs/missing': { sha256: [SHA] },
+  '/v1/trees/:tree/releases': { kind: 'lines', files: [], message: '' },
+  '/v1/trees/:tree/rollback': { to: 1 },
+  '/v1/trees/:tree/datasets/:id/active': { active: true },
+  '/v1/trees/:tree/requests': { kind: 'reload' },
+  '/v1/tokens': { label: 'x', scopes: ['read:x/'] },
+}
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND']
+const PUBLIC = ['/healthz', '/readyz', '/v1/join']
+
+const pathOf = (url: string): string =>
+  url.replaceAll(/:\w+|\*/g, (name) => PARAMS[name] ?? name) + (QUERIES[url] ?? '')
+
+/** A request that the route takes, but for the token. */
+const validAsk = (method: string, url: string): Ask => {
+  if (method === 'PUT') return { body: 'bytes', headers: { 'content-type': 'application/octet-stream' } }
+  return method === 'POST' && BODIES[url] !== undefined ? { json: BODIES[url] } : {}
+}
+
+let hub: TestHub
+beforeAll(async () => {
+  hub = await openTestHub()
+})
+afterAll(() => hub.close())
+
+describe('every route', () => {
+  const urls = [...new Set(ROUTES.map(({ url }) => url))]
+  const guarded = urls.filter((url) => !PUBLIC.includes(url))
+
+  it('is in the table of routes: the server knows no other', () => {
+    const routes = hub.hub.app.printRoutes({ commonPrefix: false, includeMeta: false })
+    const listed = routes.match(/\((?:[A-Z]+(?:, )?)+\)/g)?.flatMap((methods) => methods.match(/[A-Z]+/g) ?? [])
+    expect(listed?.length).toBe(ROUTES.length)
+  })
+
+  it('is public only if it is one of three', () => {
+    expect(urls.filter((url) => ROUTES.some((route) => route.url === url && route.access === 'public'))).toEqual(PUBLIC)
+  })
+
+  it.each(guarded.flatMap((url) => METHODS.map((method) => [method, url] as const)))(
+    'answers %s %s with 401 unless a good token was sent',
+    async (method, url) => {
+      // fetch cannot send TRACE.
+      if (method === 'TRACE') return
+      const path = pathOf(url)
+      const valid = validAsk(method, url)
+      const wrong = `flt_0123456789abcdef_${'A'.repeat(43)}`
+      const expired = `${hub.admin.reveal().slice(0, -43)}${'A'.repeat(43)}`
+      const attempts: readonly Ask[] = [
+        valid,
+        { ...valid, token: wrong },
+        { ...valid, token: expired },
+        { ...valid, token: 'nonsense' },
+        { ...valid, headers: { ...valid.headers, authorization: `Basic ${hub.admin.reveal()}` } },
+        { ...valid, headers: { ...valid.headers, authorization: hub.admin.reveal() } },
+        { ...valid, headers: { ...valid.headers, cookie: `token=${hub.admin.reveal()}` } },
+        { ...valid, headers: { ...valid.headers, 'x-api-key': hub.admin.reveal() } },
+        { ...valid, headers: { ...valid.headers, 'x-forwarded-user': 'admin' } },
+        { ...valid, headers: { ...valid.headers, 'x-original-url': '/healthz', 'x-http-method-override': 'GET' } },
+      ]
+      for (const attempt of attempts) {
+        if ((method === 'GET' || method === 'HEAD') && attempt.body !== undefined) continue
+        const answer = await hub.ask(method, path, attempt)
+        expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer'])
+        if (method !== 'HEAD') expect(answer.code).toBe('UNAUTHENTICATED')
+      }
+    },
+  )
+
+  it.each(
+    ROUTES.filter(({ access }) => access !== 'public' && access !== 'token').map(
+      (route) => [route.method, route.url, route] as const,
+    ),
+  )('answers %s %s with 403 to a token that has every right but the one it needs', async (method, url, { access }) => {
+    const path = pathOf(url)
+    const needed = Array.isArray(access)
+      ? (access as readonly string[]).map((text) =>
+          parseScope(text.replaceAll(/\{(\w+)\}/g, (_, name: string) => PARAMS[`:${name}`] ?? '')),
+        )
+      : [{ verb: url === '/v1/store/commit' ? 'write' : 'read', prefix: 'x/y' } as const]
+    for (const { verb, prefix } of needed) {
+      const family = prefix.split('/')[0] ?? ''
+      const other = verb === 'read' ? 'write' : 'read'
+      // A listing holds what may be seen under its prefix, so a right to a part of that is enough for it.
+      const deeper = /entries|watch/.test(url) ? [] : [`${verb}:${prefix}/deeper`]
+      const beside = [`${verb}:${family}x`, `${verb}:${family.slice(0, -1)}/`, `${verb}:/`, ...deeper]
+      const rest = needed.filter((one) => one.prefix !== prefix).map((one) => `${one.verb}:${one.prefix}`)
+      const token = await hub.token([`${other}:`, ...beside, ...rest])
+      const answer = await hub.ask(method, path, { ...validAsk(method, url), token })
+      expect(answer.status).toBe(403)
+      if (method !== 'HEAD') expect(answer.code).toBe('FORBIDDEN')
+    }
+  })
+})
+
+describe('what is no route', () => {
+  it('is 401 without a token, and 404 with one', async () => {
+    for (const path of [
+      '/',
+      '/v1',
+      '/v2/status',
+      '/admin',
+      '/v1/status/',
+      '//v1/status',
+      '/V1/status',
+      '/.env',
+      '/v1/nodes/../tokens',
+    ]) {
+      expect((await hub.ask('GET', path)).status).toBe(401)
+    }
+    expect(await hub.ask('GET', '/v1/nothing', { token: hub.admin })).toMatchObject({ status: 404, code: 'NOT_FOUND' })
+    expect(await hub.ask('PATCH', '/v1/nodes', { token: hub.admin })).toMatchObject({ status: 404, code: 'NOT_FOUND' })
+  })
+
+  it('has no answer for other origins', async () => {
+    const headers = { origin: 'https://evil.example', 'access-control-request-method': 'POST' }
+    const preflight = await hub.ask('OPTIONS', '/v1/store/commit', { headers })
+    const simple = await hub.ask('GET', '/v1/whoami', { headers, token: hub.admin })
+    for (const answer of [preflight, simple]) {
+      expect([...answer.headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([])
+    }
+  })
+})
+
+describe('every answer', () => {
+  it('has the headers that keep browsers from making more of it, errors too', async () => {
+    for (const path of ['/healthz', '/v1/whoami', '/v1/nothing']) {
+      const { headers } = await hub.ask('GET', path)
+      expect(headers.get('x-content-type-options')).toBe('nosniff')
+      expect(headers.get('content-security-policy')).toBe("default-src 'none'; frame-ancestors 'none'")
+      expect(headers.get('cache-control')).toBe('no-store')
+      expect(headers.get('x-request-id')).toMatch(/^[0-9a-f]{8}-\w+$/)
+      expect(headers.get('server')).toBeNull()
+    }
+  })
+})
