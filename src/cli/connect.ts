@@ -69,7 +69,7 @@ export async function findUrl(options: ClientOptions, context: Context): Promise
 }
 
 /** The default token is only ever sent to the hub it belongs to. */
-async function findToken(
+export async function findToken(
   options: ClientOptions,
   context: Context,
   url: string,

@@ -6,8 +6,10 @@ test('without a command, with help and with --help it prints every command', asy
   for (const argv of [[], ['help'], ['--help'], ['-h']]) {
     const { code, out } = await runCli(argv)
     expect(code).toBe(0)
-    for (const { name, summary } of COMMANDS)
-      expect(out).toContain(`${name} `.trimEnd()) && expect(out).toContain(summary)
+    for (const { name, summary } of COMMANDS) {
+      expect(out).toContain(`  ${name} `)
+      expect(out).toContain(summary)
+    }
   }
 })
 

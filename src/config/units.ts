@@ -1,5 +1,4 @@
 import { isIP } from 'node:net'
-import { isAbsolute, resolve } from 'node:path'
 import { z } from 'zod'
 import { parseDuration } from '../lib/duration.ts'
 
@@ -42,11 +41,6 @@ export function parseAddress(text: string): Address | undefined {
   return { host, port }
 }
 
-/** Whether only this machine can reach it. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(host)
-}
-
 /** Of a hub or a peer, without a trailing slash. */
 export function baseUrl() {
   const takes = 'takes a URL such as http://127.0.0.1:8470'
@@ -65,8 +59,4 @@ function isBaseUrl(text: string): boolean {
 /** A file or folder. Relative ones start at the configuration file, or without one at the working folder. */
 export function path() {
   return z.string({ error: 'takes a path' }).min(1, { error: 'takes a path' })
-}
-
-export function absolute(base: string, text: string): string {
-  return isAbsolute(text) ? text : resolve(base, text)
 }

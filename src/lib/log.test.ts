@@ -34,6 +34,7 @@ test.for([
   ['a field named apiToken', { apiToken: 'canary' }],
   ['a header', { headers: { authorization: 'Bearer canary' } }],
   ['a list under a telling name', { join_codes: 'x', passwords: ['canary'] }],
+  ['a token inside a text', { url: `http://h/?flt_0123456789abcdef_${'canary'.repeat(8).slice(0, 43)}` }],
   ['a field with dashes', { 'x-api-key': 'canary', 'api-key': 'canary' }],
 ] as const)('never writes a secret: %s', ([, fields]) => {
   const { log, lines } = capture()

@@ -1,0 +1,127 @@
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { type HubConfig } from '../config/hub.ts'
+import { absolute } from '../config/paths.ts'
+import type { JoinCodeAnswer } from '../core/api.ts'
+import type { Clock } from '../core/clock.ts'
+import { isError } from '../core/errors.ts'
+import type { Logger } from '../core/log.ts'
+import type { Service } from '../core/service.ts'
+import type { Store } from '../core/store.ts'
+import { ensureAdminToken } from '../hub/bootstrap.ts'
+import { createHub, type Hub } from '../hub/hub.ts'
+import { createJoinCode } from '../hub/join.ts'
+import { HUB_LIMITS } from '../hub/limits.ts'
+import { writeAtomic } from '../lib/atomic-file.ts'
+import type { Secret } from '../lib/secret.ts'
+import { readSecretFile } from '../lib/secret-file.ts'
+import { supervise } from '../lib/supervise.ts'
+import { sleepQuietly } from '../lib/waiting.ts'
+import { openFolderBlobs } from '../releases/folder-blobs.ts'
+import { followFolder } from '../releases/follow.ts'
+import { Releases } from '../releases/releases.ts'
+import { openSqliteStore } from '../store/sqlite/sqlite-store.ts'
+import { erddapKind } from '../targets/erddap/kind.ts'
+import { ownFolder } from './data-folder.ts'
+
+export interface HubDeps {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly signal: AbortSignal
+  /** The folder that relative paths of the configuration start from. */
+  readonly base: string
+}
+
+/** A hub that listens. */
+export interface ReadyHub {
+  /** How others reach it. */
+  readonly url: string
+  readonly data: string
+  readonly tokenFile: string
+  joinCode(): Promise<Omit<JoinCodeAnswer, 'code'> & { readonly code: Secret }>
+}
+
+const STORE_FILE = 'store.db'
+const TOKEN_FILE = 'admin.token'
+const URL_FILE = 'url'
+const SWEEP_MS = 6 * 3_600_000
+const MAX_DELAY_MS = 60_000
+
+/** Runs a hub until the signal is aborted. `onReady` is called once it listens. */
+export async function runHub(
+  config: HubConfig,
+  deps: HubDeps,
+  onReady: (hub: ReadyHub) => Promise<void>,
+): Promise<void> {
+  const { clock, log, signal, base } = deps
+  const data = absolute(base, config.data)
+  await ownFolder(data, STORE_FILE)
+  const store = await openSqliteStore({ path: join(data, STORE_FILE), clock })
+  try {
+    const blobs = await openFolderBlobs(absolute(base, config.blobs ?? join(data, 'blobs')), { clock })
+    const releases = new Releases({ store, blobs, kinds: [erddapKind()], clock, guardShare: config.guardShare })
+    const tokenFile = join(data, TOKEN_FILE)
+    await keepAdminToken(tokenFile, store, clock)
+    const hub = await createHub({ store, blobs, releases, clock, log, hostNames: config.names })
+    try {
+      const url = await listen(hub, config, data)
+      const ready = { url, data, tokenFile, joinCode: () => newJoinCode(store, clock) }
+      log.info('the hub is ready', { url, data })
+      await onReady(ready)
+      const followers = Object.entries(config.sources).map(([tree, source]) =>
+        followFolder(
+          { ...source, folder: absolute(base, source.folder), tree, intervalMs: source.interval },
+          { releases, blobs, clock, log },
+        ),
+      )
+      const services = [...followers, sweeper(releases, clock, log)]
+      await supervise(services, { clock, log, signal, random: Math.random, maxDelayMs: MAX_DELAY_MS })
+    } finally {
+      await hub.close()
+      log.info('the hub has stopped')
+    }
+  } finally {
+    await store.close()
+  }
+}
+
+/** Removes blobs that no release needs any more. */
+function sweeper(releases: Releases, clock: Clock, log: Logger): Service {
+  return {
+    name: 'sweep',
+    run: async (signal) => {
+      while (await sleepQuietly(clock, SWEEP_MS, signal)) {
+        const { removed, bytes } = await releases.sweep({ signal })
+        log.info('blobs were swept', { removed, bytes })
+      }
+    },
+  }
+}
+
+/** The token in the file stays as long as it is good. */
+async function keepAdminToken(file: string, store: Store, clock: Clock): Promise<void> {
+  const { token, created } = await ensureAdminToken({ store, clock }, await kept(file))
+  if (created) await writeAtomic(file, `${token.reveal()}\n`, { mode: 0o600 })
+}
+
+async function kept(file: string): Promise<Secret | undefined> {
+  try {
+    return await readSecretFile(file)
+  } catch (error) {
+    if (isError(error, 'NOT_FOUND', 'UNAUTHENTICATED')) return undefined
+    throw error
+  }
+}
+
+/** Answers how others reach the hub; how this machine does is left in the data folder for commands that run here. */
+async function listen(hub: Hub, config: HubConfig, data: string): Promise<string> {
+  const { host } = config.listen
+  const { port, url } = await hub.listen(config.listen)
+  const everywhere = host === '0.0.0.0' || host === '::'
+  await writeAtomic(join(data, URL_FILE), `${everywhere ? `http://127.0.0.1:${port}` : url}\n`)
+  return config.url ?? (everywhere ? `http://${hostname()}:${port}` : url)
+}
+
+function newJoinCode(store: Store, clock: Clock): ReturnType<ReadyHub['joinCode']> {
+  return createJoinCode({ store, clock }, { ttlMs: HUB_LIMITS.joinCodeMs, codesMax: HUB_LIMITS.joinCodes })
+}

@@ -1,0 +1,119 @@
+import { resolve } from 'node:path'
+import { FlotillaError } from '../../core/errors.ts'
+import { agentFile, statesHere } from '../agent-state.ts'
+import { command } from '../command.ts'
+import { CLIENT, findToken, findUrl, TREE } from '../connect.ts'
+import type { Context } from '../context.ts'
+import { type Check, type Checked, examine, fail, type Finding, ok, type Verdict } from '../doctor/check.ts'
+import { isPrivate, space, writable } from '../doctor/folders.ts'
+import { hubChecks } from '../doctor/hub.ts'
+import { plural } from '../format.ts'
+import type { Colour, Output } from '../output.ts'
+import { serviceSources } from '../service.ts'
+
+export const doctor = command({
+  arguments: [],
+  options: {
+    state: {
+      type: 'value',
+      placeholder: 'DIR',
+      summary: 'also look at the node whose state folder this is',
+      completes: 'folder',
+    },
+    config: {
+      type: 'value',
+      placeholder: 'FILE',
+      summary: 'the same, by the agent’s configuration',
+      completes: 'file',
+    },
+    data: { type: 'value', placeholder: 'DIR', summary: 'also look at the data folder of a hub', completes: 'folder' },
+    ...TREE,
+    ...CLIENT,
+  },
+  details:
+    'Looks at this machine, at the hub, and at the nodes whose state lies below the working folder or is named. Changes ' +
+    'nothing. The exit code is 1 when anything failed.',
+  examples: ['flotilla doctor', 'flotilla doctor --state /var/lib/flotilla-agent'],
+  async run({ options }, context) {
+    const { output } = context
+    const files = await agentFiles(options, context)
+    const { url } = await findUrl(options, context)
+    const token = async () => (await findToken(options, context, url)).token
+    const checks = [
+      nodeJs(),
+      ...(options.data === undefined ? [] : dataChecks(resolve(context.cwd, options.data))),
+      ...hubChecks({ url, token, tree: options.tree }, context),
+      ...(await Promise.all(files.map((file) => nodeChecks(file, context)))).flat(),
+    ]
+    let group = ''
+    const all = await examine(checks, (checked) => {
+      if (options.json) return
+      if (checked.group !== group) output.print(output.paint('bold', `${group === '' ? '' : '\n'}${checked.group}`))
+      group = checked.group
+      tell(checked, output)
+    })
+    const count = (verdict: Verdict): number => all.filter((one) => one.verdict === verdict).length
+    const [passed, warnings, failed] = [count('ok'), count('warn'), count('fail')]
+    if (options.json) output.json('doctor', { passed, warnings, failed, checks: all })
+    else output.print(`\n${passed} ok, ${plural(warnings, 'warning')}, ${failed} failed`)
+    return failed > 0 ? 1 : 0
+  },
+})
+
+const SIGNS: Readonly<Record<Verdict, readonly [string, Colour]>> = {
+  ok: ['✓ ok  ', 'green'],
+  warn: ['! warn', 'yellow'],
+  fail: ['✗ FAIL', 'red'],
+}
+
+function tell({ name, verdict, message, fix }: Checked, output: Output): void {
+  const [sign, colour] = SIGNS[verdict]
+  output.print(`  ${output.paint(colour, sign)}  ${name}: ${message}`)
+  if (fix !== undefined) output.print(`            → ${fix}`)
+}
+
+function nodeJs(): Check {
+  return { group: 'machine', name: 'Node.js', run: nodeJsFinding }
+}
+
+function nodeJsFinding(): Promise<Finding> {
+  return Promise.resolve(ok(`${process.versions.node} on ${process.platform} ${process.arch}`))
+}
+
+function dataChecks(data: string): readonly Check[] {
+  const group = 'hub data'
+  return [
+    writable(group, 'folder', data, 'It is the DIR of `flotilla up --data DIR`.'),
+    isPrivate(group, 'mode', data),
+    space(group, data),
+  ]
+}
+
+async function agentFiles(
+  options: { readonly state: string | undefined; readonly config: string | undefined },
+  context: Context,
+): Promise<readonly string[]> {
+  if (options.state === undefined && options.config === undefined) return statesHere(context)
+  return [await agentFile(options, context)]
+}
+
+/** A configuration that cannot be read is a finding too, and the end of what can be seen. */
+async function nodeChecks(file: string, context: Context): Promise<readonly Check[]> {
+  const [{ agentChecks }, { agentSchema }, { loadConfig }] = await Promise.all([
+    import('../doctor/agent.ts'),
+    import('../../config/agent.ts'),
+    import('../../config/load.ts'),
+  ])
+  const group = file
+  try {
+    const { base: _, ...sources } = await serviceSources(file, {}, context)
+    const config = loadConfig(agentSchema, sources)
+    const read: Check = { group, name: 'configuration', run: () => Promise.resolve(ok('valid')) }
+    return [read, ...agentChecks(file, config)]
+  } catch (error) {
+    if (!(error instanceof FlotillaError)) throw error
+    const { line = 1, column = 1, hint } = error.details
+    const finding = fail(`${line}:${column}: ${error.message}`, hint ?? `flotilla config check ${file}`)
+    return [{ group, name: 'configuration', run: () => Promise.resolve(finding) }]
+  }
+}

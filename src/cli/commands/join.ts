@@ -1,0 +1,129 @@
+import { join as joinPath, resolve } from 'node:path'
+import { FlotillaError } from '../../core/errors.ts'
+import { AGENT_FILE, defaultState } from '../agent-state.ts'
+import { command } from '../command.ts'
+import { CLIENT, TREE } from '../connect.ts'
+import type { Context } from '../context.ts'
+import { erddapFolders } from '../erddap-setup.ts'
+import { CREDENTIAL_FILE, prepareState, writeState } from '../join-state.ts'
+import { runAgentHere } from '../run-agent.ts'
+import { SERVICE } from '../service.ts'
+import { readValues, VALUES } from '../values.ts'
+
+export const join = command({
+  arguments: [
+    { name: 'URL', summary: 'the hub, as `flotilla up` printed it' },
+    { name: 'CODE', summary: 'the one-time code; - reads it from the standard input' },
+  ],
+  options: {
+    node: { type: 'value', placeholder: 'NAME', summary: 'name of this node, such as erd1', required: true },
+    contentDir: {
+      type: 'value',
+      placeholder: 'DIR',
+      summary: 'ERDDAP’s content/erddap folder, where datasets.xml is',
+      required: true,
+      completes: 'folder',
+    },
+    bigParentDir: {
+      type: 'value',
+      placeholder: 'DIR',
+      summary: 'ERDDAP’s bigParentDirectory; when left out, the one in its setup.xml',
+      completes: 'folder',
+    },
+    erddapUrl: {
+      type: 'value',
+      placeholder: 'URL',
+      summary: 'this server’s own ERDDAP, such as http://127.0.0.1:8080/erddap; without it nothing can be proved',
+    },
+    state: {
+      type: 'value',
+      placeholder: 'DIR',
+      summary: 'where the agent keeps what it needs (default .flotilla/nodes/NAME)',
+      completes: 'folder',
+    },
+    filesDir: {
+      type: 'value',
+      placeholder: 'DIR',
+      summary: 'where files go that travel with the definitions',
+      completes: 'folder',
+    },
+    ...VALUES,
+    sharedBlobs: {
+      type: 'value',
+      placeholder: 'DIR',
+      summary: 'the hub’s blobs, where both are on shared storage',
+      completes: 'folder',
+    },
+    replace: { type: 'flag', summary: 'take over the name of a node that joined before; its credential ends' },
+    noStart: { type: 'flag', summary: 'only write the configuration and the credential' },
+    ...TREE,
+    json: CLIENT.json,
+    ...SERVICE,
+  },
+  details:
+    'Trades the code for a credential, writes both it and the agent’s configuration into the state folder, then stays in ' +
+    'the foreground as the agent. The datasets.xml that is there is kept as a copy before the first release replaces it.',
+  examples: [
+    'flotilla join http://hub:8470 7K2M-Q9XD-4TPA --node erd1 --content-dir /usr/local/tomcat/content/erddap --erddap-url http://127.0.0.1:8080/erddap',
+  ],
+  async run({ args, options }, context) {
+    const { node, replace, logLevel } = options
+    const state = resolve(context.cwd, options.state ?? defaultState(node))
+    const config = await configOf(args.URL, options, context)
+    await prepareState(state, replace)
+    const code = args.CODE === '-' ? (await context.readInput()).trim() : args.CODE
+    const { join: exchange } = await import('../../client/hub-client.ts')
+    const { token } = await exchange(args.URL, { code, node, replace }, { signal: context.signal })
+    await writeState(state, config, token)
+    const file = joinPath(state, AGENT_FILE)
+    if (options.json) context.output.json('joined', { node, hub: args.URL, config: file })
+    else {
+      context.output.print(`joined ${args.URL} as ${node}; the configuration is ${file}`)
+      context.output.print(
+        `${options.noStart ? 'start its agent' : 'to start its agent again'}: flotilla agent --state ${state}`,
+      )
+    }
+    return options.noStart ? 0 : runAgentHere({ file, logLevel }, context)
+  },
+})
+
+interface JoinOptions {
+  readonly node: string
+  readonly contentDir: string
+  readonly bigParentDir: string | undefined
+  readonly erddapUrl: string | undefined
+  readonly filesDir: string | undefined
+  readonly sharedBlobs: string | undefined
+  readonly tree: string
+  readonly value: readonly string[]
+  readonly values: string | undefined
+}
+
+/** Checked as a whole before the code is used: it works only once. */
+async function configOf(url: string, options: JoinOptions, context: Context): Promise<object> {
+  const { cwd } = context
+  const folders = await erddapFolders(options, cwd)
+  const values = Object.fromEntries(await readValues(options, context))
+  const config = {
+    node: options.node,
+    hub: url,
+    credentialFile: CREDENTIAL_FILE,
+    ...(options.sharedBlobs !== undefined && { sharedBlobs: resolve(cwd, options.sharedBlobs) }),
+    ...(Object.keys(values).length > 0 && { values }),
+    targets: {
+      [options.tree]: {
+        kind: 'erddap',
+        ...folders,
+        ...(options.erddapUrl !== undefined && { url: options.erddapUrl }),
+        ...(options.filesDir !== undefined && { filesDirectory: resolve(cwd, options.filesDir) }),
+      },
+    },
+  }
+  const [{ agentSchema }, { checkConfig }] = await Promise.all([
+    import('../../config/agent.ts'),
+    import('../../config/load.ts'),
+  ])
+  const checked = checkConfig(agentSchema, { env: {}, flags: config })
+  if ('issues' in checked) throw new FlotillaError('USAGE', checked.issues.map(({ message }) => message).join('; '))
+  return config
+}

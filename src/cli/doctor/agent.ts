@@ -1,0 +1,104 @@
+import { readFile, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { AgentConfig } from '../../config/agent.ts'
+import { absolute } from '../../config/paths.ts'
+import { sha256 } from '../../lib/hash.ts'
+import { readSecretFile } from '../../lib/secret-file.ts'
+import { type Check, fail, type Finding, ok, warn } from './check.ts'
+import { isPrivate, replaces, space, writable } from './folders.ts'
+
+type Erddap = AgentConfig['targets'][string]
+
+/** What can be seen of one node on its own server. `file` is the agent's configuration. */
+export function agentChecks(file: string, config: AgentConfig): readonly Check[] {
+  const group = `node ${config.node}`
+  const base = dirname(file)
+  const state = absolute(base, config.state)
+  const targets = Object.entries(config.targets)
+  const credential: Check = {
+    group,
+    name: 'credential',
+    run: async () => {
+      await readSecretFile(absolute(base, config.credentialFile))
+      return ok('readable, and by nobody else')
+    },
+  }
+  const none: Check = {
+    group,
+    name: 'targets',
+    run: () => Promise.resolve(warn('nothing is kept in step on this node', `Add a target to ${file}.`)),
+  }
+  return [
+    credential,
+    writable(group, 'state folder', state, 'Join again, or correct `state`.'),
+    isPrivate(group, 'state folder mode', state),
+    space(group, state),
+    ...(targets.length === 0 ? [none] : []),
+    ...targets.flatMap(([tree, erddap]) => erddapChecks(`${group}, ${tree}`, erddap)),
+  ]
+}
+
+function erddapChecks(group: string, erddap: Erddap): readonly Check[] {
+  const { contentDirectory, bigParentDirectory, url } = erddap
+  const datasetsXml = join(contentDirectory, 'datasets.xml')
+  const current = join(bigParentDirectory, 'currentDatasets.xml')
+  const check = (name: string, run: () => Promise<Finding>): Check => ({ group, name, run })
+  return [
+    writable(
+      group,
+      'content folder',
+      contentDirectory,
+      'Correct `contentDirectory`: it is the folder of datasets.xml.',
+    ),
+    replaces(group, contentDirectory),
+    writable(
+      group,
+      'bigParentDirectory',
+      bigParentDirectory,
+      'Correct `bigParentDirectory`, as in ERDDAP’s setup.xml.',
+    ),
+    writable(group, 'flag folder', join(bigParentDirectory, 'flag'), 'ERDDAP makes it when it starts: start it once.'),
+    writable(
+      group,
+      'hardFlag folder',
+      join(bigParentDirectory, 'hardFlag'),
+      'ERDDAP makes it when it starts: start it once.',
+    ),
+    check('datasets.xml', async () => {
+      const found = await stat(datasetsXml).catch(() => undefined)
+      if (found === undefined) return warn(`${datasetsXml} is not there yet`, 'The first release writes it.')
+      await readFile(datasetsXml)
+      return ok(`${found.size} bytes`)
+    }),
+    check('ERDDAP answers', () => versionFinding(url)),
+    check('ERDDAP reads it', () => readsFinding(datasetsXml, current)),
+  ]
+}
+
+async function versionFinding(url: string | undefined): Promise<Finding> {
+  if (url === undefined) return warn('no address is set, so nothing can be proved', 'Set `url` of the target.')
+  try {
+    const answer = await fetch(`${url.replace(/\/$/, '')}/version`, {
+      redirect: 'error',
+      signal: AbortSignal.timeout(5000),
+    })
+    const version = /^ERDDAP_version=(\S{1,40})/.exec(await answer.text())?.[1]
+    if (version !== undefined) return ok(`version ${version}`)
+    return fail(`${url} is not an ERDDAP: it answered ${answer.status}`, 'The address ends with /erddap, as a rule.')
+  } catch {
+    return fail(`no answer from ${url}`, 'Start ERDDAP, or correct `url`; serving does not need Flotilla.')
+  }
+}
+
+/** ERDDAP copies datasets.xml to currentDatasets.xml at each load, so equal bytes mean that it has read it. */
+async function readsFinding(datasetsXml: string, current: string): Promise<Finding> {
+  const [ours, read] = await Promise.all([datasetsXml, current].map((path) => readFile(path).catch(() => undefined)))
+  if (read === undefined)
+    return warn(`${current} is not there`, 'ERDDAP has not loaded yet, or uses another bigParentDirectory.')
+  if (ours === undefined) return warn('there is no datasets.xml to compare with', 'The first release writes it.')
+  if (sha256(ours) === sha256(read)) return ok('it read last what is there now')
+  return warn(
+    'it has not read the present datasets.xml yet',
+    'It does with its next load. If not, it uses other folders.',
+  )
+}

@@ -1,0 +1,105 @@
+import { HubClient } from '../../client/hub-client.ts'
+import type { TokenInfo } from '../../core/api.ts'
+import { isLoopbackHost } from '../../lib/loopback.ts'
+import type { Secret } from '../../lib/secret.ts'
+import type { Context } from '../context.ts'
+import { span } from '../format.ts'
+import { type Check, fail, type Finding, ok, warn } from './check.ts'
+
+interface HubOptions {
+  readonly url: string
+  /** Rejects with why there is none. */
+  readonly token: () => Promise<Secret>
+  readonly tree: string
+}
+
+const GROUP = 'hub'
+const SILENCE_MS = 5000
+const CLOCK_WARN_MS = 5000
+const CLOCK_FAIL_MS = 60_000
+const EXPIRY_WARN_MS = 14 * 86_400_000
+
+/** What can be seen of a hub from outside. */
+export function hubChecks({ url, token, tree }: HubOptions, context: Context): readonly Check[] {
+  const { clock, signal } = context
+  const ask = <T>(use: (client: HubClient) => Promise<T>, secret?: Secret): Promise<T> => asking(url, secret, use)
+  return [
+    check('answers', async () => {
+      await ask((client) => client.ready({ signal }))
+      return ok(`${url} is ready`)
+    }),
+    check('connection', () => Promise.resolve(connectionFinding(url))),
+    check('clock', async () => clockFinding(await hubTimeMs(url, signal), clock.nowMs())),
+    check('token file', async () => {
+      await token()
+      return ok('readable, and by nobody else')
+    }),
+    check('token', async () => {
+      const secret = await token()
+      return tokenFinding(await ask((client) => client.whoami({ signal }), secret), clock.nowMs())
+    }),
+    check('nodes', async () => {
+      const secret = await token()
+      const { nodes } = await ask((client) => client.nodes({ signal }), secret)
+      const lost = nodes.filter(({ liveness }) => liveness === 'lost').map(({ node }) => node)
+      if (nodes.length === 0) return warn('no node has joined yet', 'flotilla token join-code')
+      if (lost.length === 0) return ok(`all ${nodes.length} alive`)
+      return fail(
+        `lost: ${lost.join(', ')}`,
+        'Start the agent there; for one that is gone for good: flotilla nodes forget NODE',
+      )
+    }),
+    check('in step', async () => {
+      const secret = await token()
+      const status = await ask((client) => client.status(tree, { signal }), secret)
+      return status.state === 'in-step' ? ok(status.summary) : warn(status.summary, status.next ?? 'flotilla status')
+    }),
+  ]
+}
+
+async function asking<T>(url: string, token: Secret | undefined, use: (client: HubClient) => Promise<T>): Promise<T> {
+  const client = new HubClient({ url, token, silenceMs: SILENCE_MS })
+  try {
+    return await use(client)
+  } finally {
+    client.close()
+  }
+}
+
+function check(name: string, run: () => Promise<Finding>): Check {
+  return { group: GROUP, name, run }
+}
+
+function connectionFinding(url: string): Finding {
+  const { protocol, hostname } = new URL(url)
+  if (protocol === 'https:' || isLoopbackHost(hostname))
+    return ok(protocol === 'https:' ? 'encrypted' : 'on this machine')
+  return warn(
+    `your token travels unencrypted to ${hostname}`,
+    'Put TLS in front of the hub, or use a VPN or an SSH tunnel.',
+  )
+}
+
+/** From the Date header, which is exact to a second. */
+async function hubTimeMs(url: string, signal: AbortSignal): Promise<number> {
+  const answer = await fetch(`${url.replace(/\/$/, '')}/healthz`, { signal, redirect: 'error' })
+  await answer.body?.cancel()
+  return Date.parse(answer.headers.get('date') ?? '')
+}
+
+export function clockFinding(hubMs: number, hereMs: number): Finding {
+  if (Number.isNaN(hubMs))
+    return warn('the hub does not tell its time', 'A proxy in between may remove the Date header.')
+  const offMs = Math.abs(hereMs - hubMs)
+  if (offMs <= CLOCK_WARN_MS) return ok('like the hub')
+  const text = `differs from the hub by ${span(offMs)}`
+  return offMs > CLOCK_FAIL_MS ? fail(text, 'Set the clock; run chrony or ntpd.') : warn(text, 'Run chrony or ntpd.')
+}
+
+export function tokenFinding({ id, label, node, expiresAtMs }: TokenInfo, nowMs: number): Finding {
+  const who = `${node === undefined ? label : `node ${node}`} (${id})`
+  if (expiresAtMs === undefined) return ok(`${who}, does not expire`)
+  const leftMs = expiresAtMs - nowMs
+  const text = `${who}, expires in ${span(leftMs)}`
+  return leftMs < EXPIRY_WARN_MS ? warn(text, 'flotilla token create, and put the new one in its place') : ok(text)
+}

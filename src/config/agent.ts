@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import { isName } from '../core/keys.ts'
+import { LOG_LEVELS } from '../lib/log.ts'
+import { targets } from '../targets/registry.ts'
+import { baseUrl, duration, path } from './units.ts'
+
+const NAME = 'takes a name of 1 to 64 of a-z 0-9 . _ -, starting and ending with a letter or digit'
+const name = z.string({ error: NAME }).refine(isName, { error: NAME })
+
+/** `name` and `files` have a meaning of their own. */
+const valueName = z.string().regex(/^(?!(?:name|files)$)[A-Za-z][\w.-]{0,62}$/, {
+  error: 'is no name of a node value, or one that Flotilla gives itself',
+})
+
+/** The options of the target's own schema, and what the agent adds to each target. */
+const erddap = z.strictObject({
+  kind: z.literal('erddap').describe('what is kept in step'),
+  ...targets.erddap.schema.shape,
+  stateDirectory: targets.erddap.schema.shape.stateDirectory
+    .optional()
+    .describe('Where this target keeps what it must know after a restart; a folder in `state` when not set.'),
+})
+
+/** Everything an agent can be told. */
+export const agentSchema = z.strictObject({
+  node: name.describe('name of this node'),
+  hub: baseUrl().describe('address of the hub'),
+  credentialFile: path().default('credential').describe('file that holds this node’s token, as `join` wrote it'),
+  state: path().default('.').describe('folder of what the agent remembers, and of the contents it has fetched'),
+  values: z
+    .record(valueName, z.string())
+    .default({})
+    .meta({ secret: true, description: 'what `${node.NAME}` stands for on this node' }),
+  sharedBlobs: path().optional().describe('folder of the hub’s blobs on shared storage, asked before the hub'),
+  interval: duration({ min: '1s', max: '1h' })
+    .prefault('30s')
+    .describe('how often everything is looked at although nothing was heard'),
+  lease: duration({ min: '3s', max: '1h' })
+    .prefault('15s')
+    .describe('after how long without a sign of life the node counts as lost'),
+  logLevel: z.enum(LOG_LEVELS).default('info').describe('how much is logged'),
+  targets: z.record(name, z.discriminatedUnion('kind', [erddap])).default({}),
+})
+
+export type AgentConfig = z.output<typeof agentSchema>

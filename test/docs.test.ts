@@ -1,0 +1,111 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { expect, test } from 'vitest'
+import { referencePages } from '../scripts/reference/pages.ts'
+import { kebab } from '../src/cli/command.ts'
+import { COMMANDS } from '../src/cli/commands.ts'
+import { COMMON, parseInput } from '../src/cli/parse.ts'
+import { commandLines, documents, ROOT } from './helpers/documents.ts'
+
+const names = COMMANDS.map(({ name }) => name)
+const groups = new Set(names.map((name) => name.split(' ')[0] ?? ''))
+
+test('the generated reference is what the code says; `npm run docs` writes it anew', async () => {
+  for (const [name, text] of await referencePages()) {
+    const path = join(ROOT, 'docs/reference', name)
+    expect(existsSync(path), `${name} is missing`).toBe(true)
+    expect(readFileSync(path, 'utf8'), `${name} is old`).toBe(text)
+  }
+})
+
+/** What is wrong with a command line of the documentation; undefined when it can be typed. */
+async function fault(words: readonly string[], whole: boolean): Promise<string | undefined> {
+  const [first = '', second = ''] = words
+  if (first === '' || first.startsWith('-') || first === 'help' || first === '…' || first === 'COMMAND')
+    return undefined
+  const entry =
+    COMMANDS.find(({ name }) => name === `${first} ${second}`) ?? COMMANDS.find(({ name }) => name === first)
+  if (entry === undefined)
+    return groups.has(first) && (second === '' || second.startsWith('…')) ? undefined : `no command ${first} ${second}`
+  const command = await entry.load()
+  const rest = words.slice(entry.name.split(' ').length)
+  if (whole) {
+    try {
+      parseInput(entry.name, command, rest)
+      return undefined
+    } catch (error) {
+      return String(error)
+    }
+  }
+  const known = new Set(Object.keys({ ...command.options, ...COMMON }).map((name) => `--${kebab(name)}`))
+  const unknown = rest.filter((word) => word.startsWith('--') && !known.has(word.split('=')[0] ?? ''))
+  return unknown.length === 0 ? undefined : `no option ${unknown.join(' ')}`
+}
+
+test('every command line in the documentation names a command and options that exist', async () => {
+  const bad: string[] = []
+  let count = 0
+  for (const { path, text } of documents()) {
+    for (const { words, whole } of commandLines(text)) {
+      count++
+      const found = await fault(words, whole)
+      if (found !== undefined) bad.push(`${path}: flotilla ${words.join(' ')}: ${found}`)
+    }
+  }
+  expect(bad).toEqual([])
+  expect(count).toBeGreaterThan(30)
+})
+
+test('the check of command lines finds what it is for', async () => {
+  const lines = commandLines(
+    '```sh\n./flotilla statsu\n./flotilla status --jsn # x\nX=1 flotilla datasets compile --to a \\\n  --form b\n```\n`flotilla why`',
+  )
+  expect(lines.map(({ words }) => words[0])).toEqual(['statsu', 'status', 'datasets', 'why'])
+  const faults = await Promise.all(lines.map(({ words, whole }) => fault(words, whole)))
+  expect(faults.map((found) => found !== undefined)).toEqual([true, true, true, false])
+})
+
+test('every command that the program itself tells people to type exists', () => {
+  const bad: string[] = []
+  for (const file of readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.ts') || file.endsWith('.test.ts')) continue
+    const text = readFileSync(join(ROOT, 'src', file), 'utf8')
+    for (const [, first = ''] of text.matchAll(/['"`]flotilla ([a-z][a-z-]*)/g)) {
+      if (!groups.has(first) && first !== 'help') bad.push(`src/${file}: flotilla ${first}`)
+    }
+  }
+  expect(bad).toEqual([])
+})
+
+test('every link in the documentation leads to a file or a heading that is there', () => {
+  const bad: string[] = []
+  for (const { path, text } of documents()) {
+    for (const [, target = ''] of text.replaceAll(/^```.*?^```/gms, '').matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue
+      const [file = '', anchor] = target.split('#')
+      const to = file === '' ? path : normalize(join(dirname(path), file))
+      if (!existsSync(join(ROOT, to))) bad.push(`${path}: ${target}`)
+      else if (anchor !== undefined && !anchorsOf(readFileSync(join(ROOT, to), 'utf8')).has(anchor))
+        bad.push(`${path}: ${target}`)
+    }
+  }
+  expect(bad).toEqual([])
+})
+
+/** As GitHub makes them of headings, and those written out. */
+function anchorsOf(text: string): ReadonlySet<string> {
+  const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  )
+  return new Set([...headings, ...[...text.matchAll(/<a id="([^"]+)">/g)].map(([, id = '']) => id)])
+}
+
+test('every `npm run` in the documentation exists', () => {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: object }
+  for (const { path, text } of documents()) {
+    for (const [, script = ''] of text.matchAll(/npm run ([a-z-]+)/g)) expect(scripts, path).toHaveProperty(script)
+  }
+})
