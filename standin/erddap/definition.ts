@@ -59,7 +59,7 @@ export function readDataset(reader: Reader, version: string): Definition {
   const id = reader.attribute('datasetID') ?? ''
   const type = reader.attribute('type')
   if (type === undefined) throw new DatasetError(`${before(reader)}: Missing <dataset> type`)
-  const readBy = readerOf(type)
+  const readBy = readerOf(type, version)
   if (readBy === undefined) throw new DatasetError(`${before(reader)}: Unexpected <dataset> type=${type}.`)
   const start = reader.tagStart
   const depth = reader.depth

@@ -81,7 +81,11 @@ export class LoadLoop {
     this.#running.add(started)
     await started
     this.#running.delete(started)
-    if (this.#newest === started) this.#newest = undefined
+    if (this.#newest !== started) return
+    this.#newest = undefined
+    this.#world.log(
+      `\n*** RunLoadDatasets notes that LoadDatasets has finished running as of ${new Date().toISOString()}`,
+    )
   }
 
   /** Empties a flag folder, before any load; answers the ids that may be datasets. */

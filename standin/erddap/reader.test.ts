@@ -7,6 +7,10 @@ function reader(text: string | Buffer, envParsing = false): Reader {
   return new Reader(Buffer.from(text), { envParsing, root: 'erddapDatasets' })
 }
 
+function latin1(declared: string): Buffer {
+  return Buffer.from(`<?xml version="1.0" ${declared}?><erddapDatasets><a>\u00e9</a></erddapDatasets>`, 'latin1')
+}
+
 /** The text of the first element in the root. */
 function content(read: Reader): string {
   read.next()
@@ -43,24 +47,21 @@ describe('the start of the file', () => {
 })
 
 describe('encoding', () => {
-  const inside = (declared: string) =>
-    Buffer.from(`<?xml version="1.0" ${declared}?><erddapDatasets><a>\u00e9</a></erddapDatasets>`, 'latin1')
-
   test('a declaration in double quotes counts', () => {
-    expect(content(reader(inside('encoding="ISO-8859-1"')))).toBe('\u00e9')
+    expect(content(reader(latin1('encoding="ISO-8859-1"')))).toBe('\u00e9')
   })
 
   test('a declaration in single quotes does not: the file is taken as UTF-8', () => {
-    expect(content(reader(inside(`encoding='ISO-8859-1'`)))).toBe('\uFFFD')
+    expect(content(reader(latin1(`encoding='ISO-8859-1'`)))).toBe('\uFFFD')
   })
 
   test('from 2.29 on the file is decoded as UTF-8 first, whatever it declares', () => {
-    expect(content(reader(inside('encoding="ISO-8859-1"'), true))).not.toBe('\u00e9')
+    expect(content(reader(latin1('encoding="ISO-8859-1"'), true))).not.toBe('\u00e9')
     expect(content(reader(`${HEAD}<erddapDatasets><a>\u00e9</a></erddapDatasets>`, true))).toBe('\u00e9')
   })
 
   test('an encoding that nobody knows stops the reading', () => {
-    expect(() => reader(inside('encoding="none-such"'))).toThrow(ReaderError)
+    expect(() => reader(latin1('encoding="none-such"'))).toThrow(ReaderError)
   })
 })
 

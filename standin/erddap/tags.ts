@@ -13,7 +13,7 @@ const TOP = new Set(
 )
 
 const TOP_SINCE: Readonly<Record<string, string>> = {
-  updateMaxEvents: '2.19',
+  updateMaxEvents: '2.21',
   unusualActivityFailPercent: '2.25',
   cacheClearMinutes: SINCE.cacheClearMinutes,
   displayAttribute: SINCE.displayInfo,
@@ -105,14 +105,13 @@ export function isTopTag(tag: string, version: string): boolean {
 }
 
 /** The class that reads a type, which is the name in ERDDAP's log; undefined when there is no such type. */
-export function readerOf(type: string): string | undefined {
-  if (NO_TYPE.has(type)) return undefined
+export function readerOf(type: string, version: string): string | undefined {
+  if (NO_TYPE.has(type) || (type === 'EDDTableFromParquetFiles' && !atLeast(version, '2.25'))) return undefined
   return READER.get(type) ?? (CHILD_SETS.has(type) ? type : undefined)
 }
 
 export function isChildTag(reader: string, tag: string, version: string): boolean {
-  // The only child tag that the sources of 2.31 have and those of 2.18 lack; taken as new in 2.19.
-  if (reader === 'EDDGridLonPM180' && tag === 'maxSourceLon') return atLeast(version, '2.19')
+  if (reader === 'EDDGridLonPM180' && tag === 'maxSourceLon') return atLeast(version, '2.29')
   return CHILD_SETS.get(reader)?.has(tag) ?? false
 }
 
