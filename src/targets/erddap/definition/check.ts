@@ -47,7 +47,7 @@ export function isActiveWith(overrides: Readonly<Record<string, boolean>>, { id,
 const EMPTY: Problem = {
   severity: 'error',
   code: 'EMPTY',
-  file: '',
+  file: '.',
   message: 'no dataset was found',
   hint: 'Put <dataset> fragments, one or more to a file ending in .xml, into the folder.',
 }

@@ -1,7 +1,12 @@
 import type { Op } from '../../../core/op.ts'
 import type { Problem } from '../../../core/problem.ts'
 import type { FileTree, Manifest } from '../../../core/tree.ts'
-import type { FragmentCache } from './cache.ts'
+import { adapt, type Adaptation, prepareFailed } from './adapt.ts'
+import { Assembly, LF } from './assembly.ts'
+import { FragmentCache } from './cache.ts'
+import { problemsOf } from './check.ts'
+import { type GivenTemplate, loadTree, type Source } from './load.ts'
+import { Pace } from './pace.ts'
 
 export interface CompileInput {
   readonly tree: FileTree
@@ -9,7 +14,7 @@ export interface CompileInput {
   /** What `${node.NAME}` stands for on this node, by NAME, such as `name` and `files`. */
   readonly values: ReadonlyMap<string, string>
   /** Used instead of a template of the tree. `path` is for messages. */
-  readonly template?: { readonly path: string; readonly bytes: Uint8Array } | undefined
+  readonly template?: GivenTemplate | undefined
   /** Makes the second compile read only what changed. */
   readonly cache?: FragmentCache | undefined
 }
@@ -48,6 +53,52 @@ export interface Compiled {
  * Makes ERDDAP's datasets.xml of a tree of fragments. Deterministic: the same input gives the same bytes on every node.
  * Rejects with `PREPARE_FAILED` and the problems when anything is wrong that a check refuses.
  */
-export function compile(_input: CompileInput, _op?: Op): Promise<Compiled> {
-  throw new Error('not built yet')
+export async function compile(input: CompileInput, op?: Op): Promise<Compiled> {
+  const { active, removed } = input.manifest
+  const cache = input.cache ?? new FragmentCache()
+  const loaded = await loadTree(input.tree, { cache, template: input.template }, op)
+  const problems = problemsOf(loaded, { active, nodeValues: new Set(input.values.keys()) })
+  if (problems.some(({ severity }) => severity === 'error')) throw prepareFailed(problems)
+  const pace = new Pace(op)
+  const adaptation = { values: input.values, active, cache }
+  const around = await templateAround(loaded.template, adaptation)
+  const file = new Assembly()
+  file.write(HEADER)
+  around.open(file)
+  for (const source of loaded.fragments) {
+    await pace.rest()
+    file.add(source, await adapt(source, adaptation))
+  }
+  for (const [id, { type }] of Object.entries(removed).toSorted(([a], [b]) => (a < b ? -1 : 1))) file.bury(id, type)
+  around.close(file)
+  return file.finish(problems)
+}
+
+const HEADER = '<?xml version="1.0" encoding="UTF-8" ?>\n'
+const NO_TEMPLATE: Around = {
+  open: (file) => file.write('<erddapDatasets>\n'),
+  close: (file) => file.write('</erddapDatasets>\n'),
+}
+
+interface Around {
+  open(file: Assembly): void
+  close(file: Assembly): void
+}
+
+async function templateAround(source: Source | undefined, adaptation: Adaptation): Promise<Around> {
+  if (source === undefined) return NO_TEMPLATE
+  const fragment = await adapt(source, adaptation)
+  const [, postfix] = source.parts
+  const at = postfix === undefined ? fragment.closeAt : startOfLine(fragment.bytes, postfix.line - fragment.line)
+  return {
+    open: (file) => file.add(source, fragment, 0, at),
+    close: (file) => file.add(source, fragment, at),
+  }
+}
+
+/** Offset of a line, the first being 0. */
+function startOfLine(bytes: Uint8Array, line: number): number {
+  let at = 0
+  for (let count = 0; count < line; count++) at = bytes.indexOf(LF, at) + 1
+  return at
 }

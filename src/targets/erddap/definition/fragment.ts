@@ -1,9 +1,11 @@
+import { ByteOffsets } from './byte-offsets.ts'
 import { canonicalOf, datasetDigest, isActive } from './canonical.ts'
 import { decodeXml, type EncodingFinding } from './decode.ts'
 import { explain } from './explain.ts'
 import { findingsOf } from './inspect.ts'
 import type { Finding } from './finding.ts'
 import { countLines } from './place.ts'
+import { ownText } from './own-text.ts'
 import { isOtherDocument } from './record.ts'
 import { readableReferences } from './text.ts'
 import { type Element, type Fault, parseXml } from './xml.ts'
@@ -22,8 +24,8 @@ export interface Fragment {
   /** How many lines `bytes` are. */
   readonly lines: number
   readonly datasets: readonly FragmentDataset[]
-  /** Canonical text of the other top-level elements, in order. */
-  readonly settings: string
+  /** The other top-level elements, in order. */
+  readonly settings: readonly FragmentSetting[]
   /** Of a collection: the offset in `bytes` of the end tag of `<erddapDatasets>`, before which more can be put. */
   readonly closeAt: number
   /** True if `${node.…}` occurs, so that `bytes` are not yet what ERDDAP should read. */
@@ -43,6 +45,11 @@ export interface FragmentDataset {
   readonly end: number
 }
 
+export interface FragmentSetting {
+  readonly start: number
+  readonly canonical: string
+}
+
 export const FRAGMENT_BYTES_MAX = 16 * 1024 * 1024
 
 /** Reads one file. What is wrong is in `findings`; with an error of form there is nothing else. */
@@ -50,29 +57,36 @@ export async function readFragment(bytes: Uint8Array): Promise<Fragment> {
   const decoded = decodeXml(bytes)
   if (!('text' in decoded)) return broken(asFinding(decoded, 'error'))
   if (isOtherDocument(decoded.text)) return { ...NO_DEFINITIONS, kind: 'other' }
-  const fragment = await readText(decoded.text, decoded.utf8)
+  const fragment = await readText(decoded.text, { utf8: decoded.utf8 })
   if (decoded.warning === undefined) return fragment
   return { ...fragment, findings: [asFinding(decoded.warning, 'warning'), ...fragment.findings] }
 }
 
-/** Reads the text of a file. `utf8` are its bytes, if they are at hand. */
-export async function readText(text: string, utf8?: Buffer): Promise<Fragment> {
+export interface TextOptions {
+  /** The text's bytes, if they are at hand. */
+  readonly utf8?: Buffer
+  /** Line of the file on which the text begins. */
+  readonly line?: number
+}
+
+/** Reads the text of a file. */
+export async function readText(text: string, options: TextOptions = {}): Promise<Fragment> {
   const parsed = parseXml(text)
   if (parsed.fault !== undefined) return broken(await faultFinding(text, parsed.fault))
   if (text.trim() === '') return broken(emptyFinding())
   const findings = findingsOf(text, parsed.roots, parsed.oddities)
   const readable = readableReferences(text)
-  if (readable === text) return build(text, utf8, parsed.roots, findings)
+  if (readable === text) return build(text, parsed.roots, findings, options)
   const again = parseXml(readable)
   if (again.fault !== undefined) throw new Error(`references made unreadable: ${again.fault.message}`)
-  return build(readable, undefined, again.roots, findings)
+  return build(readable, again.roots, findings, { ...options, utf8: Buffer.from(readable) })
 }
 
 function build(
   text: string,
-  utf8: Buffer | undefined,
   roots: readonly Element[],
   findings: readonly Finding[],
+  { utf8 = Buffer.from(text), line: firstLine = 1 }: TextOptions,
 ): Fragment {
   const root = wrapper(roots)
   const start = text.search(/\S/)
@@ -80,21 +94,21 @@ function build(
   const offsets = new ByteOffsets(text, utf8)
   const first = offsets.at(start)
   const datasets: FragmentDataset[] = []
-  let settings = ''
-  let line = 1
+  const settings: FragmentSetting[] = []
+  let line = firstLine
   let counted = 0
   for (const element of root?.children ?? roots) {
     const canonical = canonicalOf(element, text)
     if (element.name !== 'dataset') {
-      settings += canonical
+      settings.push({ start: offsets.at(element.start) - first, canonical: ownText(canonical) })
       continue
     }
     line += countLines(text, counted, element.start)
     counted = element.start
     const active = isActive(element.attributes)
     datasets.push({
-      id: element.attributes['datasetID'] ?? '',
-      type: element.attributes['type'] ?? '',
+      id: ownText(element.attributes['datasetID'] ?? ''),
+      type: ownText(element.attributes['type'] ?? ''),
       active,
       digest: datasetDigest(canonical, active),
       line,
@@ -103,11 +117,11 @@ function build(
     })
   }
   const closeAt = root === undefined ? 0 : offsets.at(root.innerEnd) - first
-  const bytes = lineEnded(offsets.bytes(), first, offsets.at(end))
+  const bytes = lineEnded(utf8, first, offsets.at(end))
   return {
     kind: root === undefined ? 'fragment' : 'collection',
     bytes,
-    line: countLines(text, 0, start) + 1,
+    line: firstLine + countLines(text, 0, start),
     lines: countLines(text, start, end) + 1,
     datasets,
     settings,
@@ -121,30 +135,6 @@ function build(
 function wrapper(roots: readonly Element[]): Element | undefined {
   const [root] = roots
   return root?.name === 'erddapDatasets' ? root : undefined
-}
-
-/** Byte offsets of ascending text offsets. */
-class ByteOffsets {
-  readonly #text: string
-  readonly #utf8: Buffer
-  #textAt = 0
-  #byteAt = 0
-
-  constructor(text: string, utf8: Buffer | undefined) {
-    this.#text = text
-    this.#utf8 = utf8 ?? Buffer.from(text)
-  }
-
-  bytes(): Buffer {
-    return this.#utf8
-  }
-
-  at(textAt: number): number {
-    if (this.#text.length === this.#utf8.length) return textAt
-    this.#byteAt += Buffer.byteLength(this.#text.slice(this.#textAt, textAt))
-    this.#textAt = textAt
-    return this.#byteAt
-  }
 }
 
 /** The bytes with the line feed that follows them; a copy only if none does. */
@@ -161,7 +151,7 @@ export const NO_DEFINITIONS: Fragment = {
   line: 1,
   lines: 0,
   datasets: [],
-  settings: '',
+  settings: [],
   closeAt: 0,
   usesNodeValues: false,
   findings: [],

@@ -1,4 +1,5 @@
 import type { Finding } from './finding.ts'
+import { ownText } from './own-text.ts'
 import { columnAt, countLines } from './place.ts'
 import { checkTopElement, type RawFinding } from './schema.ts'
 import { reportVariables } from './variables.ts'
@@ -63,7 +64,13 @@ function place(text: string, elements: readonly Element[], found: readonly RawFi
     const inside = (datasets[within]?.start ?? Number.POSITIVE_INFINITY) <= offset
     line += countLines(text, counted, offset)
     counted = offset
-    findings.push({ ...finding, line, column: columnAt(text, offset), ...(inside && { within }) })
+    findings.push({
+      ...finding,
+      message: ownText(finding.message),
+      line,
+      column: columnAt(text, offset),
+      ...(inside && { within }),
+    })
   }
   return findings
 }

@@ -54,7 +54,7 @@ class Reader {
       )
       return empty
     }
-    for (const { key } of root.items) this.#checkKey(key as Node)
+    for (const { key } of root.items) this.#checkKey(key)
     const folder = this.#folder(root.get('datasets tree', true))
     const around = ['prefix', 'postfix'].flatMap((key) => this.#listed(root.get(key, true), folder))
     const list = root.get('datasets', true)

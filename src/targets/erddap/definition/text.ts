@@ -39,7 +39,7 @@ export function contentOf(raw: string): string {
     if (kind === 'comment') return ''
     return kind === 'cdata' ? part.slice('<![CDATA['.length, -']]>'.length).replaceAll('&', '&amp;') : part
   })
-  return decode(trim(text.replaceAll('\r', '')))
+  return decodeReferences(trim(text.replaceAll('\r', '')))
 }
 
 /** A no-break space counts as white space, as in ERDDAP. */
@@ -57,8 +57,8 @@ function isWhite(code: number): boolean {
 
 const REFERENCE = /&(?:#x([0-9A-Fa-f]+)|#([0-9]+)|([A-Za-z][A-Za-z0-9]*));/g
 
-/** What ERDDAP does not know stays as it is written: other names, and numbers from 65535 on. */
-function decode(text: string): string {
+/** References as ERDDAP reads them. What it does not know stays as it is written: other names, numbers from 65535 on. */
+export function decodeReferences(text: string): string {
   return text.replace(REFERENCE, (reference, hex: string | undefined, decimal: string | undefined, name: string) => {
     const code = codeOf(hex, decimal) ?? ERDDAP_ENTITIES.get(name)
     return code === undefined || code >= 0xffff ? reference : String.fromCharCode(code)
@@ -85,4 +85,17 @@ export function readableReferences(text: string): string {
       return `&#${NAMED_ENTITIES.get(name)};`
     })
   })
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+
+/** Any text as it must be written in XML, between tags and in attribute values, so that ERDDAP reads it back. */
+export function escapeXml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? character)
 }

@@ -1,5 +1,5 @@
 import type { RawFinding } from './schema.ts'
-import { mapSpans, spansOf } from './text.ts'
+import { escapeXml, mapSpans, spansOf } from './text.ts'
 
 /** `${node.NAME}`, and whatever else starts with `${`. */
 const VARIABLE = /\$\{(?:node\.([A-Za-z][A-Za-z0-9_-]*)\}|[^}<\n]*\}?)/g
@@ -64,7 +64,7 @@ export function fillNodeValues(
       const offset = start + at
       if (value === undefined) report(unknownValue(name, offset))
       else if (!fits(value, kind)) report(unfit(name, offset))
-      else return kind === 'cdata' ? value : escape(value)
+      else return kind === 'cdata' ? value : escapeXml(value)
       return variable
     })
   })
@@ -84,16 +84,4 @@ function fits(value: string, kind: 'text' | 'cdata'): boolean {
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   if (/[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffe\uffff]/.test(value) || !value.isWellFormed()) return false
   return kind === 'text' || !value.includes(']]>')
-}
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-
-function escape(value: string): string {
-  return value.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? character)
 }
