@@ -1,6 +1,7 @@
 import { VirtualClock } from '../helpers/virtual-clock.ts'
 import { MemoryStore } from '../../src/store/memory/memory-store.ts'
 import type { OpenStore } from './store/under-test.ts'
+import { storeLinearizability } from './store-linearizability.ts'
 import { storeContract } from './store.ts'
 
 const open: OpenStore = async (settings) => {
@@ -10,3 +11,4 @@ const open: OpenStore = async (settings) => {
 }
 
 storeContract('memory', open, { restarts: false })
+storeLinearizability('memory', open)

@@ -5,6 +5,7 @@ import type { Store } from '../../src/core/store.ts'
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts'
 import { VirtualClock } from '../helpers/virtual-clock.ts'
 import type { OpenStore } from './store/under-test.ts'
+import { storeLinearizability } from './store-linearizability.ts'
 import { storeContract } from './store.ts'
 
 /** With a short memory, watches read from the file what they otherwise find in memory. */
@@ -32,3 +33,4 @@ function opener(memory: { readonly recentRevisions?: number }): OpenStore {
 
 storeContract('sqlite', opener({}), { restarts: true })
 storeContract('sqlite with a short memory', opener({ recentRevisions: 1 }), { restarts: true })
+storeLinearizability('sqlite', opener({}))
