@@ -1,7 +1,9 @@
-import { cpSync, mkdirSync } from 'node:fs'
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Narrator } from './narrator.ts'
 import { type CommandResult, Processes, run } from './processes.ts'
+
+const EMPTY_DATASETS_XML = '<?xml version="1.0" encoding="UTF-8" ?>\n<erddapDatasets>\n</erddapDatasets>\n'
 
 export interface DemoNode {
   readonly name: string
@@ -50,6 +52,8 @@ export class Cluster {
     const contentDir = join(at, 'content')
     const bigParentDir = join(at, 'bigParent')
     for (const directory of [contentDir, bigParentDir]) mkdirSync(directory, { recursive: true })
+    // A fresh ERDDAP has one, too; without it, it puts new datasets off until its next major load.
+    writeFileSync(join(contentDir, 'datasets.xml'), EMPTY_DATASETS_XML)
     const data = join(this.#root, 'examples/collection/data')
     const directories = ['--content-dir', contentDir, '--big-parent-dir', bigParentDir]
     const erddap = await this.#processes.start(

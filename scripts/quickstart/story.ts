@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Cluster, DemoNode } from './cluster.ts'
 import type { Narrator } from './narrator.ts'
 
@@ -26,7 +26,8 @@ async function firstRelease(cluster: Cluster, narrator: Narrator): Promise<void>
   narrator.expect(check.code === 0, 'the collection has no errors')
   const release = await cluster.flotilla(['datasets', 'release', cluster.source, '-m', 'first release', '--wait'])
   narrator.expect(release.code === 0, 'the release is in step')
-  const files = cluster.nodes.map((node) => compiled(node))
+  // ${node.files} is a folder of each node's own.
+  const files = cluster.nodes.map((node) => compiled(node).replaceAll(dirname(node.contentDir), ''))
   narrator.expect(new Set(files).size === 1, 'every node has the same datasets.xml')
   const served = await Promise.all(cluster.nodes.map((node) => servedIds(node)))
   narrator.expect(
@@ -122,5 +123,5 @@ async function servedTitle(node: DemoNode): Promise<string> {
 async function loads(node: DemoNode): Promise<string[]> {
   await fetch(`${node.url}/status.html`)
   const log = readFileSync(join(node.bigParentDir, 'logs', 'log.txt'), 'utf8')
-  return [...log.matchAll(/\*\*\* (?:re)?loading datasetID=(\S+)/g)].map((match) => match[1] ?? '')
+  return [...log.matchAll(/^\*\*\* constructing EDD\w+ (\S+)$/gm)].map((match) => match[1] ?? '')
 }
