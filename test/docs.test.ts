@@ -5,6 +5,10 @@ import { referencePages } from '../scripts/reference/pages.ts'
 import { kebab } from '../src/cli/command.ts'
 import { COMMANDS } from '../src/cli/commands.ts'
 import { COMMON, parseInput } from '../src/cli/parse.ts'
+import { agentSchema } from '../src/config/agent.ts'
+import { parseConfigDocument } from '../src/config/document.ts'
+import { hubSchema } from '../src/config/hub.ts'
+import { checkConfig } from '../src/config/load.ts'
 import { commandLines, documents, ROOT } from './helpers/documents.ts'
 
 const names = COMMANDS.map(({ name }) => name)
@@ -75,6 +79,19 @@ test('every command that the program itself tells people to type exists', () => 
     }
   }
   expect(bad).toEqual([])
+})
+
+test('every configuration in the documentation is valid', async () => {
+  let count = 0
+  for (const { path, text } of documents()) {
+    for (const [, body = ''] of text.matchAll(/^```yaml\n(.*?)^```/gms)) {
+      const document = parseConfigDocument(path, body)
+      const schema = Object.hasOwn(document.data, 'node') ? agentSchema : hubSchema
+      expect(checkConfig(schema, { document, env: {}, flags: {} })).not.toHaveProperty('issues')
+      count++
+    }
+  }
+  expect(count).toBeGreaterThanOrEqual(2)
 })
 
 test('every link in the documentation leads to a file or a heading that is there', () => {

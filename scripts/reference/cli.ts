@@ -23,7 +23,7 @@ export async function cliPage(): Promise<string> {
 
 async function section({ name, summary, load }: Entry): Promise<string> {
   const command = await load()
-  const parts = [`## ${name}`, `${capital(summary)}.`, fenced([synopsis(name, command)])]
+  const parts = [`## ${name}`, `${capital(summary)}.`, fenced([synopsis(name, command)], 'text')]
   if (command.details !== undefined) parts.push(command.details)
   const rows = [...command.arguments.map((one) => [one.name, one.summary] as const), ...optionRows(command.options)]
   if (rows.length > 0)
@@ -37,8 +37,8 @@ async function section({ name, summary, load }: Entry): Promise<string> {
   return parts.join('\n\n')
 }
 
-function fenced(lines: readonly string[]): string {
-  return ['```sh', ...lines, '```'].join('\n')
+function fenced(lines: readonly string[], language = 'sh'): string {
+  return [`\`\`\`${language}`, ...lines, '```'].join('\n')
 }
 
 function anchor(name: string): string {

@@ -70,7 +70,7 @@ values:
 targets:
   datasets:
     kind: erddap
-    contentDir: /usr/local/tomcat/content/erddap
-    bigParentDir: /data/erddap
+    contentDirectory: /usr/local/tomcat/content/erddap
+    bigParentDirectory: /data/erddap
     url: http://127.0.0.1:8080/erddap
 \`\`\``

@@ -119,7 +119,7 @@ async function listen(hub: Hub, config: HubConfig, data: string): Promise<string
   const { port, url } = await hub.listen(config.listen)
   const everywhere = host === '0.0.0.0' || host === '::'
   await writeAtomic(join(data, URL_FILE), `${everywhere ? `http://127.0.0.1:${port}` : url}\n`)
-  return config.url ?? (everywhere ? `http://${hostname()}:${port}` : url)
+  return config.publicUrl ?? (everywhere ? `http://${hostname()}:${port}` : url)
 }
 
 function newJoinCode(store: Store, clock: Clock): ReturnType<ReadyHub['joinCode']> {

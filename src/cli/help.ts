@@ -46,7 +46,7 @@ export function commandHelp(entry: Entry, command: Command): string {
 export function synopsis(name: string, command: Command): string {
   const required = Object.entries<Option>(command.options)
     .filter(([, option]) => option.type === 'value' && option.required === true)
-    .map(([key, option]) => optionForm(key, option))
+    .map(([key, option]) => longForm(key, option))
   const words = ['flotilla', name, ...command.arguments.map(argumentForm), ...required, '[OPTIONS]']
   return words.join(' ')
 }
@@ -63,10 +63,12 @@ export function optionRows(options: Options): [string, string][] {
 
 function optionForm(key: string, option: Option): string {
   if (key === 'help') return '-h, --help'
-  const long = `--${kebab(key)}`
-  if (option.type === 'flag') return long
   const short = option.type === 'value' && option.short !== undefined ? `-${option.short}, ` : ''
-  return `${short}${long} ${option.placeholder}`
+  return `${short}${longForm(key, option)}`
+}
+
+function longForm(key: string, option: Option): string {
+  return option.type === 'flag' ? `--${kebab(key)}` : `--${kebab(key)} ${option.placeholder}`
 }
 
 function optionSummary(option: Option): string {

@@ -18,7 +18,9 @@ const source = z.strictObject({
 export const hubSchema = z.strictObject({
   data: path().default('.flotilla').describe('folder of the store, the blobs and the token of the administrator'),
   listen: address().prefault('127.0.0.1:8470').describe('address and port to listen on'),
-  url: baseUrl().optional().describe('how nodes reach this hub, for the join line; made of `listen` when not set'),
+  publicUrl: baseUrl()
+    .optional()
+    .describe('how nodes reach this hub, for the join line; made of `listen` when not set'),
   names: z.array(z.string()).default([]).describe('host names that the hub answers to, besides its addresses'),
   blobs: path().optional().describe('folder of the blobs, such as one on shared storage; `data`/blobs when not set'),
   sources: z.record(treeName, source).default({}).describe('folders to follow, by tree'),

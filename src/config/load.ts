@@ -73,7 +73,7 @@ function summaryOf(settings: readonly Setting[], path: readonly string[]): strin
   const setting = settings.find(
     (one) => one.path.length === path.length && one.path.every((part, index) => matches(part, path[index])),
   )
-  return setting === undefined || setting.summary === '' ? undefined : `It is: ${setting.summary}.`
+  return setting === undefined || setting.summary === '' ? undefined : `It is: ${setting.summary.replace(/\.$/, '')}.`
 }
 
 function matches(pattern: string | undefined, part: string | undefined): boolean {

@@ -46,7 +46,7 @@ export function commandLines(text: string): readonly CommandLine[] {
 
 /** The words after `flotilla` in each command of a shell line. */
 function flotillaWords(line: string): string[][] {
-  const commands = line.replace(/(?:^|\s)#.*$/, '').split(/&&|\|\||[|;>]|<\(|\$\(|\)/)
+  const commands = line.replace(/(?:^|\s)#.*$/, '').split(/&&|\|\||[|;<>]|\$\(|\)/)
   return commands.flatMap((text) => {
     const words = [...text.trim().matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, a, b, c]) => a ?? b ?? c ?? '')
     const at = words.findIndex((word) => !/^[A-Z_]+=/.test(word) && word !== '$')

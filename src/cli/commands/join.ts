@@ -64,7 +64,8 @@ export const join = command({
     'Trades the code for a credential, writes both it and the agent’s configuration into the state folder, then stays in ' +
     'the foreground as the agent. The datasets.xml that is there is kept as a copy before the first release replaces it.',
   examples: [
-    'flotilla join http://hub:8470 7K2M-Q9XD-4TPA --node erd1 --content-dir /usr/local/tomcat/content/erddap --erddap-url http://127.0.0.1:8080/erddap',
+    'flotilla join http://hub:8470 7K2M-Q9XD-4TPA --node erd1 --content-dir /usr/local/tomcat/content/erddap',
+    'flotilla join http://hub:8470 - --node erd1 --content-dir /content --big-parent-dir /bpd --no-start < code',
   ],
   async run({ args, options }, context) {
     const { node, replace, logLevel } = options

@@ -13,6 +13,8 @@ export interface Finding {
 export interface Check {
   readonly group: string
   readonly name: string
+  /** Other checks of the group: where one of them failed, this one would only repeat it and is left out. */
+  readonly needs?: readonly string[]
   readonly run: () => Promise<Finding>
 }
 
@@ -29,8 +31,14 @@ export async function examine(
   onChecked: (checked: Checked) => void,
 ): Promise<readonly Checked[]> {
   const all: Checked[] = []
-  for (const { group, name, run } of checks) {
+  const lacking = new Set<string>()
+  for (const { group, name, needs = [], run } of checks) {
+    if (needs.some((need) => lacking.has(`${group}/${need}`))) {
+      lacking.add(`${group}/${name}`)
+      continue
+    }
     const checked = { group, name, ...(await inTime(run)) }
+    if (checked.verdict === 'fail') lacking.add(`${group}/${name}`)
     all.push(checked)
     onChecked(checked)
   }

@@ -24,21 +24,21 @@ export function hubChecks({ url, token, tree }: HubOptions, context: Context): r
   const { clock, signal } = context
   const ask = <T>(use: (client: HubClient) => Promise<T>, secret?: Secret): Promise<T> => asking(url, secret, use)
   return [
-    check('answers', async () => {
+    check('answers', [], async () => {
       await ask((client) => client.ready({ signal }))
       return ok(`${url} is ready`)
     }),
-    check('connection', () => Promise.resolve(connectionFinding(url))),
-    check('clock', async () => clockFinding(await hubTimeMs(url, signal), clock.nowMs())),
-    check('token file', async () => {
+    check('connection', [], () => Promise.resolve(connectionFinding(url))),
+    check('clock', ['answers'], async () => clockFinding(await hubTimeMs(url, signal), clock.nowMs())),
+    check('token file', [], async () => {
       await token()
       return ok('readable, and by nobody else')
     }),
-    check('token', async () => {
+    check('token', ['answers', 'token file'], async () => {
       const secret = await token()
       return tokenFinding(await ask((client) => client.whoami({ signal }), secret), clock.nowMs())
     }),
-    check('nodes', async () => {
+    check('nodes', ['token'], async () => {
       const secret = await token()
       const { nodes } = await ask((client) => client.nodes({ signal }), secret)
       const lost = nodes.filter(({ liveness }) => liveness === 'lost').map(({ node }) => node)
@@ -49,7 +49,7 @@ export function hubChecks({ url, token, tree }: HubOptions, context: Context): r
         'Start the agent there; for one that is gone for good: flotilla nodes forget NODE',
       )
     }),
-    check('in step', async () => {
+    check('in step', ['token'], async () => {
       const secret = await token()
       const status = await ask((client) => client.status(tree, { signal }), secret)
       return status.state === 'in-step' ? ok(status.summary) : warn(status.summary, status.next ?? 'flotilla status')
@@ -66,8 +66,8 @@ async function asking<T>(url: string, token: Secret | undefined, use: (client: H
   }
 }
 
-function check(name: string, run: () => Promise<Finding>): Check {
-  return { group: GROUP, name, run }
+function check(name: string, needs: readonly string[], run: () => Promise<Finding>): Check {
+  return { group: GROUP, name, needs, run }
 }
 
 function connectionFinding(url: string): Finding {
