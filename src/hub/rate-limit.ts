@@ -1,4 +1,6 @@
+import type { FastifyReply } from 'fastify'
 import type { Clock } from '../core/clock.ts'
+import { FlotillaError } from '../core/errors.ts'
 
 export interface RateLimitOptions {
   readonly limit: number
@@ -45,4 +47,12 @@ export class RateLimit {
     const [oldest] = this.#windows.keys()
     if (this.#windows.size >= KEYS_MAX && oldest !== undefined) this.#windows.delete(oldest)
   }
+}
+
+/** Throws `RATE_LIMITED`, and tells the client when to come back, unless `lockedMs` is 0. */
+export function refuseWhileLocked(lockedMs: number, message: string, reply: FastifyReply): void {
+  if (lockedMs <= 0) return
+  const seconds = Math.ceil(lockedMs / 1000)
+  reply.header('retry-after', seconds)
+  throw new FlotillaError('RATE_LIMITED', message, { hint: `Try again in ${seconds} s.` })
 }

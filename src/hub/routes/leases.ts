@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { FlotillaError } from '../../core/errors.ts'
 import { checkTtl } from '../../core/store-limits.ts'
 import { notHeld } from '../lease-seal.ts'
+import { refuseWhileLocked } from '../rate-limit.ts'
 import { type Route, route } from '../route.ts'
 import { zLeaseAnswer, zLeaseRequest } from '../schemas/store.ts'
 
@@ -17,13 +17,10 @@ export const leaseRoutes: readonly Route[] = [
     access: 'token',
     body: zLeaseRequest,
     answer: zLeaseAnswer,
-    handler: async ({ store, leases, leaseGrants }, { body, caller }) => {
+    handler: async ({ store, leases, leaseGrants }, { body, caller, reply }) => {
       checkTtl(body.ttlMs)
       const lockedMs = leaseGrants.attempt(caller.id)
-      if (lockedMs > 0) {
-        const hint = `Renew the lease you have; a new one can be taken in ${Math.ceil(lockedMs / 1000)} s.`
-        throw new FlotillaError('RATE_LIMITED', 'this token took too many leases in a short time', { hint })
-      }
+      refuseWhileLocked(lockedMs, 'this token took too many leases: renew the one you have', reply)
       const lease = await store.grantLease(body.ttlMs)
       return { id: leases.seal(lease.id, caller.id) }
     },

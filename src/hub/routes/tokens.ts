@@ -1,8 +1,10 @@
+import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
-import { FlotillaError, isError } from '../../core/errors.ts'
+import { isError } from '../../core/errors.ts'
 import { formatScope } from '../../core/scope.ts'
 import type { HubContext } from '../context.ts'
 import { createJoinCode, joinNode } from '../join.ts'
+import { refuseWhileLocked } from '../rate-limit.ts'
 import { type Route, route } from '../route.ts'
 import {
   zCreateTokenAnswer,
@@ -102,9 +104,9 @@ export const tokenRoutes: readonly Route[] = [
     body: zJoinRequest,
     answer: zJoinAnswer,
     status: 201,
-    handler: async (hub, { body, request }) => {
+    handler: async (hub, { body, request, reply }) => {
       const { store, clock, tokens, log } = hub
-      const attempt = admit(hub, request.ip)
+      const attempt = admit(hub, request.ip, reply)
       try {
         const { node, token, ended } = await joinNode({ store, clock }, body)
         attempt.forgive()
@@ -121,13 +123,8 @@ export const tokenRoutes: readonly Route[] = [
 ]
 
 /** Counts an attempt to join before its code is looked at, so that many at once count too. */
-function admit({ joins, joinsByAddress }: HubContext, address: string): { forgive(): void } {
-  const lockedMs = joinsByAddress.attempt(address) || joins.attempt(EVERYBODY)
-  if (lockedMs > 0) {
-    throw new FlotillaError('RATE_LIMITED', 'too many wrong join codes', {
-      hint: `Joining is locked for another ${Math.ceil(lockedMs / 1000)} s.`,
-    })
-  }
+function admit({ joins, joinsByAddress }: HubContext, address: string, reply: FastifyReply): { forgive(): void } {
+  refuseWhileLocked(joinsByAddress.attempt(address) || joins.attempt(EVERYBODY), 'too many wrong join codes', reply)
   return {
     forgive: () => {
       joinsByAddress.forgive(address)

@@ -1,0 +1,153 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { openTestHub, type TestHub, type TestHubOptions } from '../../test/helpers/hub.ts'
+import { VirtualClock } from '../../test/helpers/virtual-clock.ts'
+import { join } from '../client/hub-client.ts'
+import { Secret } from '../lib/secret.ts'
+
+let hub: TestHub
+afterEach(() => hub.close())
+
+const open = async (options?: TestHubOptions): Promise<TestHub> => (hub = await openTestHub(options))
+const code = (name: string) => ({ code: name })
+
+describe('a join code', () => {
+  it('is short, pasteable, and trades for the credential of a node', async () => {
+    await open()
+    const made = await hub.client.createJoinCode()
+    expect(made.code).toMatch(/^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$/)
+    const answer = await join(hub.url, { code: made.code, node: 'erd1' })
+    const info = await hub.as(new Secret(answer.token)).whoami()
+    expect(info).toMatchObject({ label: 'node erd1', node: 'erd1' })
+    expect(info.scopes).toEqual([
+      'read:desired/',
+      'read:release/',
+      'read:request/',
+      'read:node/',
+      'read:blob/',
+      'read:peer/',
+      'write:node/erd1/',
+    ])
+    expect((await hub.client.nodes()).nodes).toEqual([{ node: 'erd1', liveness: 'lost', targets: {} }])
+  })
+
+  it('is taken as people type it', async () => {
+    await open()
+    const { code: made } = await hub.client.createJoinCode()
+    const typed = ` ${made.toLowerCase().replaceAll('-', ' ').replaceAll('0', 'o').replaceAll('1', 'l')} `
+    expect(await join(hub.url, { code: typed, node: 'erd1' })).toMatchObject({ node: 'erd1' })
+  })
+
+  it('works once, also when two use it at once', async () => {
+    await open()
+    const made = await hub.client.createJoinCode()
+    const both = await Promise.allSettled(['erd1', 'erd2'].map((node) => join(hub.url, { code: made.code, node })))
+    expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
+    await expect(join(hub.url, { code: made.code, node: 'erd3' })).rejects.toMatchObject(code('UNAUTHENTICATED'))
+    expect((await hub.client.nodes()).nodes).toHaveLength(1)
+    expect((await hub.store.list('join/')).entries).toEqual([])
+  })
+
+  it('ends after ten minutes, and leaves nothing behind', async () => {
+    const clock = new VirtualClock()
+    await open({ clock })
+    const made = await hub.client.createJoinCode()
+    expect(made.expiresAtMs).toBe(clock.nowMs() + 600_000)
+    await clock.advance(600_000)
+    await expect(join(hub.url, { code: made.code, node: 'erd1' })).rejects.toMatchObject(code('UNAUTHENTICATED'))
+    expect((await hub.store.list('join/')).entries).toEqual([])
+  })
+
+  it('is kept as a hash only, and there are only so many at a time', async () => {
+    await open({ limits: { joinCodes: 3 } })
+    const codes = [
+      await hub.client.createJoinCode(),
+      await hub.client.createJoinCode(),
+      await hub.client.createJoinCode(),
+    ]
+    const entries = JSON.stringify((await hub.store.list('')).entries)
+    for (const made of codes) {
+      expect(entries).not.toContain(made.code)
+      expect(entries).not.toContain(made.code.replaceAll('-', ''))
+    }
+    await expect(hub.client.createJoinCode()).rejects.toMatchObject(code('RATE_LIMITED'))
+  })
+
+  it('cannot be guessed: wrong ones lock their address out, right ones then too, until the time is over', async () => {
+    const clock = new VirtualClock()
+    await open({ clock, limits: { joinGuessesPerAddress: 5 } })
+    const made = await hub.client.createJoinCode()
+    const guesses = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, index) => join(hub.url, { code: `AAAA-AAAA-${1000 + index}`, node: 'evil' })),
+    )
+    const codes = guesses.map((guess) =>
+      guess.status === 'rejected' ? (guess.reason as { code: string }).code : 'joined',
+    )
+    expect(codes.filter((one) => one === 'UNAUTHENTICATED')).toHaveLength(5)
+    expect(codes.filter((one) => one === 'RATE_LIMITED')).toHaveLength(15)
+    const request = { code: made.code, node: 'erd1' }
+    await expect(join(hub.url, request)).rejects.toMatchObject(code('RATE_LIMITED'))
+    const { headers } = await hub.ask('POST', '/v1/join', { json: request })
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(500)
+    await clock.advance(590_000)
+    await expect(join(hub.url, request)).rejects.toMatchObject(code('RATE_LIMITED'))
+    await clock.advance(10_000)
+    const fresh = await hub.client.createJoinCode()
+    expect(await join(hub.url, { code: fresh.code, node: 'erd1' })).toMatchObject({ node: 'erd1' })
+  })
+
+  it('that is right does not count as a guess, however often', async () => {
+    await open({ limits: { joinGuessesPerAddress: 2 } })
+    for (let index = 0; index < 6; index++) await hub.node(`erd${index}`)
+    expect((await hub.client.nodes()).nodes).toHaveLength(6)
+  })
+
+  it('wrong ones from everywhere together lock joining as a whole', async () => {
+    await open({ limits: { joinGuesses: 3 } })
+    for (let index = 0; index < 3; index++) {
+      await expect(join(hub.url, { code: `AAAA-AAAA-000${index}`, node: 'x' })).rejects.toMatchObject(
+        code('UNAUTHENTICATED'),
+      )
+    }
+    await expect(join(hub.url, { code: 'AAAA-AAAA-0009', node: 'x' })).rejects.toMatchObject(code('RATE_LIMITED'))
+  })
+})
+
+describe('a name that is taken', () => {
+  it('is refused, and the code can still be used', async () => {
+    await open()
+    const first = await hub.node('erd1')
+    const made = await hub.client.createJoinCode()
+    await expect(join(hub.url, { code: made.code, node: 'erd1' })).rejects.toMatchObject(code('NAME_TAKEN'))
+    expect((await hub.as(first).whoami()).node).toBe('erd1')
+    expect(await join(hub.url, { code: made.code, node: 'erd2' })).toMatchObject({ node: 'erd2' })
+  })
+
+  it('is taken over with replace, which ends the old credential', async () => {
+    await open()
+    const first = await hub.node('erd1')
+    const made = await hub.client.createJoinCode()
+    const { token } = await join(hub.url, { code: made.code, node: 'erd1', replace: true })
+    expect((await hub.ask('GET', '/v1/whoami', { token: first })).status).toBe(401)
+    expect((await hub.as(new Secret(token)).whoami()).node).toBe('erd1')
+    expect((await hub.client.tokens()).tokens.filter(({ node }) => node === 'erd1')).toHaveLength(1)
+  })
+
+  it('is free again once the node was forgotten, whose credential ends with it', async () => {
+    await open()
+    const first = await hub.node('erd1')
+    await hub.client.forgetNode('erd1')
+    expect((await hub.ask('GET', '/v1/whoami', { token: first })).status).toBe(401)
+    expect((await hub.client.nodes()).nodes).toEqual([])
+    await expect(hub.client.forgetNode('erd1')).rejects.toMatchObject(code('NOT_FOUND'))
+    await hub.node('erd1')
+  })
+
+  it('of no legal form is refused before the code is looked at', async () => {
+    await open()
+    const made = await hub.client.createJoinCode()
+    for (const node of ['', '.', '..', 'a/b', 'A', 'a b', 'a%2fb', '../x', 'é', 'x'.repeat(65), 'a..b', '-a']) {
+      await expect(join(hub.url, { code: made.code, node })).rejects.toMatchObject(code('BAD_REQUEST'))
+    }
+    expect(await join(hub.url, { code: made.code, node: 'erd1' })).toMatchObject({ node: 'erd1' })
+  })
+})
