@@ -1,12 +1,13 @@
 import { copyFileSync, readFileSync } from 'node:fs'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import { construct } from './construct.ts'
-import { DatasetError, type Definition, isGrid, readDataset, skipTo } from './definition.ts'
+import { DatasetError, type Definition, readDataset, skipTo } from './definition.ts'
 import { Reader, ReaderError } from './reader.ts'
-import type { Failure, LoadKind, LoadRecord } from './stats.ts'
+import type { LoadKind, LoadRecord } from './stats.ts'
+import { failedText, reasonsText, wrap } from './status-page.ts'
 import { isTopTag } from './tags.ts'
 import { atLeast, SINCE } from './version.ts'
-import { failedText, FLAG_KINDS, wrap, type World } from './world.ts'
+import { FLAG_KINDS, type World } from './world.ts'
 
 const STARS = '*'.repeat(80)
 const DEFAULT_RELOAD_MINUTES = 10_080
@@ -15,20 +16,20 @@ const MINUTE_MS = 60_000
 /** What one run gathers while it reads, and hands over at its end. */
 interface Run {
   readonly world: World
-  readonly kind: LoadKind
-  readonly flagged: ReadonlySet<string> | undefined
   readonly record: LoadRecord
+  /** Absent in a major load, which looks at every dataset. */
+  readonly flagged: ReadonlySet<string> | undefined
+  readonly signal: AbortSignal
   /** Served when a major load began and not yet seen in the file. */
   readonly orphans: Set<string>
   readonly seen: Set<string>
   readonly duplicates: string[]
   readonly users: string[]
-  readonly signal: AbortSignal
 }
 
 /**
- * One run of ERDDAP's LoadDatasets: copies datasets.xml, reads the whole copy, and loads what is due: everything young
- * enough aside in a major load, only the flagged ids in a minor one. Datasets are put into service one by one.
+ * One run of ERDDAP's LoadDatasets: copies datasets.xml, reads the whole copy, and loads what is due: in a major load
+ * everything that is not young enough, in a minor one the flagged ids. Datasets are put into service one by one.
  */
 export async function load(
   world: World,
@@ -36,55 +37,46 @@ export async function load(
   signal: AbortSignal,
   flagged?: readonly string[],
 ): Promise<void> {
-  const record: LoadRecord = {
-    kind,
-    startedAtMs: Date.now(),
-    tried: [],
-    failed: [],
-    ...(flagged === undefined ? {} : { flagged }),
+  const record = begin(world, kind, flagged)
+  const run: Run = {
+    world,
+    record,
+    flagged: flagged && new Set(flagged),
+    signal,
+    orphans: new Set(kind === 'major' ? world.served.keys() : []),
+    seen: new Set(),
+    duplicates: [],
+    users: [],
   }
-  if (world.stats.loads.some((other) => other.finishedAtMs === undefined)) world.stats.overlappingLoads += 1
-  world.stats.loads.push(record)
-  world.log(
-    `\n${STARS}\nLoadDatasets.run EDStatic.config.developmentMode=false ${new Date().toISOString()}\n` +
-      `  datasetsRegex=${flagged === undefined ? '.*' : `(${flagged.join('|')})`} inputStream=null majorLoad=${kind === 'major'}`,
-  )
   try {
-    if (world.misbehave !== 'stale') await run(world, record, signal, flagged)
+    if (world.misbehave !== 'stale') await readAndLoad(run)
   } catch (error) {
-    // Datasets.xml could not be copied, or (up to 2.24) not be read to its end: nothing more is applied.
     if (!signal.aborted) world.log(String(error))
   } finally {
-    world.loading = undefined
     record.finishedAtMs = Date.now()
   }
 }
 
-async function run(
-  world: World,
-  record: LoadRecord,
-  signal: AbortSignal,
-  flagged: readonly string[] | undefined,
-): Promise<void> {
-  const major = record.kind === 'major'
-  const run: Run = {
-    world,
-    kind: record.kind,
-    flagged: flagged === undefined ? undefined : new Set(flagged),
-    record,
-    orphans: new Set(major ? world.served.keys() : []),
-    seen: new Set(),
-    duplicates: [],
-    users: [],
-    signal,
-  }
-  copy(world)
+function begin(world: World, kind: LoadKind, flagged: readonly string[] | undefined): LoadRecord {
+  const record: LoadRecord = { kind, startedAtMs: Date.now(), tried: [], failed: [], ...(flagged && { flagged }) }
+  if (world.stats.loads.some(({ finishedAtMs }) => finishedAtMs === undefined)) world.stats.overlappingLoads += 1
+  world.stats.loads.push(record)
+  world.log(
+    `\n${STARS}\nLoadDatasets.run EDStatic.config.developmentMode=false ${new Date().toISOString()}\n` +
+      `  datasetsRegex=${flagged === undefined ? '.*' : `(${flagged.join('|')})`} inputStream=null ` +
+      `majorLoad=${kind === 'major'}`,
+  )
+  return record
+}
+
+async function readAndLoad(run: Run): Promise<void> {
+  copy(run.world)
   try {
     await read(run)
   } catch (error) {
-    signal.throwIfAborted()
+    run.signal.throwIfAborted()
     reportBadRead(run, error)
-    if (!atLeast(world.options.version, SINCE.splitParser)) return
+    if (!atLeast(run.world.options.version, SINCE.splitParser)) return
   }
   finish(run)
 }
@@ -132,8 +124,9 @@ async function takeDataset(run: Run, reader: Reader): Promise<void> {
 
 /** Also takes flags that came since the last poll, and unloads what is no longer active. */
 function isDue(run: Run, reader: Reader, id: string): boolean {
-  const { world, kind } = run
-  if (run.flagged !== undefined && !run.flagged.has(id)) return false
+  const { world, flagged } = run
+  const { kind } = run.record
+  if (flagged !== undefined && !flagged.has(id)) return false
   const taken = FLAG_KINDS.filter((flag) => world.takeFlag(flag, id))
   const [flag] = taken
   if (flag !== undefined) world.log(`*** reloading datasetID=${id} because it was in the ${flag} directory.`)
@@ -154,14 +147,15 @@ function isYoung(createdAtMs: number, definition: Definition): boolean {
 
 /** The old definition is served until the new one is ready; when the new one is not to be had, neither is. */
 async function tryToLoad(run: Run, reader: Reader, id: string): Promise<void> {
-  const { world, kind, record } = run
+  const { world, record } = run
+  const { kind } = record
   record.tried.push(id)
   const sinceMs = Date.now()
   world.loading = { kind, number: record.tried.length, id, sinceMs }
   try {
     const definition = readDataset(reader, world.options.version)
     world.announced.set(id, definition)
-    await delay(world.options.loadMs, undefined, { signal: run.signal })
+    await takeTime(world.options.loadMs, run.signal)
     construct(world, definition)
     world.put(definition, kind)
   } catch (error) {
@@ -179,26 +173,32 @@ async function tryToLoad(run: Run, reader: Reader, id: string): Promise<void> {
   }
 }
 
-function reportBadRead({ world, kind }: Run, error: unknown): void {
+/** Also lets the server answer between two datasets. */
+async function takeTime(ms: number, signal: AbortSignal): Promise<void> {
+  await (ms > 0 ? delay(ms, undefined, { signal }) : nextTurn(undefined, { signal }))
+}
+
+function reportBadRead({ world, record }: Run, error: unknown): void {
   const line = error instanceof ReaderError ? error.line : 0
   const subject = `ERROR while processing ${line === 0 ? '' : `line #${line} `}datasets.xml`
   world.report.errors = `${subject}: see log.txt for details.\n`
   world.log(`${subject}: ${text(error)}`)
-  world.stats.badReads.push({ atMs: Date.now(), kind, line, message: text(error) })
+  world.stats.badReads.push({ atMs: Date.now(), kind: record.kind, line, message: text(error) })
 }
 
 function finish(run: Run): void {
-  const { world, kind, record } = run
-  world.users = run.users
+  const { world, record } = run
+  const { kind } = record
   const duplicates =
     run.duplicates.length === 0
       ? ''
       : `ERROR: Duplicate datasetIDs in datasets.xml:\n    ${wrap(run.duplicates.join(', '))}\n`
   const orphans = removeOrphans(run)
+  const { grids, tables } = world.counts()
   world.log(
     `\n${STARS}\nLoadDatasets.run finished at ${new Date().toISOString()}  ` +
       `TOTAL TIME=${Date.now() - record.startedAtMs}ms\n` +
-      `  nGridDatasets active=${countGrids(world)}\n  nTableDatasets active=${world.served.size - countGrids(world) + 1}\n` +
+      `  nGridDatasets active=${grids}\n  nTableDatasets active=${tables}\n` +
       `  nDatasets in datasets.xml=${run.seen.size + run.duplicates.length} (nTry=${record.tried.length})\n` +
       `  nUsers=${run.users.length}`,
   )
@@ -208,23 +208,15 @@ function finish(run: Run): void {
   Object.assign(world.report, { failed, reasons: reasonsText(record.failed), errors: duplicates + orphans })
 }
 
-function removeOrphans({ world, kind, orphans }: Run): string {
+function removeOrphans({ world, record, orphans }: Run): string {
   if (orphans.size === 0) return ''
   const removes = atLeast(world.options.version, SINCE.removesOrphans)
-  if (removes) for (const id of orphans) world.unload(id, kind)
+  if (removes) for (const id of orphans) world.unload(id, record.kind)
   const message =
     `ERROR: n Orphan Datasets ${removes ? 'removed ' : ''}(datasets in ERDDAP but not in datasets.xml) = ${orphans.size}\n` +
     `    ${wrap([...orphans].join(', '))}(end)\n`
   if (removes) world.log(message)
   return message
-}
-
-export function countGrids(world: World): number {
-  return [...world.served.values()].filter(({ definition }) => isGrid(definition)).length
-}
-
-function reasonsText(failed: readonly Failure[]): string {
-  return `Reasons for failing to load datasets: \n${failed.map(({ id, message }) => `${id}: ${message}\n`).join('')}`
 }
 
 /** What ERDDAP makes of an exception of EDD.fromXml: the line before the message, a trace behind it. */

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 
 /** How the stand-in misbehaves on purpose. `none` behaves like ERDDAP. */
-export const MISBEHAVIOURS = ['none', 'hang', 'slow', 'stale', 'lie'] as const
+const MISBEHAVIOURS = ['none', 'hang', 'slow', 'stale', 'lie'] as const
 
 /**
  * - `hang`: takes connections and never answers.
@@ -111,7 +111,7 @@ function amount(name: string, value: string): number {
   return number
 }
 
-export function misbehaviour(value: string): Misbehaviour {
+function misbehaviour(value: string): Misbehaviour {
   const known = MISBEHAVIOURS.find((name) => name === value)
   if (known === undefined) throw new Error(`--misbehave must be one of ${MISBEHAVIOURS.join(', ')}`)
   return known

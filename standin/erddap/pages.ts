@@ -4,7 +4,6 @@ import { writeTable } from './table-text.ts'
 import { allDatasets, info, isPrivate } from './tables.ts'
 import { asHtml, statusPage } from './status-page.ts'
 import { atLeast, SINCE } from './version.ts'
-import { countGrids } from './load.ts'
 import type { World } from './world.ts'
 
 export interface Answer {
@@ -65,11 +64,11 @@ function version(world: World, accept: string, query: string): Answer {
 
 function metrics(world: World): Answer {
   const failed = world.stats.loads.findLast(({ finishedAtMs }) => finishedAtMs !== undefined)?.failed.length ?? 0
-  const grids = countGrids(world)
+  const { grids, tables } = world.counts()
   const body = `# HELP dataset_count Count of datasets, set at the end of loadDatasets
 # TYPE dataset_count gauge
 dataset_count{category="grid"} ${grids}
-dataset_count{category="table"} ${world.served.size - grids + 1}
+dataset_count{category="table"} ${tables}
 # HELP dataset_failed_load_count Count of datasets that failed to load, set at the end of loadDatasets
 # TYPE dataset_failed_load_count gauge
 dataset_failed_load_count ${failed}

@@ -34,7 +34,7 @@ export interface Failure {
   readonly message: string
 }
 
-export interface FlagRecord {
+interface FlagRecord {
   readonly kind: FlagKind
   readonly id: string
   readonly atMs: number
@@ -42,7 +42,7 @@ export interface FlagRecord {
   readonly by: 'poll' | 'load'
 }
 
-export interface ServedEvent {
+interface ServedEvent {
   readonly id: string
   /** `loaded`: served from now on, with this title and digest. `failed`: was served, and is no more. */
   readonly event: 'loaded' | 'failed' | 'unloaded'
@@ -52,7 +52,7 @@ export interface ServedEvent {
   readonly digest?: string
 }
 
-export interface BadRead {
+interface BadRead {
   readonly atMs: number
   readonly kind: LoadKind
   readonly line: number

@@ -1,4 +1,4 @@
-import { countGrids } from './load.ts'
+import type { Failure, LoadKind } from './stats.ts'
 import { atLeast, SINCE } from './version.ts'
 import type { World } from './world.ts'
 
@@ -20,8 +20,7 @@ export function statusPage(world: World): string {
 
 function statusText(world: World): string {
   const { report, options } = world
-  const grids = countGrids(world)
-  const tables = world.served.size - grids + 1
+  const { grids, tables } = world.counts()
   const split = atLeast(options.version, SINCE.splitParser)
   const ran = report.finishedAtMs - report.startedAtMs
   return [
@@ -46,7 +45,7 @@ function currently({ loading }: World): string {
 }
 
 /** Calendar2.elapsedTimeString. */
-export function elapsed(ms: number): string {
+function elapsed(ms: number): string {
   const seconds = Math.floor(ms / 1000)
   if (seconds === 0) return `${ms} ms`
   if (seconds < 60) return `${seconds}.${String(ms % 1000).padStart(3, '0')} s`
@@ -84,4 +83,31 @@ export function asHtml(text: string): string {
     /[&<>"'%]|[\u0080-\uffff]/g,
     (char) => NAMED.get(char) ?? `&#x${char.charCodeAt(0).toString(16)};`,
   )
+}
+
+/** The list of what could not be loaded, as it stands on status.html and in the log. */
+export function failedText(kind: LoadKind, failed: readonly Failure[]): string {
+  const head = `n Datasets Failed To Load (in the last ${kind === 'major' ? 'major' : 'minor'} LoadDatasets) = `
+  const list = wrap(failed.map(({ id }) => `${id}, `).join(''))
+  return `${head}${failed.length}\n${failed.length === 0 ? '' : `    ${list}(end)\n`}`
+}
+
+/** String2.noLongLinesAtSpace(text, 100, "    "). */
+export function wrap(text: string): string {
+  const MAX = 100
+  if (text.length <= MAX) return text
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + word.length >= MAX) {
+      lines.push(line)
+      line = '   '
+    }
+    line = line === '' ? word : `${line} ${word}`
+  }
+  return [...lines, line].join('\n')
+}
+
+export function reasonsText(failed: readonly Failure[]): string {
+  return `Reasons for failing to load datasets: \n${failed.map(({ id, message }) => `${id}: ${message}\n`).join('')}`
 }

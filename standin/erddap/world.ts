@@ -1,8 +1,8 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { attribute, type Definition } from './definition.ts'
+import { attribute, type Definition, isGrid } from './definition.ts'
 import type { ErddapOptions, Misbehaviour } from './options.ts'
-import { type Failure, type FlagKind, type LoadKind, newStats, type Stats } from './stats.ts'
+import { type FlagKind, type LoadKind, newStats, type Stats } from './stats.ts'
 
 export interface Served {
   readonly definition: Definition
@@ -31,7 +31,6 @@ export class World {
   readonly report: MajorReport = { startedAtMs: 0, finishedAtMs: 0, failed: '', reasons: '', errors: '' }
   /** Top-level settings, as the last load that came past them found them. */
   readonly settings = new Map<string, string>()
-  users: readonly string[] = []
   /** True until a major load has come to its end: datasets without an index are put off so long. */
   initial = true
   misbehave: Misbehaviour
@@ -64,6 +63,12 @@ export class World {
 
   flagFolder(kind: FlagKind): string {
     return join(this.options.bigParentDir, kind)
+  }
+
+  /** `nTableDatasets` counts allDatasets, too. */
+  counts(): { readonly grids: number; readonly tables: number } {
+    const grids = [...this.served.values()].filter(({ definition }) => isGrid(definition)).length
+    return { grids, tables: this.served.size - grids + 1 }
   }
 
   log(text: string): void {
@@ -122,27 +127,4 @@ export class World {
 
 function descendants(definition: Definition): string[] {
   return definition.children.flatMap((child) => [child.id, ...descendants(child)])
-}
-
-/** The lists of status.html, wrapped as ERDDAP wraps them. */
-export function failedText(kind: LoadKind, failed: readonly Failure[]): string {
-  const head = `n Datasets Failed To Load (in the last ${kind === 'major' ? 'major' : 'minor'} LoadDatasets) = `
-  const list = wrap(failed.map(({ id }) => `${id}, `).join(''))
-  return `${head}${failed.length}\n${failed.length === 0 ? '' : `    ${list}(end)\n`}`
-}
-
-/** String2.noLongLinesAtSpace(text, 100, "    "). */
-export function wrap(text: string): string {
-  const MAX = 100
-  if (text.length <= MAX) return text
-  const lines: string[] = []
-  let line = ''
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + word.length >= MAX) {
-      lines.push(line)
-      line = '   '
-    }
-    line = line === '' ? word : `${line} ${word}`
-  }
-  return [...lines, line].join('\n')
 }
