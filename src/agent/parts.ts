@@ -1,0 +1,106 @@
+import type { Bus } from '../core/bus.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Logger } from '../core/log.ts'
+import type { Expectation, Store } from '../core/store.ts'
+import type { Target } from '../core/target.ts'
+import type { Memory } from './memory.ts'
+import { PACE, type Pace, Reconciler } from './reconcile.ts'
+import { Reporter } from './report.ts'
+import { type Stage, Uptake } from './uptake.ts'
+import { type Reason, Wake } from './wake.ts'
+import { WantedFeed } from './wanted.ts'
+
+/** One target of this node, and the tree whose releases it takes. */
+export interface AgentTarget {
+  readonly tree: string
+  readonly target: Target
+  /** Yields whenever a file that the target wrote or reads has changed, by whatever hand. */
+  readonly localChanges?: ((signal: AbortSignal) => AsyncIterable<unknown>) | undefined
+}
+
+export interface AgentOptions {
+  readonly node: string
+  /** Version of Flotilla. */
+  readonly version: string
+  /** Names this node defines for `${node.…}`. */
+  readonly values: readonly string[]
+  /** Where other nodes may fetch blobs, if this one serves them. */
+  readonly peerUrl?: string | undefined
+  readonly targets: readonly AgentTarget[]
+  readonly store: Store
+  readonly bus?: Bus | undefined
+  readonly stage: Stage
+  readonly memory: Memory
+  readonly clock: Clock
+  readonly log: Logger
+  /** Uniform in [0, 1). */
+  readonly random: () => number
+  /** A new random id, different each time. */
+  readonly newId: () => string
+  readonly pace?: Partial<Pace> | undefined
+  /** After how long without a sign of life a node counts as lost; 15 s unless told. */
+  readonly leaseMs?: number | undefined
+}
+
+/** How what an agent is made of hangs together: the wishes come in, the reports go out, one reconciler for each tree. */
+export interface Parts {
+  readonly feed: WantedFeed
+  readonly reporter: Reporter
+  readonly trees: readonly TreeParts[]
+}
+
+export interface TreeParts extends AgentTarget {
+  readonly wake: Wake<Reason>
+  readonly uptake: Uptake
+  readonly reconciler: Reconciler
+}
+
+export interface Voice {
+  readonly fence: () => Expectation | undefined
+  readonly onLost: () => void
+}
+
+export function assemble(options: AgentOptions, voice: Voice): Parts {
+  const { clock, node, store } = options
+  const pace = { ...PACE, ...options.pace }
+  const reporter = new Reporter({ node, store, clock, ...voice })
+  const trees: TreeParts[] = []
+  const feed = new WantedFeed({
+    ...options,
+    trees: options.targets.map(({ tree }) => tree),
+    intervalMs: pace.settledMs,
+    onChange: (tree) => trees.find((parts) => parts.tree === tree)?.wake.poke('wanted'),
+  })
+  for (const at of options.targets) {
+    const { tree, target } = at
+    const wake = new Wake<Reason>(clock)
+    const uptake = new Uptake({ ...options, tree, target })
+    const reconciler = new Reconciler({
+      ...options,
+      tree,
+      target,
+      uptake,
+      wanted: () => feed.get(tree),
+      wake,
+      report: (report) => reporter.update(tree, target.kind, report),
+      pace,
+    })
+    trees.push({ ...at, wake, uptake, reconciler })
+  }
+  return { feed, reporter, trees }
+}
+
+/** Made once for each state folder, so that an agent that comes back is told from a second one of the same name. */
+export async function instanceOf(memory: Memory, newId: () => string): Promise<string> {
+  const known = await memory.load(INSTANCE)
+  return known ?? (await renewInstance(memory, newId))
+}
+
+/** Gives the identity up: to whoever else has it. */
+export async function renewInstance(memory: Memory, newId: () => string): Promise<string> {
+  const instance = newId()
+  await memory.save(INSTANCE, instance)
+  return instance
+}
+
+const INSTANCE = 'instance'

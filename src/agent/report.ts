@@ -1,0 +1,143 @@
+import type { Clock } from '../core/clock.ts'
+import { keys } from '../core/keys.ts'
+import type { Op } from '../core/op.ts'
+import type { Service } from '../core/service.ts'
+import { type Expectation, STORE_LIMITS, type Store } from '../core/store.ts'
+import type { ItemState, NodeDatasets, NodeTarget, TargetReport } from '../core/target.ts'
+import { sleepQuietly, withDeadline } from '../lib/waiting.ts'
+import { Wake } from './wake.ts'
+
+export interface ReporterOptions {
+  readonly node: string
+  readonly store: Store
+  readonly clock: Clock
+  /** What every commit expects, so that only the holder of the node's name speaks for it; undefined means not now. */
+  readonly fence: () => Expectation | undefined
+  /** Called when a commit lost against the fence. */
+  readonly onLost: () => void
+}
+
+/** The newest value of one key. What it replaces before it was written was never news to anybody. */
+interface Topic {
+  readonly key: string
+  readonly value: string
+  /** Equal digests need no second write: the value without its time. */
+  readonly digest: string
+  /** Least time since the last write of this key. */
+  readonly gapMs: number
+}
+
+const TROUBLED_MAX = 100
+/** While the application loads, progress changes at every look: the small key may follow it, the large one slowly. */
+const LOADING_GAP_MS = { target: 1000, datasets: 5000 }
+const COMMIT_GAP_MS = 100
+const FLUSH_MS = 2000
+const IDLE_MS = 3_600_000
+
+/**
+ * Tells the cluster what this node staged, applied and serves. Equal reports are written once, a growing progress now
+ * and then, and the last state always: it waits here until the store has taken it.
+ */
+export class Reporter implements Service {
+  readonly name = 'report'
+  readonly #options: ReporterOptions
+  readonly #topics = new Map<string, Topic>()
+  readonly #written = new Map<string, { readonly digest: string; readonly atMs: number }>()
+  readonly #news: Wake<'news'>
+
+  constructor(options: ReporterOptions) {
+    this.#options = options
+    this.#news = new Wake(options.clock)
+  }
+
+  update(tree: string, kind: string, report: TargetReport): void {
+    const { node, clock } = this.#options
+    const gaps = report.state === 'pending' ? LOADING_GAP_MS : { target: 0, datasets: 0 }
+    const target = targetOf(kind, report)
+    const value = JSON.stringify({ ...target, atMs: clock.nowMs() } satisfies NodeTarget)
+    this.#put({ key: keys.target(node, tree), value, digest: JSON.stringify(target), gapMs: gaps.target })
+    const datasets = datasetsOf(report)
+    this.#put({ key: keys.datasets(node, tree), value: datasets, digest: datasets, gapMs: gaps.datasets })
+  }
+
+  /** Writes everything again: the store may have forgotten it. */
+  repeat(): void {
+    this.#written.clear()
+    this.#news.poke('news')
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const waitMs = this.#dueInMs()
+      if (waitMs > 0) {
+        await this.#news.wait({ ms: waitMs, signal })
+        continue
+      }
+      const due = this.#changed().filter((topic) => this.#dueMs(topic) <= this.#options.clock.monotonicMs())
+      await this.#commit(due, { signal })
+      await sleepQuietly(this.#options.clock, COMMIT_GAP_MS, signal)
+    }
+  }
+
+  /** Writes at once what is left. Rejects where the store does not take it within two seconds. */
+  async flush(): Promise<void> {
+    const left = this.#changed()
+    if (left.length === 0) return
+    await withDeadline(this.#options.clock, FLUSH_MS, async (signal) => await this.#commit(left, { signal }))
+  }
+
+  #put(topic: Topic): void {
+    // The time of a report is when it became true: one that says the same keeps the older time.
+    if (this.#topics.get(topic.key)?.digest === topic.digest) return
+    this.#topics.set(topic.key, topic)
+    this.#news.poke('news')
+  }
+
+  #changed(): readonly Topic[] {
+    return [...this.#topics.values()].filter((topic) => this.#written.get(topic.key)?.digest !== topic.digest)
+  }
+
+  #dueMs(topic: Topic): number {
+    const written = this.#written.get(topic.key)
+    return written === undefined ? 0 : written.atMs + topic.gapMs
+  }
+
+  #dueInMs(): number {
+    if (this.#options.fence() === undefined) return IDLE_MS
+    const dueMs = this.#changed().map((topic) => this.#dueMs(topic))
+    return Math.min(IDLE_MS, ...dueMs.map((ms) => ms - this.#options.clock.monotonicMs()))
+  }
+
+  async #commit(topics: readonly Topic[], op: Op): Promise<void> {
+    const { store, clock, fence, onLost } = this.#options
+    const expectation = fence()
+    if (expectation === undefined) return
+    const changes = topics.map(({ key, value }) => ({ op: 'put', key, value }) as const)
+    const commit = await store.commit({ expect: [expectation], changes }, op)
+    if (!commit.committed) {
+      onLost()
+      return
+    }
+    const atMs = clock.monotonicMs()
+    for (const { key, digest } of topics) this.#written.set(key, { digest, atMs })
+  }
+}
+
+function targetOf(kind: string, { items, ...report }: TargetReport): Omit<NodeTarget, 'atMs'> {
+  // Failures first: in a large catalog that still loads they must not be pushed out of the list.
+  const rows = Object.entries(items).filter(([, item]) => item.state !== 'served' && item.state !== 'inactive')
+  const sorted = rows.toSorted(([, a], [, b]) => Number(b.state === 'failed') - Number(a.state === 'failed'))
+  return { ...report, kind, troubled: Object.fromEntries(sorted.slice(0, TROUBLED_MAX)) }
+}
+
+/** Where a catalog is so large that the value would pass the store's limit, the items that are served are left out. */
+function datasetsOf({ applied, items }: TargetReport): string {
+  const states = Object.entries(items).map(([id, item]): [string, ItemState] => [id, item.state])
+  const whole = datasets(applied, states)
+  if (Buffer.byteLength(whole) <= STORE_LIMITS.valueBytes) return whole
+  return datasets(applied, states.filter(([, state]) => state !== 'served').slice(0, 10_000))
+}
+
+function datasets(applied: number, states: readonly [string, ItemState][]): string {
+  return JSON.stringify({ applied, items: Object.fromEntries(states) } satisfies NodeDatasets)
+}

@@ -1,0 +1,68 @@
+import type { Clock } from '../core/clock.ts'
+import type { Service } from '../core/service.ts'
+import { sleepQuietly } from '../lib/waiting.ts'
+
+/** Why to look again: what is wanted moved, a local file did, or a person asked. */
+export type Reason = 'wanted' | 'local' | 'manual'
+
+export interface WaitOptions<R extends string> {
+  /** Look again after this long although nothing was heard. */
+  readonly ms: number
+  readonly signal: AbortSignal
+  /** Reasons that do not cut the wait short; they are kept, and answered when it ends. */
+  readonly deaf?: readonly R[]
+}
+
+/** Merges everything that says "look again". Any number of calls before the next look are one: at most one is pending. */
+export class Wake<R extends string> {
+  readonly #clock: Clock
+  #pending = new Set<R>()
+  #heard: (() => void) | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  poke(reason: R): void {
+    this.#pending.add(reason)
+    this.#heard?.()
+  }
+
+  /** Resolves with what was heard since the last wait; with nothing when the time has passed or the signal aborted. */
+  async wait({ ms, signal, deaf = [] }: WaitOptions<R>): Promise<ReadonlySet<R>> {
+    const cut = new AbortController()
+    this.#heard = () => {
+      if ([...this.#pending].some((reason) => !deaf.includes(reason))) cut.abort()
+    }
+    this.#heard()
+    await sleepQuietly(this.#clock, ms, AbortSignal.any([signal, cut.signal]))
+    this.#heard = undefined
+    const reasons = this.#pending
+    this.#pending = new Set()
+    return reasons
+  }
+}
+
+export interface LocalOptions {
+  readonly name: string
+  /** One value for every change of a file that matters to the target; what it holds is not looked at. */
+  readonly changes: (signal: AbortSignal) => AsyncIterable<unknown>
+  readonly wake: Wake<Reason>
+  readonly clock: Clock
+}
+
+/** An editor writes a file in several steps: looking at the first of them would find half a file. */
+const SETTLE_MS = 500
+
+/** Turns changes of local files into looks, once for each burst. */
+export function localWake({ name, changes, wake, clock }: LocalOptions): Service {
+  return {
+    name: `watch ${name}`,
+    async run(signal) {
+      for await (const _ of changes(signal)) {
+        if (!(await sleepQuietly(clock, SETTLE_MS, signal))) return
+        wake.poke('local')
+      }
+    },
+  }
+}
