@@ -15,6 +15,7 @@ export interface Table {
   list(prefix: string): readonly Entry[]
   /** The commit of a revision that is held: after `compacted`, up to `revision`. */
   batch(revision: number): Batch
+  /** Sorted. */
   keysOf(leaseId: string): readonly string[]
   leases(): readonly LeaseRecord[]
 

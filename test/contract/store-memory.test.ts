@@ -2,6 +2,7 @@ import { VirtualClock } from '../helpers/virtual-clock.ts'
 import { MemoryStore } from '../../src/store/memory/memory-store.ts'
 import type { OpenStore } from './store/under-test.ts'
 import { storeLinearizability } from './store-linearizability.ts'
+import { storeProperties } from './store-properties.ts'
 import { storeContract } from './store.ts'
 
 const open: OpenStore = async (settings) => {
@@ -12,3 +13,4 @@ const open: OpenStore = async (settings) => {
 
 storeContract('memory', open, { restarts: false })
 storeLinearizability('memory', open)
+storeProperties('memory', open, { restarts: false })

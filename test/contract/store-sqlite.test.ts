@@ -6,6 +6,7 @@ import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts'
 import { VirtualClock } from '../helpers/virtual-clock.ts'
 import type { OpenStore } from './store/under-test.ts'
 import { storeLinearizability } from './store-linearizability.ts'
+import { storeProperties } from './store-properties.ts'
 import { storeContract } from './store.ts'
 
 /** With a short memory, watches read from the file what they otherwise find in memory. */
@@ -34,3 +35,5 @@ function opener(memory: { readonly recentRevisions?: number }): OpenStore {
 storeContract('sqlite', opener({}), { restarts: true })
 storeContract('sqlite with a short memory', opener({ recentRevisions: 1 }), { restarts: true })
 storeLinearizability('sqlite', opener({}))
+storeProperties('sqlite', opener({}), { restarts: true })
+storeProperties('sqlite with a short memory', opener({ recentRevisions: 2 }), { restarts: true })

@@ -38,7 +38,7 @@ export class MemoryTable implements Table {
   keysOf(leaseId: string): readonly string[] {
     const keys: string[] = []
     for (const entry of this.#entries.values()) if (entry.leaseId === leaseId) keys.push(entry.key)
-    return keys
+    return keys.toSorted()
   }
 
   leases(): readonly LeaseRecord[] {
