@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { files, remote, Sandbox, servedTitle, text, until } from './test-kit.ts'
 
 describe('the first major load', () => {
@@ -209,6 +209,17 @@ describe('major loads', () => {
     await erddap.majorLoad()
     expect(erddap.served()).toEqual(['old', 'new'])
     expect(await text(erddap, 'status.html')).toContain('ERROR: n Orphan Datasets (datasets in ERDDAP but not in')
+  })
+
+  test('load a dataset again that is older than its reloadEveryNMinutes', async () => {
+    const box = new Sandbox()
+    const minutes = '<reloadEveryNMinutes>1</reloadEveryNMinutes>'
+    box.write(remote('often', 'Often', minutes), remote('rarely', 'Rarely'))
+    const erddap = await box.start()
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 61_000 })
+    onTestFinished(() => void vi.useRealTimers())
+    await erddap.majorLoad()
+    expect(erddap.stats.loads.at(-1)?.tried).toEqual(['often'])
   })
 
   test('come by themselves every so often', async () => {
