@@ -67,7 +67,7 @@ class RemoteStore implements Store {
       try {
         for await (const { event, data } of parseEvents(answer, EVENT_CHARS)) {
           if (event === 'batch') yield JSON.parse(data) as Batch
-          if (event === 'error') throw thrown(data)
+          if (event === 'error') throw this.#told(data)
         }
       } finally {
         answer.destroy()
@@ -114,16 +114,16 @@ class RemoteStore implements Store {
     if (this.#closing.signal.aborted) throw new FlotillaError('NOT_READY', 'the store is closed')
   }
 
+  /** The error a hub sends as the last event of a watch; that it stops is no more than that it is gone. */
+  #told(data: string): FlotillaError {
+    const { code, message, hint } = (JSON.parse(data) as ErrorBody).error
+    return code === 'NOT_READY' ? this.#brokeOff(message) : new FlotillaError(code, message, { hint })
+  }
+
   #brokeOff(cause?: unknown): FlotillaError {
     return new FlotillaError('UNREACHABLE', `${this.#hub.url}: the watch broke off`, {
       hint: 'Watch on from the last revision seen; nothing is missed.',
       cause,
     })
   }
-}
-
-/** The error a hub sends as the last event of a watch. */
-function thrown(data: string): FlotillaError {
-  const { code, message, hint } = (JSON.parse(data) as ErrorBody).error
-  return new FlotillaError(code, message, { hint })
 }
