@@ -45,6 +45,9 @@ export const PROBLEMS = {
   ENV_SUBSTITUTION: 'ERDDAP 2.29 and later would replace this ${…} from its own environment.',
   PATH_MISSING: 'A folder or file that the definition names does not exist on this node.',
   EMPTY: 'No dataset was found in the source folder.',
+  LOAD_FAILED: 'A node’s ERDDAP could not load the dataset. What it was serving of it is gone; the message is its own.',
+  LOAD_ABORTED: 'A node’s ERDDAP stopped reading datasets.xml at this place, and loaded nothing that stands behind it.',
+  LOAD_STALE: 'A node’s ERDDAP was asked to load the definition, but goes on serving what it had.',
 } as const
 
 export type ProblemCode = keyof typeof PROBLEMS

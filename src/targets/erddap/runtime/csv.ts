@@ -1,0 +1,34 @@
+/**
+ * Rows of a table that ERDDAP sends as .csv or .csv0. A quoted cell is a JSON string whose \" are written as "":
+ * line breaks and everything beyond ASCII come as escapes, so a line is always a row.
+ * (ERDDAP's TableWriterSeparatedValue, with twoQuotes.)
+ */
+export function parseCsv(text: string): readonly (readonly string[])[] {
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map(parseRow)
+}
+
+const CELL = /(?:"((?:[^"]|"")*)"|([^,"\r]*))(,|\r?$)/y
+
+function parseRow(line: string): readonly string[] {
+  const cells: string[] = []
+  CELL.lastIndex = 0
+  for (;;) {
+    const match = CELL.exec(line)
+    // A row that is not of this form says nothing that could be trusted.
+    if (match === null) return []
+    cells.push(match[1] === undefined ? (match[2] ?? '') : unescape(match[1]))
+    if (match[3] !== ',') return cells
+  }
+}
+
+const ESCAPED: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', f: '\f', b: '\b' }
+
+function unescape(quoted: string): string {
+  return quoted.replaceAll('""', '"').replace(/\\(?:u([0-9a-fA-F]{4})|(.))/g, (_, hex: string | undefined, char) => {
+    if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16))
+    return ESCAPED[char as string] ?? (char as string)
+  })
+}

@@ -1,0 +1,230 @@
+import { clean } from '../../../lib/clean.ts'
+import type { Actual, Desired, Prepared } from './model.ts'
+import type { Failure, Flagged, FlagKind } from './node-state.ts'
+import type { Patience, Situation } from './situation.ts'
+
+/** What is known of one dataset, and what has to be done for it. */
+export type Verdict =
+  /** ERDDAP serves it as wanted. `news`: this is not recorded yet. */
+  | { readonly is: 'served'; readonly news: boolean }
+  /** It is not wanted, and ERDDAP does not serve it. */
+  | { readonly is: 'gone' }
+  | { readonly is: 'loading' }
+  /** Nothing tells. */
+  | { readonly is: 'unproved' }
+  | { readonly is: 'failed'; readonly failure: Failure; readonly news: boolean }
+  /** ERDDAP must be asked to load, or unload, it. */
+  | { readonly is: 'to-load'; readonly kind: FlagKind }
+
+/** Waits before the second, third and every later attempt. */
+const BACKOFF_MS = [30_000, 120_000, 600_000] as const
+
+const LOADING: Verdict = { is: 'loading' }
+const UNPROVED: Verdict = { is: 'unproved' }
+const GONE: Verdict = { is: 'gone' }
+const SOFT: Verdict = { is: 'to-load', kind: 'soft' }
+
+export interface Case {
+  readonly prepared: Prepared
+  readonly actual: Actual
+  readonly situation: Situation
+  readonly patience: Patience
+}
+
+/**
+ * Judges every dataset of the release, and every other one that ERDDAP serves. Pure.
+ *
+ * A dataset that was flagged counts as served when ERDDAP took the flag, read the file that was written, lists the
+ * dataset, and its page shows what changed. Where a page cannot tell the two definitions apart, the load must have ended
+ * without breaking off; a dataset that was not served before needs no more than to be served now.
+ */
+export function judge(all: Case): ReadonlyMap<string, Verdict> {
+  const verdicts = new Map<string, Verdict>()
+  for (const dataset of all.prepared.datasets.values()) {
+    verdicts.set(dataset.id, dataset.active ? judgeActive(all, dataset) : judgeUnwanted(all, dataset.id, dataset))
+  }
+  const { application } = all.actual
+  const listing = application.is === 'up' ? application.listing : undefined
+  for (const id of listing?.keys() ?? []) if (!verdicts.has(id)) verdicts.set(id, judgeUnwanted(all, id))
+  return verdicts
+}
+
+function judgeActive(all: Case, dataset: Desired): Verdict {
+  const { application, state, effects } = all.actual
+  const flagged = state.flagged.get(dataset.id)
+  const asked = flagged?.digest === dataset.digest
+  const effect = effects.get(dataset.id)
+  if (application.is !== 'up') {
+    // ERDDAP honours hard flags as it starts, before it loads: the stored index of the old definition is then not used.
+    const useful = application.is === 'unknown' ? all.actual.reading !== undefined : effect === 'hard'
+    return asked || effect === undefined || !useful ? UNPROVED : toLoad(effect)
+  }
+  if (asked) return judgeAsked(all, dataset, flagged)
+  if (effect === undefined) return judgeLoaded(all, dataset)
+  return effect !== 'hard' && startedOn(all, dataset) ? judgeStarted(all, dataset) : toLoad(effect)
+}
+
+/** ERDDAP started after everything that the dataset is made of was written. */
+function startedOn({ situation, actual: { sideFiles, application } }: Case, { files }: Desired): boolean {
+  const startedAtMs = application.is === 'up' ? (application.status?.startedAtMs ?? 0) : 0
+  return situation.startedOnOurs && files.every((path) => (sideFiles.get(path)?.mtimeMs ?? Infinity) <= startedAtMs)
+}
+
+function toLoad(effect: string): Verdict {
+  return { is: 'to-load', kind: effect === 'hard' ? 'hard' : 'soft' }
+}
+
+/** Nothing changed since it was loaded; it may have been dropped since. */
+function judgeLoaded(all: Case, dataset: Desired): Verdict {
+  const loaded = all.actual.state.loaded.get(dataset.id)
+  const presence = presenceOf(all.actual, dataset)
+  if (presence === 'no') return isMissingForNow(all) ? LOADING : SOFT
+  if (presence === 'other') return SOFT
+  if (loaded?.proved === true) {
+    const unlisted = all.actual.application.is === 'up' && all.actual.application.listing === undefined
+    return unlisted ? UNPROVED : { is: 'served', news: false }
+  }
+  const shown = all.actual.shown.get(dataset.id)
+  if (shown === undefined) return presence === 'unknown' ? UNPROVED : LOADING
+  return shown === 'unlike' || shown === 'old' ? SOFT : { is: 'served', news: true }
+}
+
+/** It changed, but ERDDAP has started since and so read nothing else. */
+function judgeStarted(all: Case, dataset: Desired): Verdict {
+  const presence = presenceOf(all.actual, dataset)
+  if (presence === 'unknown') return UNPROVED
+  if (presence === 'no') return isMissingForNow(all) ? LOADING : SOFT
+  const shown = all.actual.shown.get(dataset.id)
+  if (shown === undefined) return LOADING
+  return shown === 'old' || presence === 'other' ? SOFT : { is: 'served', news: true }
+}
+
+function judgeAsked(all: Case, dataset: Desired, flagged: Flagged): Verdict {
+  const { situation } = all
+  if (isWaiting(all.actual, dataset.id)) return LOADING
+  const presence = presenceOf(all.actual, dataset)
+  if (isProved(all, dataset, flagged, presence)) return { is: 'served', news: true }
+  return judgeUnproved(all, flagged, dataset, () => {
+    if (presence === 'unknown') return UNPROVED
+    if (presence === 'no') return situation.starting ? LOADING : failed(all, flagged, dataset, reasonOf(all, dataset))
+    if (all.actual.shown.get(dataset.id) === undefined) return LOADING
+    if (situation.brokenOff !== undefined) return failed(all, flagged, dataset, brokenOffHere(all))
+    return failed(all, flagged, dataset, {
+      code: 'LOAD_STALE',
+      message: 'ERDDAP was asked to load this definition, and still serves the old one',
+    })
+  })
+}
+
+/** Datasets that are off, that stand for removed ones, or (without `dataset`) that are in no file. */
+function judgeUnwanted(all: Case, id: string, dataset?: Desired): Verdict {
+  const { application, state, reading } = all.actual
+  const flagged = state.flagged.get(id)
+  const asked = flagged !== undefined && flagged.digest === (dataset?.digest ?? '')
+  if (application.is === 'down') return UNPROVED
+  if (application.is === 'unknown') {
+    return !asked && reading !== undefined && state.loaded.has(id) && dataset !== undefined ? SOFT : UNPROVED
+  }
+  const presence = presenceOf(all.actual, dataset ?? { id, restricted: false })
+  if (presence === 'no') return GONE
+  if (presence === 'unknown') return state.loaded.has(id) ? UNPROVED : GONE
+  if (!asked) return dataset === undefined ? { is: 'to-load', kind: 'hard' } : SOFT
+  if (isWaiting(all.actual, id)) return LOADING
+  return judgeUnproved(all, flagged, dataset, () =>
+    failed(
+      all,
+      flagged,
+      dataset,
+      all.situation.brokenOff === undefined
+        ? { code: 'LOAD_STALE', message: 'ERDDAP was asked to unload it, and still serves it' }
+        : brokenOffHere(all),
+    ),
+  )
+}
+
+/** The flag was taken and nothing is proved: wait, ask again, or say that it failed, as `ended` finds. */
+function judgeUnproved(all: Case, flagged: Flagged, dataset: Desired | undefined, ended: () => Verdict): Verdict {
+  const { situation, actual, patience } = all
+  if (flagged.failure?.attempt === flagged.attempts) {
+    const { failure } = flagged
+    // What stopped ERDDAP stood anywhere in the file: another file is another chance.
+    if (failure.code === 'LOAD_ABORTED' && flagged.version !== all.prepared.compiled.sha256) return SOFT
+    const waitMs = BACKOFF_MS[Math.min(flagged.attempts, BACKOFF_MS.length) - 1] ?? 0
+    // A second hard flag would unload what came up meanwhile, and the index is gone already.
+    return actual.nowMs - failure.atMs >= waitMs ? SOFT : { is: 'failed', failure, news: false }
+  }
+  if (!situation.readsOurs) {
+    // A load that had read an older file came past the dataset and took the flag: once more, this time at rest.
+    if (situation.idle && flagged.attempts === 1) return { is: 'to-load', kind: flagged.kind }
+    const busy = actual.application.is === 'up' && actual.application.status?.loading === true
+    if (busy || actual.nowMs - flagged.atMs < patience.flagMs) return LOADING
+    return failed(all, flagged, dataset, {
+      code: 'LOAD_STALE',
+      message: 'ERDDAP took the flag, and did not read datasets.xml again',
+    })
+  }
+  return situation.idle ? ended() : LOADING
+}
+
+function isProved(all: Case, dataset: Desired, flagged: Flagged, presence: Presence): boolean {
+  const { situation, actual } = all
+  const shown = actual.shown.get(dataset.id)
+  if (!situation.readsOurs || presence !== 'yes' || shown === undefined || shown === 'old') return false
+  if (shown === 'new') return true
+  const wasAway = flagged.wasAbsent || flagged.kind === 'hard'
+  if (wasAway && (actual.reading?.mtimeMs ?? 0) >= flagged.atMs) return true
+  return situation.idle && situation.brokenOff === undefined
+}
+
+/** `other`: under that id ERDDAP serves a dataset of another type. */
+type Presence = 'yes' | 'no' | 'other' | 'unknown'
+
+function presenceOf(actual: Actual, dataset: Pick<Desired, 'id' | 'restricted'> & Partial<Desired>): Presence {
+  const { application } = actual
+  if (application.is !== 'up' || application.listing === undefined) return 'unknown'
+  const shown = actual.shown.get(dataset.id)
+  if (shown === 'absent') return 'no'
+  const type = application.listing.get(dataset.id)
+  if (type !== undefined) return type === '' || dataset.type === undefined || type === dataset.type ? 'yes' : 'other'
+  if (!dataset.restricted) return 'no'
+  return shown === undefined || shown === 'unreachable' ? 'unknown' : 'yes'
+}
+
+function isWaiting({ flags }: Actual, id: string): boolean {
+  return flags !== undefined && Object.values(flags.set).some((ids) => ids.has(id))
+}
+
+function isMissingForNow({ situation }: Case): boolean {
+  return situation.starting || !situation.idle
+}
+
+type Reason = Pick<Failure, 'code' | 'message'> & { readonly line?: number | undefined }
+
+function reasonOf(all: Case, { id }: Desired): Reason {
+  const { log, application } = all.actual
+  const status = application.is === 'up' ? application.status : undefined
+  const error = log.errors.get(id)
+  if (error === undefined && all.situation.brokenOff !== undefined) return brokenOffHere(all)
+  const { line, message } = error ?? status?.errors.get(id) ?? { line: undefined, message: 'it gives no reason' }
+  return { code: 'LOAD_FAILED', message: `ERDDAP could not load it: ${message}`, line }
+}
+
+function brokenOffHere({ situation }: Case): Reason {
+  const { line, message = '' } = situation.brokenOff ?? { line: undefined }
+  return { code: 'LOAD_ABORTED', message: `ERDDAP stopped reading datasets.xml: ${message}`, line }
+}
+
+function failed(all: Case, flagged: Flagged, dataset: Desired | undefined, reason: Reason): Verdict {
+  const { prepared, actual } = all
+  const place = reason.line === undefined ? undefined : prepared.compiled.locate(reason.line)
+  const defined = dataset !== undefined && dataset.path !== '' ? dataset : undefined
+  const failure: Failure = {
+    code: reason.code,
+    message: clean(reason.message),
+    file: place?.file ?? defined?.path ?? 'datasets.xml',
+    line: place?.line ?? (reason.code === 'LOAD_ABORTED' ? undefined : defined?.line),
+    attempt: flagged.attempts,
+    atMs: actual.nowMs,
+  }
+  return { is: 'failed', failure, news: true }
+}

@@ -1,0 +1,144 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { writeAtomic } from '../../../lib/atomic-file.ts'
+import type { Logger } from '../../../core/log.ts'
+
+export type FlagKind = 'hard' | 'soft' | 'bad-files'
+
+/** What this node still has to know after a crash. Ids and paths are keys of maps: "constructor" is a legal id. */
+export interface NodeState {
+  /** The release whose file was written last, and the release that was last proved as a whole; 0 for none. */
+  readonly applied: number
+  readonly served: number
+  /** SHA-256 of the datasets.xml that this node wrote last. */
+  readonly written: string | undefined
+  /** SHA-256 of the file that ERDDAP read last, once `loaded` takes account of it. */
+  readonly read: string | undefined
+  /** The settings outside of datasets that ERDDAP has read. */
+  readonly topDigest: string | undefined
+  readonly loaded: ReadonlyMap<string, Loaded>
+  readonly flagged: ReadonlyMap<string, Flagged>
+  /** Newest generation that is done, by `kind/item`. */
+  readonly requests: ReadonlyMap<string, number>
+  /** SHA-256 by path of the files this node put into the files folder, noted before they are written. */
+  readonly sideFiles: ReadonlyMap<string, string>
+}
+
+/** The last definition that ERDDAP loaded of a dataset. It outlives the dataset's being switched off: so does the index. */
+export interface Loaded {
+  readonly digest: string
+  /** SHA-256 of the datasets.xml, kept as a version, that it stands in. */
+  readonly version: string
+  /** False where it is only known that ERDDAP read a file with it. */
+  readonly proved: boolean
+}
+
+/** A flag that was set, and what came of it. */
+export interface Flagged {
+  /** What ERDDAP was asked to load; empty for "unload what is no longer in datasets.xml". */
+  readonly digest: string
+  readonly version: string
+  readonly kind: FlagKind
+  /** Just before the flag was set. */
+  readonly atMs: number
+  readonly attempts: number
+  /** Whether the dataset was not served when the flag was set: then being served is the proof. */
+  readonly wasAbsent: boolean
+  readonly failure: Failure | undefined
+}
+
+export interface Failure {
+  readonly code: 'LOAD_FAILED' | 'LOAD_ABORTED' | 'LOAD_STALE'
+  readonly message: string
+  readonly file: string
+  readonly line: number | undefined
+  /** The attempt that failed; a later one may be under way. */
+  readonly attempt: number
+  readonly atMs: number
+}
+
+export const EMPTY_STATE: NodeState = {
+  applied: 0,
+  served: 0,
+  written: undefined,
+  read: undefined,
+  topDigest: undefined,
+  loaded: new Map(),
+  flagged: new Map(),
+  requests: new Map(),
+  sideFiles: new Map(),
+}
+
+const mapOf = <V extends z.ZodType>(value: V) =>
+  z.array(z.tuple([z.string(), value])).transform((pairs) => new Map(pairs as [string, z.output<V>][]))
+
+const failureSchema = z.object({
+  code: z.enum(['LOAD_FAILED', 'LOAD_ABORTED', 'LOAD_STALE']),
+  message: z.string(),
+  file: z.string(),
+  line: z.number().optional(),
+  attempt: z.number(),
+  atMs: z.number(),
+})
+
+const schema = z.object({
+  format: z.literal(1),
+  applied: z.number(),
+  served: z.number(),
+  written: z.string().optional(),
+  read: z.string().optional(),
+  topDigest: z.string().optional(),
+  loaded: mapOf(z.object({ digest: z.string(), version: z.string(), proved: z.boolean() })),
+  flagged: mapOf(
+    z.object({
+      digest: z.string(),
+      version: z.string(),
+      kind: z.enum(['hard', 'soft', 'bad-files']),
+      atMs: z.number(),
+      attempts: z.number(),
+      wasAbsent: z.boolean(),
+      failure: failureSchema.optional(),
+    }),
+  ),
+  requests: mapOf(z.number()),
+  sideFiles: mapOf(z.string()),
+})
+
+const FILE = 'erddap.json'
+
+/**
+ * Reads the state. Without one, or with one that cannot be read, the node is as one that is new: it looks at what ERDDAP
+ * read last and goes on from there, so nothing is lost but some proofs.
+ */
+export async function loadState(folder: string, log: Logger): Promise<NodeState> {
+  let text: string
+  try {
+    text = await readFile(join(folder, FILE), 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return EMPTY_STATE
+    throw error
+  }
+  const parsed = z.string().transform(json).pipe(schema).safeParse(text)
+  if (!parsed.success) {
+    log.warn('the state of the ERDDAP target cannot be read; starting from what ERDDAP read last', { folder })
+    return EMPTY_STATE
+  }
+  return { ...EMPTY_STATE, ...parsed.data } as NodeState
+}
+
+/** Durable when it resolves. */
+export async function saveState(folder: string, state: NodeState): Promise<void> {
+  const { loaded, flagged, requests, sideFiles, ...rest } = state
+  const maps = { loaded: [...loaded], flagged: [...flagged], requests: [...requests], sideFiles: [...sideFiles] }
+  await writeAtomic(join(folder, FILE), `${JSON.stringify({ format: 1, ...rest, ...maps })}\n`, { mode: 0o600 })
+}
+
+function json(text: string, context: z.RefinementCtx): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    context.addIssue({ code: 'custom', message: 'not JSON' })
+    return z.NEVER
+  }
+}

@@ -1,0 +1,115 @@
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '../../../core/clock.ts'
+import type { Op } from '../../../core/op.ts'
+import type { Application, ApplicationClient, Served } from './application.ts'
+import type { Comparison } from './comparison.ts'
+import type { Fingerprint, Fingerprints } from './fingerprints.ts'
+import { readFlags } from './flag-folders.ts'
+import type { Shown } from './info-page.ts'
+import { type LoadLog, NO_LOG, parseLoadLog } from './load-log.ts'
+import type { Actual, FlagFolders, Prepared } from './model.ts'
+import type { NodeState } from './node-state.ts'
+import type { SideFiles } from './side-files.ts'
+
+export interface ObserveParts {
+  readonly datasetsXml: string
+  readonly bigParentDirectory: string
+  /** Undefined where no address of an ERDDAP is configured. */
+  readonly client: ApplicationClient | undefined
+  readonly clock: Clock
+  readonly fingerprints: Fingerprints
+  readonly comparison: Comparison
+  readonly sideFiles: SideFiles
+}
+
+/** How many pages are asked for in one look; what is left comes with the next. */
+const PAGES_MAX = 200
+const LOG_BYTES = 512 * 1024
+
+/**
+ * Looks at the files, then at the application. In this order, because ERDDAP deletes a flag before it unloads or loads the
+ * dataset: what the application says is then never older than what the flags say.
+ */
+export async function observe(prepared: Prepared, state: NodeState, parts: ObserveParts, op: Op): Promise<Actual> {
+  const { datasetsXml, bigParentDirectory, clock, client, fingerprints, comparison } = parts
+  const nowMs = clock.nowMs()
+  const flags = await readFlags(bigParentDirectory)
+  const reading = await fingerprints.of(join(bigParentDirectory, 'currentDatasets.xml'), nowMs)
+  const onDisk = await fingerprints.of(datasetsXml, nowMs)
+  const sideFiles = await sideFilesOnDisk(prepared, state, parts, nowMs)
+  const application: Application = client === undefined ? { is: 'unknown' } : await client.look(op)
+  const log = application.is === 'down' ? NO_LOG : await readLog(bigParentDirectory)
+  const effects = await comparison.effects(prepared, state)
+  const startedAtMs = application.is === 'up' ? application.status?.startedAtMs : undefined
+  const restarted = startedAtMs !== undefined && onDisk !== undefined && startedAtMs >= onDisk.mtimeMs
+  const ids = pagesToAsk({ prepared, state, application, flags, restarted })
+  const pages = client === undefined ? new Map<string, Served>() : await client.serve(ids.slice(0, PAGES_MAX), op)
+  const shown = new Map<string, Shown | 'absent' | 'private' | 'unreachable'>()
+  for (const [id, page] of pages) {
+    const dataset = prepared.datasets.get(id)
+    const is = dataset === undefined ? whether(page) : await comparison.shown(dataset, state, page)
+    shown.set(id, is)
+  }
+  return { nowMs, state, datasetsXml: onDisk, reading, flags, sideFiles, application, log, effects, shown }
+}
+
+function whether(page: Served): Shown | 'absent' | 'private' | 'unreachable' {
+  return typeof page === 'string' ? page : 'same'
+}
+
+async function sideFilesOnDisk(
+  prepared: Prepared,
+  state: NodeState,
+  { sideFiles, fingerprints }: ObserveParts,
+  nowMs: number,
+): Promise<ReadonlyMap<string, Fingerprint>> {
+  const found = new Map<string, Fingerprint>()
+  for (const path of new Set([...prepared.sideFiles.keys(), ...state.sideFiles.keys()])) {
+    const print = await fingerprints.of(sideFiles.pathOf(path), nowMs)
+    if (print !== undefined) found.set(path, print)
+  }
+  return found
+}
+
+/** The end of log.txt; a log that is not there or may not be read tells nothing. */
+async function readLog(bigParentDirectory: string): Promise<LoadLog> {
+  const handle = await open(join(bigParentDirectory, 'logs', 'log.txt'), 'r').catch(() => undefined)
+  if (handle === undefined) return NO_LOG
+  try {
+    const { size } = await handle.stat()
+    const buffer = Buffer.alloc(Math.min(size, LOG_BYTES))
+    const { bytesRead } = await handle.read(buffer, 0, buffer.byteLength, size - buffer.byteLength)
+    return parseLoadLog(buffer.toString('utf8', 0, bytesRead).replaceAll('\r\n', '\n'))
+  } finally {
+    await handle.close()
+  }
+}
+
+interface Question {
+  readonly prepared: Prepared
+  readonly state: NodeState
+  readonly application: Application
+  readonly flags: FlagFolders | undefined
+  /** ERDDAP started after datasets.xml was written: what it serves may need no flag. */
+  readonly restarted: boolean
+}
+
+/** Datasets that wait for a proof which the list does not give; those that failed already come last. */
+function pagesToAsk({ prepared, state, application, flags, restarted }: Question): readonly string[] {
+  if (application.is !== 'up' || application.listing === undefined) return []
+  const { listing } = application
+  const taken = (id: string): boolean =>
+    state.flagged.has(id) && !Object.values(flags?.set ?? {}).some((ids) => ids.has(id))
+  const ids = [...prepared.datasets.values()]
+    .filter(({ id, digest, restricted, active }) => {
+      if (restricted && !listing.has(id)) return true
+      if (taken(id)) return listing.has(id)
+      const loaded = state.loaded.get(id)
+      return active && listing.has(id) && (loaded?.digest === digest ? !loaded.proved : restarted)
+    })
+    .map(({ id }) => id)
+  const others = [...listing.keys()].filter((id) => !prepared.datasets.has(id) && taken(id))
+  const failed = (id: string): number => (state.flagged.get(id)?.failure === undefined ? 0 : 1)
+  return [...ids, ...others].toSorted((a, b) => failed(a) - failed(b))
+}

@@ -1,0 +1,149 @@
+import { judge, type Case, type Verdict } from './judge.ts'
+import type { Actual, Flag, Outcome, Prepared, Step } from './model.ts'
+import type { FlagKind } from './node-state.ts'
+import { type Reload, wantedRequests, type WantedRequests } from './requests.ts'
+import { situationOf, type Patience, type Situation } from './situation.ts'
+
+type Verdicts = ReadonlyMap<string, Verdict>
+
+/** The order of batches, which is also ERDDAP's own order of looking at its folders. */
+const KINDS = ['hard', 'soft', 'bad-files'] as const satisfies readonly FlagKind[]
+
+/**
+ * What can be done now, in order. Pure.
+ *
+ * Flags are planned only when datasets.xml is the wanted one and nothing is under way, and of one kind only: ERDDAP starts
+ * a load for each flag folder that is not empty without waiting for the one before. What has to wait is left out.
+ */
+export function plan(prepared: Prepared, actual: Actual, patience: Patience): readonly Step[] {
+  const situation = situationOf(prepared, actual, patience)
+  const steps: Step[] = []
+  if (mustLearn(prepared, actual, situation)) steps.push({ step: 'learn', read: actual.reading?.sha256 ?? '' })
+  const paths = [...prepared.sideFiles].filter(([path, sha256]) => actual.sideFiles.get(path)?.sha256 !== sha256)
+  if (paths.length > 0) steps.push({ step: 'side-files', prepared, paths: paths.map(([path]) => path) })
+  if (!situation.written) steps.push({ step: 'write', prepared })
+  // What is known changes with these; the flags come with the next look.
+  if (steps.length > 0) return steps
+  const verdicts = judge({ prepared, actual, situation, patience })
+  const requests = wantedRequests(prepared, actual)
+  const outcome = outcomeOf({ prepared, actual, situation, patience }, verdicts, requests.needless)
+  if (isNews(outcome, prepared, actual)) return [{ step: 'record', prepared, outcome }]
+  if (requests.cache.done.length > 0) steps.push({ step: 'clear-cache', ...requests.cache })
+  const flags = flagStep({ prepared, actual, situation, patience }, verdicts, requests)
+  if (flags !== undefined) steps.push(flags)
+  else if (isSettled(verdicts)) steps.push(...tidying(prepared, actual))
+  return steps
+}
+
+/**
+ * ERDDAP read a file that is not accounted for: the node's own datasets.xml before the first release, or one that
+ * somebody edited. Some of its definitions may have been loaded.
+ */
+function mustLearn(prepared: Prepared, { reading, state }: Actual, { startedOnOurs }: Situation): boolean {
+  if (reading === undefined || reading.sha256 === state.read) return false
+  if (reading.sha256 !== prepared.compiled.sha256) return true
+  return state.read === undefined && state.written === undefined && !startedOnOurs
+}
+
+function flagStep(all: Case, verdicts: Verdicts, { reloads }: WantedRequests): Step | undefined {
+  const { actual, situation } = all
+  if (actual.flags === undefined || (actual.application.is !== 'down' && !situation.idle)) return undefined
+  const kinds = kindsOf(all, verdicts, reloads)
+  const kind = KINDS.find((each) => [...kinds.values()].includes(each))
+  if (kind === undefined) return undefined
+  const requested = new Set(reloads.flatMap(({ ids }) => ids))
+  const ids = [...kinds].filter(([, wanted]) => wanted === kind).map(([id]) => id)
+  const done = reloads.filter((request) => request.ids.every((id) => kinds.get(id) === kind))
+  return { step: 'flag', kind, flags: ids.map((id) => flagOf(all, id, requested.has(id))), done }
+}
+
+/** The strongest flag that is wanted for each dataset. */
+function kindsOf(all: Case, verdicts: Verdicts, reloads: readonly Reload[]): ReadonlyMap<string, FlagKind> {
+  const kinds = new Map<string, FlagKind>()
+  const want = (id: string, kind: FlagKind): void => void kinds.set(id, stronger(kind, kinds.get(id)))
+  for (const [id, verdict] of verdicts) if (verdict.is === 'to-load') want(id, verdict.kind)
+  for (const { ids, flag } of reloads) for (const id of ids) want(id, flag)
+  if (kinds.size > 0 || !needsTop(all)) return kinds
+  const any = smallest(all.prepared)
+  if (any !== undefined) want(any, 'soft')
+  return kinds
+}
+
+/** A hard flag does all that the others do, and a bad-files flag reloads too. */
+function stronger(a: FlagKind, b: FlagKind | undefined): FlagKind {
+  return b === undefined || a === 'hard' || b === 'soft' ? a : b
+}
+
+function flagOf({ prepared, actual }: Case, id: string, requested: boolean): Flag {
+  const digest = prepared.datasets.get(id)?.digest ?? ''
+  const before = actual.state.flagged.get(id)
+  const again = before?.digest === digest && !requested
+  const { application } = actual
+  const listed = application.is === 'up' ? application.listing?.has(id) : undefined
+  return {
+    id,
+    digest,
+    version: prepared.compiled.sha256,
+    attempts: again ? before.attempts + 1 : 1,
+    wasAbsent: application.is === 'down' || (listed === false && prepared.datasets.get(id)?.restricted !== true),
+    failure: again ? before.failure : undefined,
+  }
+}
+
+/** Settings outside of datasets are applied by every load; without one that is due, any one dataset does. */
+function needsTop({ prepared, actual, situation }: Case): boolean {
+  if (actual.application.is === 'down' || actual.reading === undefined) return false
+  return actual.state.topDigest !== prepared.compiled.topDigest && !situation.readsOurs
+}
+
+function smallest({ datasets }: Prepared): string | undefined {
+  const all = [...datasets.values()].filter(({ active }) => active)
+  return all.toSorted((a, b) => a.source.byteLength - b.source.byteLength)[0]?.id
+}
+
+function outcomeOf(all: Case, verdicts: Verdicts, done: Outcome['done']): Outcome {
+  const { actual, situation, prepared } = all
+  const { state, application } = actual
+  const entries = [...verdicts]
+  const listing = application.is === 'up' ? application.listing : undefined
+  const known = [...new Set([...state.loaded.keys(), ...state.flagged.keys()])]
+  const top =
+    state.topDigest !== prepared.compiled.topDigest &&
+    situation.readsOurs &&
+    (situation.startedOnOurs || situation.idle) &&
+    situation.brokenOff === undefined
+  const settled = entries.every(([, { is }]) => is === 'served' || is === 'gone')
+  return {
+    served: entries.flatMap(([id, verdict]) => (verdict.is === 'served' && verdict.news ? [id] : [])),
+    gone: entries.flatMap(([id, { is }]) => (is === 'gone' && state.flagged.has(id) ? [id] : [])),
+    forgotten: listing === undefined ? [] : known.filter((id) => !verdicts.has(id)),
+    failed: entries.flatMap(([id, verdict]) =>
+      verdict.is === 'failed' && verdict.news ? [[id, verdict.failure]] : [],
+    ),
+    read: situation.readsOurs,
+    top,
+    whole: application.is === 'up' && settled && (top || state.topDigest === prepared.compiled.topDigest),
+    done,
+  }
+}
+
+function isNews(outcome: Outcome, { number, compiled }: Prepared, { state }: Actual): boolean {
+  const { served, gone, forgotten, failed, done } = outcome
+  return (
+    served.length + gone.length + forgotten.length + failed.length + done.length > 0 ||
+    state.applied !== number ||
+    (outcome.read && state.read !== compiled.sha256) ||
+    outcome.top ||
+    (outcome.whole && state.served !== number)
+  )
+}
+
+function isSettled(verdicts: Verdicts): boolean {
+  return [...verdicts.values()].every(({ is }) => is !== 'loading' && is !== 'to-load')
+}
+
+/** Side files of earlier releases go last: until then, definitions that are still served may read them. */
+function tidying(prepared: Prepared, { state }: Actual): readonly Step[] {
+  const paths = [...state.sideFiles.keys()].filter((path) => !prepared.sideFiles.has(path))
+  return paths.length === 0 ? [] : [{ step: 'tidy', paths }]
+}

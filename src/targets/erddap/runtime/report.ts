@@ -1,0 +1,129 @@
+import type { Problem } from '../../../core/problem.ts'
+import type { ItemReport, TargetError, TargetReport, TargetState } from '../../../core/target.ts'
+import { judge, type Verdict } from './judge.ts'
+import type { Actual, Prepared } from './model.ts'
+import type { Failure } from './node-state.ts'
+import { wantedRequests } from './requests.ts'
+import { situationOf, type Patience, type Situation } from './situation.ts'
+
+const WARNINGS_MAX = 20
+
+/**
+ * What to tell the cluster. Pure.
+ *
+ * `served` is this release once every item is proved, and until then the last one that was, as long as ERDDAP answers.
+ * An item that failed stays failed while it is tried again.
+ */
+export function report(
+  prepared: Prepared,
+  actual: Actual,
+  patience: Patience,
+  folders: { readonly bigParentDirectory: string },
+): TargetReport {
+  const situation = situationOf(prepared, actual, patience)
+  const verdicts = judge({ prepared, actual, situation, patience })
+  const items: [string, ItemReport][] = [...verdicts].flatMap(([id, verdict]) => {
+    const item = itemOf(id, verdict, prepared, actual)
+    return item === undefined ? [] : [[id, item]]
+  })
+  const states = items.map(([, { state }]) => state)
+  const { reloads, cache } = wantedRequests(prepared, actual)
+  const topIsRead = actual.state.topDigest === prepared.compiled.topDigest
+  const isDone = topIsRead && reloads.length === 0 && cache.done.length === 0
+  const whole = situation.written && states.every((state) => state === 'served' || state === 'inactive')
+  const error = errorOf(actual, situation, patience, folders)
+  const state = stateOf({ actual, situation, states, error, proved: whole && isDone })
+  const version = actual.application.is === 'up' ? actual.application.version : undefined
+  return {
+    state,
+    staged: prepared.number,
+    applied: appliedOf(prepared, actual, situation),
+    served: state === 'in-step' ? prepared.number : provedBefore(prepared, actual),
+    ...(error !== undefined && { error }),
+    warnings: prepared.warnings.slice(0, WARNINGS_MAX),
+    ...(version !== undefined && { version }),
+    progress: {
+      done: states.filter((each) => each === 'served' || each === 'inactive').length,
+      total: states.length,
+    },
+    items: Object.fromEntries(items),
+  }
+}
+
+function itemOf(id: string, verdict: Verdict, prepared: Prepared, actual: Actual): ItemReport | undefined {
+  const dataset = prepared.datasets.get(id)
+  const flagged = actual.state.flagged.get(id)
+  const failure = flagged?.digest === (dataset?.digest ?? '') ? flagged.failure : undefined
+  if (verdict.is === 'served') return { state: 'served' }
+  if (verdict.is === 'gone') return dataset === undefined ? undefined : { state: 'inactive' }
+  if (verdict.is === 'unproved') return { state: dataset?.active === false ? 'inactive' : 'unproved' }
+  if (verdict.is === 'failed') return { state: 'failed', problem: problemOf(id, verdict.failure) }
+  return failure === undefined ? { state: 'loading' } : { state: 'failed', problem: problemOf(id, failure) }
+}
+
+const HINTS: Readonly<Record<Failure['code'], string>> = {
+  LOAD_FAILED:
+    'Correct the definition, or what it refers to on this node; it is tried again by itself. ERDDAP says more in logs/log.txt.',
+  LOAD_ABORTED: 'Correct this place: ERDDAP does not know what stands there, and reads nothing behind it.',
+  LOAD_STALE: 'It is asked again by itself. If that does not help, restart ERDDAP and look into logs/log.txt.',
+}
+
+function problemOf(dataset: string, { code, message, file, line }: Failure): Problem {
+  return { severity: 'error', code, file, ...(line !== undefined && { line }), message, hint: HINTS[code], dataset }
+}
+
+interface Facts {
+  readonly actual: Actual
+  readonly situation: Situation
+  readonly states: readonly ItemReport['state'][]
+  readonly error: TargetError | undefined
+  readonly proved: boolean
+}
+
+function stateOf({ actual, situation, states, error, proved }: Facts): TargetState {
+  if (error !== undefined) return 'failed'
+  if (!situation.written) return 'pending'
+  if (actual.application.is !== 'up') return 'unproved'
+  if (proved) return 'in-step'
+  if (states.includes('loading')) return 'pending'
+  if (states.includes('failed')) return 'failed'
+  return states.includes('unproved') ? 'unproved' : 'pending'
+}
+
+function appliedOf({ number }: Prepared, { datasetsXml, state }: Actual, { written }: Situation): number {
+  if (written) return number
+  return datasetsXml !== undefined && datasetsXml.sha256 === state.written ? state.applied : 0
+}
+
+function provedBefore({ number }: Prepared, { application, state }: Actual): number {
+  // A release that is wanted again after another one has to be proved again.
+  return application.is === 'up' && state.served !== number ? state.served : 0
+}
+
+function errorOf(
+  actual: Actual,
+  situation: Situation,
+  { flagMs }: Patience,
+  { bigParentDirectory }: { readonly bigParentDirectory: string },
+): TargetError | undefined {
+  const { flags, state, application, nowMs } = actual
+  if (flags === undefined) {
+    return {
+      code: 'CONFIG_INVALID',
+      message: `bigParentDirectory ${bigParentDirectory} is not there`,
+      hint: 'Set it to the bigParentDirectory of this node’s ERDDAP (setup.xml), and let the agent see it under that path.',
+    }
+  }
+  const lying = [...state.flagged].some(([id, { kind, atMs }]) => flags.set[kind].has(id) && nowMs - atMs >= flagMs)
+  if (lying && application.is === 'up' && situation.quiet) {
+    return {
+      code: 'CONFIG_INVALID',
+      message: `ERDDAP answers, but has not taken the flags in ${bigParentDirectory} for ${Math.round(flagMs / 1000)} s`,
+      hint: 'Check that url and bigParentDirectory are of the same ERDDAP, and that it may delete files there.',
+    }
+  }
+  const broken = [...state.flagged.values()].find(({ failure }) => failure?.code === 'LOAD_ABORTED')?.failure
+  if (broken === undefined) return undefined
+  const { code, message, file, line } = broken
+  return { code, message, file, ...(line !== undefined && { line }), hint: HINTS[code] }
+}

@@ -1,0 +1,43 @@
+import type { PendingRequest } from '../../../core/release.ts'
+import type { Actual, Done, Prepared } from './model.ts'
+import type { FlagKind } from './node-state.ts'
+
+export interface WantedRequests {
+  /** Loads that are asked for; each has at least one dataset. */
+  readonly reloads: readonly Reload[]
+  readonly cache: { readonly ids: readonly string[]; readonly done: readonly Done[] }
+  /** Those that ask for nothing here. */
+  readonly needless: readonly Done[]
+}
+
+export interface Reload extends Done {
+  readonly flag: FlagKind
+  readonly ids: readonly string[]
+}
+
+/** What people asked to be done once more, and this node has not done yet. Pure. */
+export function wantedRequests(prepared: Prepared, actual: Actual): WantedRequests {
+  const reloads: Reload[] = []
+  const needless: Done[] = []
+  const cache = { ids: [] as string[], done: [] as Done[] }
+  for (const { kind, item, generation, flag = 'soft' } of prepared.requests) {
+    const done = { request: `${kind}/${item}`, generation }
+    const ids = idsOf(item, prepared)
+    if (generation <= (actual.state.requests.get(done.request) ?? 0)) continue
+    if (kind === 'clear-cache') {
+      cache.ids.push(...ids)
+      cache.done.push(done)
+    } else if (ids.length === 0 || (flag === 'soft' && actual.application.is === 'down')) {
+      // An ERDDAP that starts loads everything; its stored indexes it goes on using.
+      needless.push(done)
+    } else {
+      reloads.push({ ...done, flag, ids })
+    }
+  }
+  return { reloads, cache, needless }
+}
+
+function idsOf(item: PendingRequest['item'], { datasets }: Prepared): readonly string[] {
+  if (item === '*') return [...datasets.values()].filter(({ active }) => active).map(({ id }) => id)
+  return datasets.get(item)?.active === true ? [item] : []
+}

@@ -1,0 +1,77 @@
+import { lstat, mkdir, readFile, rm, rmdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { FlotillaError } from '../../../core/errors.ts'
+import type { Op } from '../../../core/op.ts'
+import type { FileTree } from '../../../core/tree.ts'
+import { writeAtomic } from '../../../lib/atomic-file.ts'
+import { sha256 } from '../../../lib/hash.ts'
+import { safePath } from '../../../lib/safe-path.ts'
+import type { Versions } from './versions.ts'
+
+/**
+ * The folder of this node that `${node.files}` names: what travels with the definitions lies there under its path in the
+ * tree. Files that somebody else put or changed there are written over only after a copy is kept.
+ */
+export class SideFiles {
+  readonly #folder: string
+  readonly #versions: Versions
+
+  constructor(folder: string, versions: Versions) {
+    this.#folder = folder
+    this.#versions = versions
+  }
+
+  /** Where a file of the tree lies; refuses a path that goes through a link out of the folder. */
+  pathOf(path: string): string {
+    return join(this.#folder, safePath(path))
+  }
+
+  /** `managed`: what this node put there last; anything else at that place is somebody's own. */
+  async place(tree: FileTree, path: string, managed: string | undefined, op: Op): Promise<void> {
+    const bytes = await tree.read(path, op)
+    await this.#makeFolders(path)
+    await this.#keepForeign(path, new Set([managed, sha256(bytes)]))
+    await writeAtomic(this.pathOf(path), bytes, op)
+  }
+
+  async remove(path: string, managed: string | undefined): Promise<void> {
+    await this.#refuseLinks(path)
+    await this.#keepForeign(path, new Set([managed]))
+    await rm(this.pathOf(path), { force: true })
+    // Folders that are empty now go too; the first one that is not ends it.
+    for (let folder = dirname(path); folder !== '.'; folder = dirname(folder)) {
+      const removed = await rmdir(this.pathOf(folder)).then(
+        () => true,
+        () => false,
+      )
+      if (!removed) return
+    }
+  }
+
+  async #keepForeign(path: string, ours: ReadonlySet<string | undefined>): Promise<void> {
+    const found = await lstat(this.pathOf(path)).catch(() => undefined)
+    if (found?.isFile() !== true) return
+    const bytes = await readFile(this.pathOf(path))
+    const digest = sha256(bytes)
+    if (!ours.has(digest))
+      await this.#versions.keep(`${path.replaceAll('/', '_').slice(-100)}-${digest.slice(0, 12)}`, bytes)
+  }
+
+  async #makeFolders(path: string): Promise<void> {
+    await mkdir(this.#folder, { recursive: true })
+    await this.#refuseLinks(path)
+    await mkdir(dirname(this.pathOf(path)), { recursive: true })
+  }
+
+  /** The folder itself may be a link; what lies in it must not lead out of it. */
+  async #refuseLinks(path: string): Promise<void> {
+    for (let folder = dirname(path); folder !== '.'; folder = dirname(folder)) {
+      const found = await lstat(this.pathOf(folder)).catch(() => undefined)
+      if (found?.isSymbolicLink() !== true) continue
+      throw new FlotillaError('CONFIG_INVALID', `${this.pathOf(folder)} is a link`, {
+        file: this.pathOf(folder),
+        hint: 'Remove it: files of a release are only written inside of the files folder.',
+      })
+    }
+  }
+}
