@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
-import { TableStore } from '../../lib/table-store.ts'
+import { TableStore } from '../../lib/store/table-store.ts'
 import { MemoryTable } from './memory-table.ts'
 
 export interface MemoryStoreOptions {

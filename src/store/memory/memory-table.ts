@@ -1,6 +1,6 @@
 import type { Batch, Entry } from '../../core/store.ts'
-import { ChangeLog, type LogLimits } from '../../lib/change-log.ts'
-import type { LeaseRecord, Table } from '../../lib/table.ts'
+import { ChangeLog, type LogLimits } from '../../lib/store/change-log.ts'
+import type { LeaseRecord, Table } from '../../lib/store/table.ts'
 
 /** Keeps everything in maps. Nothing here can fail halfway, so there is nothing to undo. */
 export class MemoryTable implements Table {

@@ -9,12 +9,8 @@ const FORMAT = 1
 /** How long to wait for a predecessor that is still closing. */
 const BUSY_MS = 2000
 
-/**
- * WAL with synchronous=FULL syncs the log at every commit, before it answers; fullfsync makes that true on macOS too.
- * The exclusive lock keeps a second process out, and is let go by the system however this process ends.
- */
+/** WAL with synchronous=FULL syncs the log at every commit, before it answers; fullfsync makes that true on macOS too. */
 const SETTINGS = `
-  PRAGMA locking_mode = EXCLUSIVE;
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
   PRAGMA fullfsync = ON;
@@ -25,12 +21,14 @@ const SETTINGS = `
 `
 
 const SCHEMA = `
+  BEGIN;
   CREATE TABLE entries (key TEXT PRIMARY KEY, value TEXT NOT NULL, revision INTEGER NOT NULL, lease TEXT) STRICT;
   CREATE INDEX entries_by_lease ON entries (lease) WHERE lease IS NOT NULL;
   CREATE TABLE changes (revision INTEGER PRIMARY KEY, changes TEXT NOT NULL) STRICT;
   CREATE TABLE leases (id TEXT PRIMARY KEY, ttl_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${FORMAT};
+  COMMIT;
 `
 
 /**
@@ -41,11 +39,12 @@ export function openDatabase(path: string, maxBytes: number): DatabaseSync {
   createPrivate(path)
   const database = new DatabaseSync(path, { timeout: BUSY_MS })
   try {
-    database.exec(SETTINGS)
-    database.exec('BEGIN EXCLUSIVE')
+    // Keeps every other process out, and is let go by the system however this process ends.
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
     assertSound(database, path)
-    if (isNew(database, path)) database.exec(SCHEMA)
-    database.exec('COMMIT')
+    const fresh = isNew(database, path)
+    database.exec(`COMMIT; ${SETTINGS}`)
+    if (fresh) database.exec(SCHEMA)
     limitSize(database, maxBytes)
     return database
   } catch (error) {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { Clock } from '../../core/clock.ts'
 import type { Store } from '../../core/store.ts'
-import { TableStore } from '../../lib/table-store.ts'
+import { TableStore } from '../../lib/store/table-store.ts'
 import { openDatabase } from './database.ts'
 import { storeError } from './sqlite-errors.ts'
 import { SqliteTable } from './sqlite-table.ts'

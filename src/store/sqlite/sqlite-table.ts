@@ -1,8 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { FlotillaError } from '../../core/errors.ts'
 import type { Batch, Entry } from '../../core/store.ts'
-import { ChangeLog, type LogLimits } from '../../lib/change-log.ts'
-import type { LeaseRecord, Table } from '../../lib/table.ts'
+import { ChangeLog, type LogLimits } from '../../lib/store/change-log.ts'
+import type { LeaseRecord, Table } from '../../lib/store/table.ts'
 import { batchFromText, batchToText } from './batch-text.ts'
 import { storeError } from './sqlite-errors.ts'
 

@@ -1,4 +1,4 @@
-import type { Batch, Change } from '../core/store.ts'
+import type { Batch, Change } from '../../core/store.ts'
 
 export interface LogLimits {
   /** How many commits are held, from 1 on. */

@@ -1,4 +1,4 @@
-import type { Batch } from '../core/store.ts'
+import type { Batch } from '../../core/store.ts'
 import { touches } from './change-log.ts'
 
 interface Waiting {

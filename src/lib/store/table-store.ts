@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Clock } from '../core/clock.ts'
-import { FlotillaError, isError } from '../core/errors.ts'
-import type { Op } from '../core/op.ts'
-import { checkKey, checkPrefix, checkRevision, checkTtl, checkTxn } from '../core/store-limits.ts'
+import type { Clock } from '../../core/clock.ts'
+import { FlotillaError, isError } from '../../core/errors.ts'
+import type { Op } from '../../core/op.ts'
+import { checkKey, checkPrefix, checkRevision, checkTtl, checkTxn } from '../../core/store-limits.ts'
 import {
   type Batch,
   type Commit,
@@ -10,10 +10,9 @@ import {
   type Lease,
   type Listing,
   type Store,
-  STORE_LIMITS,
   type Txn,
   type WatchOptions,
-} from '../core/store.ts'
+} from '../../core/store.ts'
 import { within } from './change-log.ts'
 import { Group } from './commit-group.ts'
 import { attempt, CommitQueue, type Request } from './commit-queue.ts'
@@ -85,9 +84,6 @@ export class TableStore implements Store {
 
   async grantLease(ttlMs: number, op: Op = {}): Promise<Lease> {
     checkTtl(ttlMs)
-    if (this.#timers.count >= STORE_LIMITS.leases) {
-      throw new FlotillaError('TOO_LARGE', `the store holds ${STORE_LIMITS.leases} leases already`)
-    }
     const id = await this.#ask(op, 0, (group) => group.grantLease(ttlMs))
     return this.lease(id)
   }

@@ -1,4 +1,4 @@
-import type { Batch, Entry } from '../core/store.ts'
+import type { Batch, Entry } from '../../core/store.ts'
 
 /**
  * Where a `TableStore` keeps its entries, its history and its leases: the part in which engines differ.

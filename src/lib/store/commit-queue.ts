@@ -1,5 +1,5 @@
-import { FlotillaError, isError } from '../core/errors.ts'
-import type { Op } from '../core/op.ts'
+import { FlotillaError, isError } from '../../core/errors.ts'
+import type { Op } from '../../core/op.ts'
 import type { Group } from './commit-group.ts'
 
 /** What may wait for the next group. A group is written in one turn of the event loop, so this is seldom reached. */
@@ -52,7 +52,7 @@ export function attempt({ signal, run, answer, reject }: Request, group: Group):
     return () => answer(result)
   } catch (error) {
     // Refused before it changed anything. Any other error concerns the whole group.
-    if (isError(error, 'LEASE_ENDED')) return () => reject(error)
+    if (isError(error, 'LEASE_ENDED', 'TOO_LARGE')) return () => reject(error)
     throw error
   }
 }

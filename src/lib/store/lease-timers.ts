@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts'
+import type { Clock } from '../../core/clock.ts'
 
 /** How long to wait before ending a lease is tried again, when that failed because the disk is full. */
 const RETRY_MS = 1000

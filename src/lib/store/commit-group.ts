@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { FlotillaError } from '../core/errors.ts'
-import type { Batch, Change, Commit, Txn, Write } from '../core/store.ts'
+import { FlotillaError } from '../../core/errors.ts'
+import { type Batch, type Change, type Commit, STORE_LIMITS, type Txn, type Write } from '../../core/store.ts'
 import type { LeaseTimers } from './lease-timers.ts'
 import type { LeaseRecord, Table } from './table.ts'
 
@@ -29,6 +29,9 @@ export class Group {
   }
 
   grantLease(ttlMs: number): string {
+    if (this.#timers.count + this.#granted.length - this.#ended.size >= STORE_LIMITS.leases) {
+      throw new FlotillaError('TOO_LARGE', `the store holds ${STORE_LIMITS.leases} leases already`)
+    }
     const lease = { id: randomUUID(), ttlMs }
     this.#table.addLease(lease)
     this.#granted.push(lease)
