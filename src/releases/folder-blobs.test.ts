@@ -1,7 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { temporaryFolder } from '../../test/helpers/folder.ts'
 import { needs } from '../../test/helpers/needs.ts'
@@ -17,11 +16,6 @@ const HOUR_MS = 3_600_000
 
 async function* pieces(...texts: readonly string[]): AsyncGenerator<Uint8Array, void> {
   for (const text of texts) yield Buffer.from(text)
-}
-
-async function* breakingOff(...texts: readonly string[]): AsyncGenerator<Uint8Array, void> {
-  yield* pieces(...texts)
-  throw new Error('connection lost')
 }
 
 async function openIn(folder: string): Promise<BlobStore> {
@@ -60,13 +54,6 @@ test('a blob is readable by its owner and group only', async () => {
   expect(statSync(join(folder, blobKey(sha256('secret')))).mode & 0o007).toBe(0)
 })
 
-test('missing names each absent blob once, in the order asked', async () => {
-  const blobs = await openIn(temporaryFolder())
-  const [a, b, c] = [sha256('a'), sha256('b'), sha256('c')]
-  await blobs.put(b, Buffer.from('b'), LIMIT)
-  expect(await blobs.missing([c, b, a, c])).toEqual([c, a])
-})
-
 test.for([
   ['bytes of another hash', sha256('other'), () => pieces('it'), 'CORRUPT'],
   ['more bytes than allowed', sha256('12345'), () => pieces('123', '45'), 'TOO_LARGE'],
@@ -77,27 +64,6 @@ test.for([
   const blobs = await openIn(folder)
   await expect(blobs.put(hash, content(), { limitBytes: 4 })).rejects.toMatchObject({ code })
   expect(filesIn(folder)).toEqual([])
-})
-
-test('a source that breaks off, or a caller that aborts, leaves nothing behind', async () => {
-  const folder = temporaryFolder()
-  const blobs = await openIn(folder)
-  await expect(blobs.put(sha256('ab'), breakingOff('a'), LIMIT)).rejects.toThrow('connection lost')
-  const controller = new AbortController()
-  async function* aborting(): AsyncGenerator<Uint8Array, void> {
-    yield Buffer.from('a')
-    controller.abort(new Error('enough'))
-    yield Buffer.from('b')
-  }
-  const put = blobs.put(sha256('ab'), aborting(), { ...LIMIT, signal: controller.signal })
-  await expect(put).rejects.toThrow('enough')
-  expect(filesIn(folder)).toEqual([])
-})
-
-test('a blob that is held is not written again, and its content is not even read', async () => {
-  const blobs = await openIn(temporaryFolder())
-  await blobs.put(sha256('a'), Buffer.from('a'), LIMIT)
-  await blobs.put(sha256('a'), breakingOff(), LIMIT)
 })
 
 test('many puts of the same blob at the same time are one blob', async () => {
@@ -113,16 +79,6 @@ test('many puts of the same blob at the same time are one blob', async () => {
   await blobs.sync()
   expect(filesIn(folder)).toEqual([blobKey(hash)])
   expect(Buffer.from(await blobs.read(hash)).toString()).toBe('shared')
-})
-
-test('deferred puts count as held, and asking for them makes them durable', async () => {
-  const folder = temporaryFolder()
-  const blobs = await openIn(folder)
-  const contents = Array.from({ length: 300 }, (_, index) => Buffer.from(`blob ${index}`))
-  await Promise.all(contents.map(async (bytes) => blobs.put(sha256(bytes), bytes, { ...LIMIT, deferred: true })))
-  expect(await blobs.missing(contents.map(sha256))).toEqual([])
-  await blobs.sync()
-  expect(filesIn(folder)).toHaveLength(300)
 })
 
 test('a blob whose bytes went bad is refused, set aside, and can be put again', async () => {
@@ -185,24 +141,6 @@ test('a stray folder or link under the name of a blob is not taken for the blob'
   mkdirSync(join(folder, blobKey(sha256('a'))))
   expect(await blobs.has(sha256('a'))).toBe(false)
   await expect(blobs.put(sha256('a'), Buffer.from('a'), LIMIT)).rejects.toMatchObject({ code: 'UNREACHABLE' })
-})
-
-test('any content in any pieces comes back unchanged', async () => {
-  const blobs = await openIn(temporaryFolder())
-  await fc.assert(
-    fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 3000 }), { maxLength: 8 }), async (chunks) => {
-      const whole = Buffer.concat(chunks)
-      await blobs.put(
-        sha256(whole),
-        (async function* () {
-          yield* chunks
-        })(),
-        LIMIT,
-      )
-      expect(Buffer.compare(Buffer.from(await blobs.read(sha256(whole))), whole)).toBe(0)
-    }),
-    { numRuns: 50 },
-  )
 })
 
 const testAsRoot = await needs({ root: true })

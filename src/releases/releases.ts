@@ -19,7 +19,7 @@ import type { TreeFile, TreeKind } from '../core/tree.ts'
 import type { BlobStore, Swept } from './blobs.ts'
 import { Differences } from './differences.ts'
 import type { Draft } from './draft.ts'
-import { type Head, History } from './history.ts'
+import { type Head, History, type Loaded } from './history.ts'
 import { checkAuthor, checkMessage, checkTree } from './input.ts'
 import { lostRace, type MakeDeps, makeRelease } from './make-release.ts'
 import { requireItems, writeRequests } from './requests.ts'
@@ -164,9 +164,13 @@ export class Releases {
 
   /** Without a number, of the current release; before the first there are none. Rejects with `NOT_FOUND`. */
   async items(tree: string, number?: number, op: Op = {}): Promise<ItemsAnswer> {
-    checkTree(tree)
-    const loaded = number === undefined ? await this.#history.head(tree, op) : await this.#load(tree, number, op)
+    const loaded = await this.#headOr(tree, number, op)
     return { tree, release: loaded.number, items: await this.#differences.items(loaded, op) }
+  }
+
+  /** Without a number, of the current release; before the first there are none. Rejects with `NOT_FOUND`. */
+  async files(tree: string, number?: number, op: Op = {}): Promise<readonly TreeFile[]> {
+    return (await this.#headOr(tree, number, op)).manifest.files
   }
 
   /** The releases that changed one dataset, newest first, at most 20 of the last 50. */
@@ -187,7 +191,12 @@ export class Releases {
     return sweepBlobs(this.#deps.store, this.#deps.blobs, this.#history, op)
   }
 
-  async #load(tree: string, number: number, op: Op) {
+  async #headOr(tree: string, number: number | undefined, op: Op): Promise<Loaded> {
+    checkTree(tree)
+    return number === undefined ? this.#history.head(tree, op) : this.#load(tree, number, op)
+  }
+
+  async #load(tree: string, number: number, op: Op): Promise<Loaded> {
     checkTree(tree)
     if (number > 0) return this.#history.load(tree, number, op)
     throw new FlotillaError('NOT_FOUND', `there is no release r${number} of ${tree}`)

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { constants, type Stats } from 'node:fs'
-import { type FileHandle, open, readlink } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
 import { FlotillaError } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
+import { openInside, Outside } from '../lib/open-inside.ts'
 
 const CHUNK_BYTES = 1024 * 1024
 
@@ -66,23 +66,6 @@ export async function readFound(
   })
 }
 
-/**
- * Opens a regular file for reading. Where the system can tell, makes sure that the file that was opened lies in `root`:
- * no exchange of a folder for a symbolic link, at any moment, leads out of it.
- */
-async function openInside(root: string, absolute: string): Promise<FileHandle> {
-  const handle = await open(absolute, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  if (process.platform !== 'linux') return handle
-  const opened = await readlink(`/proc/self/fd/${handle.fd}`).catch(() => undefined)
-  if (opened === undefined || isInside(root, opened)) return handle
-  await handle.close()
-  throw new Unreadable('it was moved out of the source folder while it was opened')
-}
-
-export function isInside(root: string, absolute: string): boolean {
-  return absolute.startsWith(root === '/' ? root : `${root}/`)
-}
-
 /** What the system answers when a file or a mount is gone, or is no longer what it was when it was listed. */
 const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ESTALE', 'ENOTCONN', 'EHOSTDOWN', 'ENODEV'])
 
@@ -91,6 +74,7 @@ export async function orChanging<T>(path: string, calls: () => Promise<T>): Prom
   try {
     return await calls()
   } catch (error) {
+    if (error instanceof Outside) throw new Unreadable('it was moved out of the source folder', { cause: error })
     if (!(error instanceof Error && 'syscall' in error)) throw error
     const { code = '' } = error as NodeJS.ErrnoException
     throw GONE.has(code) ? new Changing(path) : new Unreadable(code, { cause: error })

@@ -6,9 +6,10 @@ import type { Op } from '../core/op.ts'
 import type { Problem } from '../core/problem.ts'
 import { RELEASE_LIMITS } from '../core/release.ts'
 import { forEachLimited } from '../lib/limited.ts'
+import { isInside } from '../lib/open-inside.ts'
 import { safePath } from '../lib/safe-path.ts'
 import { type IgnoreRules, isLeftOut } from './ignore.ts'
-import { Changing, type FoundFile, isInside, isSame, orChanging, Unreadable } from './scan-file.ts'
+import { Changing, type FoundFile, isSame, orChanging, Unreadable } from './scan-file.ts'
 
 const PARALLEL = 16
 

@@ -1,8 +1,12 @@
+import { FlotillaError, isError } from '../core/errors.ts'
+import type { Logger } from '../core/log.ts'
+import { blobKey, type ObjectReader } from '../core/objects.ts'
 import type { Op } from '../core/op.ts'
-import type { ObjectReader } from '../core/objects.ts'
-import type { Desired } from '../core/release.ts'
+import { type Desired, RELEASE_LIMITS } from '../core/release.ts'
 import type { FileTree, Manifest } from '../core/tree.ts'
+import { forEachLimited } from '../lib/limited.ts'
 import type { BlobStore } from './blobs.ts'
+import { manifestTree, parseManifest } from './manifest.ts'
 
 export interface StageOptions extends Op {
   readonly desired: Pick<Desired, 'manifest'>
@@ -10,16 +14,77 @@ export interface StageOptions extends Op {
   readonly blobs: BlobStore
   /** Asked in this order for every blob that is missing. */
   readonly sources: readonly ObjectReader[]
+  readonly log?: Logger | undefined
   /** Called when something arrived; `total` counts the files' contents, those that were there included. */
-  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void
+  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined
 }
 
+const PARALLEL = 8
+/** A source that failed so many times in a row is not asked again during one staging. */
+const FAILURES_MAX = 3
+
 /**
- * Gathers every blob of a release on this node. What arrived stays, so a second attempt goes on where the first ended.
- * Rejects with the error of the last source when none has a blob.
+ * Gathers every blob of a release on this node, each verified; resolves when all are durable. What arrived stays, so a
+ * second attempt goes on where the first ended. A source that does not answer, has not got a blob or sends other bytes
+ * is passed over for it. Rejects with the error of the last source when none has a blob, with `CORRUPT` when the manifest
+ * is none, and with `DISK_FULL`.
  */
-export function stageRelease(
-  _options: StageOptions,
+export async function stageRelease(
+  options: StageOptions,
 ): Promise<{ readonly manifest: Manifest; readonly tree: FileTree }> {
-  throw new Error('not built yet')
+  const { desired, blobs, onProgress, signal } = options
+  const fetch = new Fetch(options)
+  if (!(await blobs.has(desired.manifest, { signal }))) await fetch.one(desired.manifest, RELEASE_LIMITS.manifestBytes)
+  const manifest = parseManifest(await blobs.read(desired.manifest, { signal }))
+  const sizes = new Map(manifest.files.map(({ sha256, size }) => [sha256, size]))
+  const missing = await blobs.missing(sizes.keys(), { signal })
+  let done = sizes.size - missing.length
+  onProgress?.({ done, total: sizes.size })
+  await forEachLimited(missing, PARALLEL, async (hash) => {
+    await fetch.one(hash, sizes.get(hash) ?? 0)
+    onProgress?.({ done: ++done, total: sizes.size })
+  })
+  await blobs.sync({ signal })
+  return { manifest, tree: manifestTree(manifest, blobs) }
+}
+
+class Fetch {
+  readonly #options: StageOptions
+  readonly #failures = new Map<ObjectReader, number>()
+
+  constructor(options: StageOptions) {
+    this.#options = options
+  }
+
+  /** Brings one blob from the first source that has it. */
+  async one(hash: string, limitBytes: number): Promise<void> {
+    const { blobs, sources, signal } = this.#options
+    let last: unknown = new FlotillaError('UNREACHABLE', `no source is left to ask for blob ${hash}`)
+    for (const source of sources) {
+      if ((this.#failures.get(source) ?? 0) >= FAILURES_MAX) continue
+      try {
+        await blobs.put(hash, readFrom(source, hash, { signal }), { limitBytes, deferred: true, signal })
+        this.#failures.delete(source)
+        return
+      } catch (error) {
+        signal?.throwIfAborted()
+        if (!isError(error) || error.code === 'DISK_FULL') throw error
+        last = error
+        this.#note(source, error)
+      }
+    }
+    throw last
+  }
+
+  #note(source: ObjectReader, error: FlotillaError): void {
+    if (error.code === 'NOT_FOUND') return
+    this.#failures.set(source, (this.#failures.get(source) ?? 0) + 1)
+    const fields = { source: source.name, code: error.code, error: error.message }
+    this.#options.log?.warn('a source did not give a blob', fields)
+  }
+}
+
+/** Opens the source only when the first byte is asked for: a blob that has arrived meanwhile leaves nothing open. */
+async function* readFrom(source: ObjectReader, hash: string, op: Op): AsyncGenerator<Uint8Array, void> {
+  yield* await source.open(blobKey(hash), op)
 }
