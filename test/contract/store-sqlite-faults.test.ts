@@ -117,25 +117,26 @@ describe('a store in SQLite on a disk that fails', () => {
 
   traced('stops for good when a sync fails, having acknowledged nothing that is lost', async () => {
     const folder = temporaryFolder()
-    const inject = 'inject=fsync,fdatasync:error=EIO:when=12'
-    const outcomes = underStrace(['-e', 'trace=fsync,fdatasync', '-e', inject, '-o', '/dev/null'], folder, 1, 30)
-    const failed = outcomes.findIndex(({ error }) => error !== undefined)
-    expect(failed).toBeGreaterThan(0)
+    const nth = callsBeforeAnswer(10, 'fsync') + 1
+    const inject = `inject=fsync:error=EIO:when=${nth}`
+    const outcomes = underStrace(['-e', 'trace=fsync', '-e', inject, '-o', '/dev/null'], folder, 1, 30)
     expect(outcomes.map(({ error }) => error)).toEqual([
-      ...Array.from({ length: failed }, () => undefined),
+      ...Array.from({ length: 10 }, () => undefined),
       'INTERNAL',
-      ...Array.from({ length: 30 - failed - 1 }, () => 'NOT_READY'),
+      ...Array.from({ length: 19 }, () => 'NOT_READY'),
     ])
-    await assertHolds(join(folder, 'store.db'), outcomes.slice(0, failed))
+    await assertHolds(join(folder, 'store.db'), outcomes.slice(0, 10))
   })
 
   for (const error of ['ENOSPC', 'EIO', 'EDQUOT']) {
     traced(`goes on after a write that failed with ${error}`, async () => {
       const folder = temporaryFolder()
-      const inject = `inject=pwrite64:error=${error}:when=60..70`
+      const nth = callsBeforeAnswer(10, 'pwrite64') + 1
+      const inject = `inject=pwrite64:error=${error}:when=${nth}..${nth + 2}`
       const outcomes = underStrace(['-e', 'trace=pwrite64', '-e', inject, '-o', '/dev/null'], folder, 1, 40)
       const failed = outcomes.filter(({ error }) => error !== undefined)
       expect(new Set(failed.map(({ error }) => error))).toEqual(new Set(['DISK_FULL']))
+      expect(outcomes[10]?.error).toBe('DISK_FULL')
       expect(outcomes.at(-1)?.revision).toBe(40 - failed.length)
       await assertHolds(
         join(folder, 'store.db'),
@@ -144,6 +145,17 @@ describe('a store in SQLite on a disk that fails', () => {
     })
   }
 })
+
+/** How often a lone writer calls `syscall` before it is told of its `count`th commit. */
+function callsBeforeAnswer(count: number, syscall: string): number {
+  const folder = temporaryFolder()
+  const trace = join(folder, 'trace')
+  underStrace(['-s', '200', '-e', `trace=write,${syscall}`, '-o', trace], folder, 1, count)
+  const lines = readFileSync(trace, 'utf8').split('\n')
+  const answers = lines.flatMap((line, index) => (/ write\(1, .*revision/.test(line) ? [index] : []))
+  expect(answers).toHaveLength(count)
+  return lines.slice(0, answers.at(-1)).filter((line) => line.includes(` ${syscall}(`)).length
+}
 
 /** What the writers were told, in a process whose system calls strace watches or spoils. */
 function underStrace(
