@@ -4,32 +4,13 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { onTestFinished } from 'vitest'
 import { silent } from '../../src/core/log.ts'
-import type { PendingRequest } from '../../src/core/release.ts'
 import type { StagedRelease, TargetReport } from '../../src/core/target.ts'
-import type { Manifest } from '../../src/core/tree.ts'
 import { systemClock } from '../../src/lib/system-clock.ts'
 import type { ErddapConfig } from '../../src/targets/erddap/config.ts'
 import { type ErddapTarget, erddapTarget } from '../../src/targets/erddap/target.ts'
 import { type Erddap, startErddap } from '../../standin/erddap/erddap.ts'
 import type { ErddapOptions } from '../../standin/erddap/options.ts'
 import { until } from '../../standin/erddap/test-kit.ts'
-import { treeOf } from './erddap-tree.ts'
-
-export interface ReleaseParts {
-  readonly active?: Readonly<Record<string, boolean>>
-  readonly removed?: Manifest['removed']
-  readonly requests?: readonly PendingRequest[]
-}
-
-export function releaseOf(
-  number: number,
-  files: Readonly<Record<string, string>>,
-  parts: ReleaseParts = {},
-): StagedRelease {
-  const tree = treeOf(files)
-  const { active = {}, removed = {}, requests = [] } = parts
-  return { number, tree, requests, manifest: { format: 1, kind: 'erddap', files: tree.files, active, removed } }
-}
 
 /** One node: folders of an ERDDAP, a stand-in in them, and the target beside it, quick enough for tests. */
 export class ErddapNode {
@@ -90,7 +71,12 @@ export class ErddapNode {
   }
 
   makeTarget(): ErddapTarget {
-    const config: ErddapConfig = {
+    const values = new Map([['data', this.data]])
+    return erddapTarget(this.config, { clock: systemClock, log: silent, node: 'alpha', values })
+  }
+
+  get config(): ErddapConfig {
+    return {
       contentDirectory: this.contentDir,
       bigParentDirectory: this.bigParentDir,
       stateDirectory: this.stateDir,
@@ -101,8 +87,6 @@ export class ErddapNode {
       timeoutMs: 5000,
       ...this.#settings,
     }
-    const values = new Map([['data', this.data]])
-    return erddapTarget(config, { clock: systemClock, log: silent, node: 'alpha', values })
   }
 
   /** One turn of the agent: observe, plan and apply until nothing can be done now; then the report. */
@@ -117,19 +101,24 @@ export class ErddapNode {
   }
 
   /** Turns of the agent until the report is as wanted. */
-  async reach(release: StagedRelease, what: string, wanted: (report: TargetReport) => boolean): Promise<TargetReport> {
-    let last = await this.turn(release)
+  async reach(
+    release: StagedRelease,
+    what: string,
+    wanted: (report: TargetReport) => boolean,
+    target = this.target,
+  ): Promise<TargetReport> {
+    let last = await this.turn(release, target)
     for (let turn = 0; turn < 600 && !wanted(last); turn++) {
       await delay(15)
-      last = await this.turn(release)
+      last = await this.turn(release, target)
     }
     if (!wanted(last))
       throw new Error(`${what} was never reported; the last report is ${JSON.stringify(last, undefined, 1)}`)
     return last
   }
 
-  async inStep(release: StagedRelease): Promise<TargetReport> {
-    return await this.reach(release, 'in-step', ({ state }) => state === 'in-step')
+  async inStep(release: StagedRelease, target = this.target): Promise<TargetReport> {
+    return await this.reach(release, 'in-step', ({ state }) => state === 'in-step', target)
   }
 
   /** Ids that were loaded or unloaded since, each with what it was, in order. */

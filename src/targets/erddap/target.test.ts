@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { ErddapNode, releaseOf } from '../../../test/helpers/erddap-node.ts'
+import { ErddapNode } from '../../../test/helpers/erddap-node.ts'
+import { releaseOf } from '../../../test/helpers/erddap-release.ts'
 import { files, remote, until } from '../../../standin/erddap/test-kit.ts'
 import type { PendingRequest } from '../../core/release.ts'
 
