@@ -3,7 +3,7 @@ import { FlotillaError, isError } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
 import type { ItemChange, TreeItem, TreeKind } from '../core/tree.ts'
 import type { History, Loaded } from './history.ts'
-import { compareFiles, isSameContent, switchedItems } from './rules.ts'
+import { compareFiles, isSameContent, withOverrides } from './rules.ts'
 
 /** So many releases, and so far back, does a person look for what happened to one item. */
 const CHANGES_MAX = 20
@@ -37,7 +37,7 @@ export class Differences {
     if (isSameContent(from.manifest, to.manifest)) return []
     const compared = await this.kind(to.manifest.kind || from.manifest.kind).compare(from.tree, to.tree, op)
     const [before, after] = [await this.items(from, op), await this.items(to, op)]
-    return [...compared, ...switchedItems(before, after, compared)]
+    return withOverrides(compared, before, after)
   }
 
   async diff(tree: string, from: number, to: number, op: Op): Promise<DiffAnswer> {

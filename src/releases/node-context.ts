@@ -7,17 +7,19 @@ import type { CheckContext } from '../core/tree.ts'
  * defines, and the oldest version of the application. A report that cannot be understood says nothing.
  */
 export function contextOf(entries: readonly Entry[], tree: string): Pick<CheckContext, 'nodeValues' | 'version'> {
-  const alive = new Map<string, ReadonlySet<string>>()
+  const alive = new Map<string, ReadonlySet<unknown>>()
   const versions = new Map<string, string>()
   for (const { key, value } of entries) {
     const at = parseNodeKey(key)
-    if (at?.family === 'alive') alive.set(at.node, new Set(stringsOf(fieldOf(value, 'values'))))
+    const values = at?.family === 'alive' ? fieldOf(value, 'values') : undefined
+    if (at !== undefined && Array.isArray(values)) alive.set(at.node, new Set(values))
     const version = at?.family === 'target' && at.tree === tree ? fieldOf(value, 'version') : undefined
     if (at !== undefined && typeof version === 'string' && /^\d+(?:\.\d+)*/.test(version))
       versions.set(at.node, version)
   }
   const [first, ...others] = alive.values()
-  const nodeValues = first && new Set([...first].filter((name) => others.every((values) => values.has(name))))
+  const nodeValues =
+    first && new Set([...first].filter(isText).filter((name) => others.every((values) => values.has(name))))
   const known = [...alive.keys()].flatMap((node) => versions.get(node) ?? [])
   return { nodeValues, version: known.toSorted(compareVersions)[0] }
 }
@@ -30,8 +32,8 @@ function fieldOf(json: string, field: string): unknown {
   }
 }
 
-function stringsOf(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.filter((entry) => typeof entry === 'string') : []
+function isText(value: unknown): value is string {
+  return typeof value === 'string'
 }
 
 /** `2.9` before `2.18`. */

@@ -49,17 +49,34 @@ export function needsConfirmation(lost: number, before: number, after: number, s
   return lost === before ? before > 1 || after === 0 : lost > 1 && lost > share * before
 }
 
-/** Items that are the same in both trees but that an override switches on or off: `compare` does not see those. */
-export function switchedItems(
+/**
+ * What a comparison of definitions becomes once overrides are applied: an item that is served only before, or only
+ * after, is removed or added, whatever its definition says, and one whose override hides a switch is not.
+ */
+export function withOverrides(
+  compared: readonly ItemChange[],
   before: readonly TreeItem[],
   after: readonly TreeItem[],
-  compared: readonly ItemChange[],
 ): readonly ItemChange[] {
-  const was = new Map(before.map((item) => [item.id, item.active]))
+  const was = new Map(before.map(({ id, active }) => [id, active]))
+  const now = new Map(after.map(({ id, active }) => [id, active]))
+  const changes = compared.map((change) => {
+    if (!was.has(change.id) || !now.has(change.id)) return change
+    const switched = effectOf(was.get(change.id), now.get(change.id))
+    const hidden = change.effect === 'added' || change.effect === 'removed' ? 'soft' : change.effect
+    return Object.assign({}, change, { effect: switched ?? hidden })
+  })
   const known = new Set(compared.map(({ id }) => id))
-  return after
-    .filter(({ id, active }) => !known.has(id) && was.has(id) && was.get(id) !== active)
-    .map(({ id, path }) => ({ id, effect: 'soft', path, details: ['active'] }))
+  for (const { id, path, active } of after) {
+    const effect = was.has(id) && !known.has(id) ? effectOf(was.get(id), active) : undefined
+    if (effect !== undefined) changes.push({ id, effect, path, details: ['active'] })
+  }
+  return changes
+}
+
+function effectOf(before: boolean | undefined, after: boolean | undefined): 'added' | 'removed' | undefined {
+  if (before === after) return undefined
+  return after === true ? 'added' : 'removed'
 }
 
 export function countChanges(changes: readonly ItemChange[]): { added: number; removed: number; changed: number } {
