@@ -22,7 +22,8 @@ export class EventStream {
   constructor(response: ServerResponse, options: EventStreamOptions) {
     this.#response = response
     this.#options = options
-    response.writeHead(200, { ...options.headers, 'content-type': 'text/event-stream' })
+    // The connection serves this stream only, so that nothing of it is left when the stream has ended.
+    response.writeHead(200, { ...options.headers, 'content-type': 'text/event-stream', connection: 'close' })
     response.flushHeaders()
   }
 

@@ -1,11 +1,9 @@
-import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../core/clock.ts'
 import { FlotillaError } from '../core/errors.ts'
 import { keys } from '../core/keys.ts'
 import type { Logger } from '../core/log.ts'
 import type { Store } from '../core/store.ts'
-import { sleepQuietly } from '../lib/waiting.ts'
 import type { BlobStore } from '../releases/blobs.ts'
 import type { Releases } from '../releases/releases.ts'
 import { buildApp } from './app.ts'
@@ -13,6 +11,7 @@ import { ensureSecret } from './bootstrap.ts'
 import type { HubContext } from './context.ts'
 import { LeaseSeal } from './lease-seal.ts'
 import { HUB_LIMITS, type HubLimits } from './limits.ts'
+import { listen, type Listening, stopListening, unusedConnections } from './listening.ts'
 import { createMetrics } from './metrics.ts'
 import { renderDocument } from './openapi.ts'
 import { RateLimit } from './rate-limit.ts'
@@ -28,12 +27,6 @@ export interface HubOptions {
   /** Names that clients may call this hub by, beside addresses, `localhost` and the machine's own name. */
   readonly hostNames?: readonly string[] | undefined
   readonly limits?: Partial<HubLimits> | undefined
-}
-
-export interface Listening {
-  readonly host: string
-  readonly port: number
-  readonly url: string
 }
 
 export interface Hub {
@@ -75,6 +68,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   }
   const hostNames = new Set(options.hostNames?.map((name) => name.toLowerCase()))
   const app = await buildApp(context, hostNames)
+  const unused = unusedConnections(app.server)
   const following = context.tokens.run(closing.signal)
   return {
     app,
@@ -84,7 +78,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     },
     close: async () => {
       closing.abort(new FlotillaError('NOT_READY', 'the hub is stopping', { hint: 'Try again in a moment.' }))
-      await closeWithin(app, clock, limits.closeMs)
+      await stopListening(app, unused, clock, limits.closeMs)
       await following
     },
   }
@@ -97,28 +91,4 @@ export async function openApiDocument(): Promise<string> {
   const text = renderDocument(app)
   await app.close()
   return text
-}
-
-async function listen(app: FastifyInstance, host: string, port: number): Promise<Listening> {
-  try {
-    await app.listen({ host, port })
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code !== 'EADDRINUSE') throw error
-    throw new FlotillaError('PORT_TAKEN', `${host}:${port} is taken by another program`, {
-      hint: `Stop the program that listens on ${host}:${port}, or choose another port.`,
-      cause: error,
-    })
-  }
-  const taken = (app.server.address() as AddressInfo).port
-  return { host, port: taken, url: `http://${host.includes(':') ? `[${host}]` : host}:${taken}` }
-}
-
-/** Requests that are still under way after `ms` are cut off. */
-async function closeWithin(app: FastifyInstance, clock: Clock, ms: number): Promise<void> {
-  const done = new AbortController()
-  const cut = sleepQuietly(clock, ms, done.signal).then((over) => over && app.server.closeAllConnections())
-  await app.close()
-  done.abort()
-  await cut
 }
