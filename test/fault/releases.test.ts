@@ -82,30 +82,33 @@ const CASES = Object.keys(ACTIONS).flatMap((name) =>
   (['refuse', 'lose-answer'] as const).map((mode) => [name, mode] as const),
 )
 
-test.for(CASES)('%s with any one call failing (%s) loses nothing, and done again ends as without', async ([name, mode]) => {
-  const { act, ends } = ACTIONS[name] ?? expect.fail(name)
-  let nth = 0
-  let calls: number
-  do {
-    const setup = linesReleases()
-    await setup.release(FIRST)
-    await setup.release(SECOND)
-    const before = (await setup.releases.history('t', 10)).releases.toReversed()
-    await setup.clock.advance(2 * 3_600_000)
-    const fault = failingOnce(++nth, mode)
-    const store = new FlakyStore(setup.store, setup.clock, fault.plan)
-    const blobs = new FlakyBlobs(setup.blobs, fault.plan)
-    const flaky = new Releases({ store, blobs, kinds: [linesKind], clock: setup.clock })
-    await unlessUnreachable(act(flaky, blobs))
-    calls = fault.calls
-    await invariants(setup, before)
-    await act(setup.releases, setup.blobs)
-    const { release } = await invariants(setup, before)
-    expect(await contents(setup)).toEqual(ends)
-    expect(release).toBeLessThanOrEqual(3)
-  } while (nth <= calls)
-  expect(nth).toBeGreaterThan(5)
-})
+test.for(CASES)(
+  '%s with any one call failing (%s) loses nothing, and done again ends as without',
+  async ([name, mode]) => {
+    const { act, ends } = ACTIONS[name] ?? expect.fail(name)
+    let nth = 0
+    let calls: number
+    do {
+      const setup = linesReleases()
+      await setup.release(FIRST)
+      await setup.release(SECOND)
+      const before = (await setup.releases.history('t', 10)).releases.toReversed()
+      await setup.clock.advance(2 * 3_600_000)
+      const fault = failingOnce(++nth, mode)
+      const store = new FlakyStore(setup.store, setup.clock, fault.plan)
+      const blobs = new FlakyBlobs(setup.blobs, fault.plan)
+      const flaky = new Releases({ store, blobs, kinds: [linesKind], clock: setup.clock })
+      await unlessUnreachable(act(flaky, blobs))
+      calls = fault.calls
+      await invariants(setup, before)
+      await act(setup.releases, setup.blobs)
+      const { release } = await invariants(setup, before)
+      expect(await contents(setup)).toEqual(ends)
+      expect(release).toBeLessThanOrEqual(3)
+    } while (nth <= calls)
+    expect(nth).toBeGreaterThan(5)
+  },
+)
 
 test.for(['refuse', 'lose-answer'] as const)(
   'a staging with any one call of hub or node failing (%s) ends complete when done again',
