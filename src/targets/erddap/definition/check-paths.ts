@@ -68,8 +68,10 @@ async function missingOf(paths: ReadonlySet<string>, { signal }: Op): Promise<Re
     signal?.throwIfAborted()
     try {
       await access(path)
-    } catch {
-      missing.add(path)
+    } catch (error) {
+      // What this process may not look at can still be there for ERDDAP.
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ENOENT' || code === 'ENOTDIR') missing.add(path)
     }
   })
   return missing

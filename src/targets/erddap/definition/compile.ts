@@ -89,11 +89,19 @@ async function templateAround(source: Source | undefined, adaptation: Adaptation
   if (source === undefined) return NO_TEMPLATE
   const fragment = await adapt(source, adaptation)
   const [, postfix] = source.parts
-  const at = postfix === undefined ? fragment.closeAt : startOfLine(fragment.bytes, postfix.line - fragment.line)
+  const { bytes, closeAt, line } = fragment
+  const at = postfix === undefined ? beforeIndent(bytes, closeAt) : startOfLine(bytes, postfix.line - line)
   return {
     open: (file) => file.add(source, fragment, 0, at),
     close: (file) => file.add(source, fragment, at),
   }
+}
+
+/** The start of the line if only blanks stand before `offset`, so that these stay with what they indent. */
+function beforeIndent(bytes: Uint8Array, offset: number): number {
+  let at = offset
+  while (bytes[at - 1] === 32 || bytes[at - 1] === 9) at--
+  return bytes[at - 1] === LF ? at : offset
 }
 
 /** Offset of a line, the first being 0. */

@@ -87,21 +87,19 @@ function checkInside(parent: Element, rule: Rule, where: string, code: Finding['
 }
 
 function reportUnknown(child: Element, known: Rules, where: string, code: Finding['code'], found: RawFinding[]): void {
-  const hint =
-    child.name === 'altitudeMetersPerSourceUnit'
-      ? ALTITUDE
-      : (didYouMean(child.name, known.keys()) ?? elsewhere(child.name))
-  found.push({
-    code,
-    severity: 'error',
-    message: `ERDDAP knows no <${child.name}> in ${where}`,
-    ...(hint !== undefined && { hint }),
-    offset: child.start,
-    onlyIfActive: true,
-  })
+  const { name, start: offset } = child
+  const at = { code, severity: 'error', offset, onlyIfActive: true } as const
+  if (name === RETIRED) {
+    const hint = 'Delete it if it is 1; otherwise set scale_factor of the altitude variable.'
+    found.push({ ...at, message: `ERDDAP does not load a dataset with <${name}>`, hint })
+    return
+  }
+  const hint = didYouMean(name, known.keys()) ?? elsewhere(name)
+  found.push({ ...at, message: `ERDDAP knows no <${name}> in ${where}`, ...(hint !== undefined && { hint }) })
 }
 
-const ALTITUDE = 'Delete it if it is 1; otherwise set scale_factor of the altitude variable.'
+/** Outside EDDTableFromSOS, ERDDAP reads this tag only to refuse it with a message of its own. */
+const RETIRED = 'altitudeMetersPerSourceUnit'
 
 function elsewhere(tag: string): string | undefined {
   const types = [...DATASET_TYPES].filter(([, { inside }]) => inside?.has(tag)).map(([type]) => type)

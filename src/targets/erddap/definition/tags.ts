@@ -72,7 +72,7 @@ export const DATASET_TYPES: Rules = new Map<string, Rule>([
     {
       inside: rules(
         TABLE_FILE_TAGS,
-        `serverHost serverPort clientId username password topics useSsl keepAlive cleanStart sessionExpiryInterval
+        `serverHost serverPort clientId username password topics useSsl sessionExpiryInterval
         connectionTimeout automaticReconnect`,
       ),
       since: '2.29',
@@ -178,7 +178,8 @@ export const DATASET_TYPES: Rules = new Map<string, Rule>([
         EXACT_FLOATS,
         'sourceUrl sosVersion sosServerType responseFormat observationOfferingIdRegex bboxOffering bboxParameter',
         'requestObservedPropertiesSeparately stationIdSourceName longitudeSourceName latitudeSourceName',
-        'altitudeSourceName altitudeSourceMinimum altitudeSourceMaximum timeSourceName timeSourceFormat',
+        'altitudeSourceName altitudeSourceMinimum altitudeSourceMaximum altitudeMetersPerSourceUnit timeSourceName',
+        'timeSourceFormat',
       ),
     },
   ],
