@@ -48,7 +48,7 @@ export class HttpBus implements Bus {
     this.#readers.give(hint)
   }
 
-  subscribe({ signal }: { readonly signal: AbortSignal }): AsyncIterable<Hint> {
+  subscribe({ signal }: { readonly node: string; readonly signal: AbortSignal }): AsyncIterable<Hint> {
     return this.#readers.subscribe(signal)
   }
 

@@ -10,7 +10,7 @@ export class MemoryBus implements Bus {
     this.#readers.give(hint)
   }
 
-  subscribe({ signal }: { readonly signal: AbortSignal }): AsyncIterable<Hint> {
+  subscribe({ signal }: { readonly node: string; readonly signal: AbortSignal }): AsyncIterable<Hint> {
     return this.#readers.subscribe(signal)
   }
 

@@ -1,0 +1,160 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { silentWatch, storeInstead } from '../../test/helpers/store-instead.ts'
+import { VirtualClock } from '../../test/helpers/virtual-clock.ts'
+import { MemoryBus } from '../bus/memory/memory-bus.ts'
+import { silent } from '../core/log.ts'
+import type { Store } from '../core/store.ts'
+import { supervise } from '../lib/supervise.ts'
+import { MemoryStore } from '../store/memory/memory-store.ts'
+import { WantedFeed } from './wanted.ts'
+
+class Setup {
+  readonly clock = new VirtualClock()
+  readonly store = new MemoryStore({ clock: this.clock })
+  readonly bus = new MemoryBus()
+  readonly told: string[] = []
+  readonly feed: WantedFeed
+  readonly stop = new AbortController()
+  lists = 0
+
+  constructor({ watches = true }: { readonly watches?: boolean } = {}) {
+    onTestFinished(() => this.stop.abort())
+    const store: Store = storeInstead(this.store, {
+      list: async (prefix, op) => {
+        this.lists += 1
+        return await this.store.list(prefix, op)
+      },
+      // A watch over a connection that died in silence.
+      ...(!watches && { watch: silentWatch }),
+    })
+    this.feed = new WantedFeed({
+      node: 'erd1',
+      trees: ['datasets', 'layers'],
+      store,
+      bus: this.bus,
+      clock: this.clock,
+      log: silent,
+      random: () => 0.5,
+      intervalMs: 30_000,
+      onChange: (tree) => void this.told.push(tree),
+    })
+  }
+
+  async start(): Promise<void> {
+    const { clock, stop } = this
+    void supervise(this.feed.services(), { clock, log: silent, random: () => 0, signal: stop.signal })
+    await clock.advance(0)
+  }
+
+  async put(key: string, value: object): Promise<number> {
+    const commit = await this.store.commit({ changes: [{ op: 'put', key, value: JSON.stringify(value) }] })
+    await this.clock.advance(0)
+    return commit.committed ? commit.revision : 0
+  }
+}
+
+const request = (item: string) => ({ kind: 'reload', item, author: 'anna', atMs: 1 }) as const
+
+test('what is wanted is the release and the requests of one tree, the oldest first', async () => {
+  const at = new Setup()
+  await at.start()
+  const second = await at.put('request/datasets/reload/b', request('b'))
+  const third = await at.put('request/datasets/reload/a', request('a'))
+  await at.put('request/layers/reload/x', request('x'))
+  await at.put('desired/datasets', { release: 3, manifest: 'm3' })
+  expect(at.feed.get('datasets')).toEqual({
+    desired: { release: 3, manifest: 'm3' },
+    requests: [
+      { ...request('b'), generation: second },
+      { ...request('a'), generation: third },
+    ],
+  })
+  expect(at.feed.get('layers')).toBeUndefined()
+})
+
+test('a change costs no request: the watch has brought it', async () => {
+  const at = new Setup()
+  await at.start()
+  const { lists } = at
+  await at.put('desired/datasets', { release: 3, manifest: 'm3' })
+  expect(at.feed.get('datasets')?.desired.release).toBe(3)
+  expect(at.lists).toBe(lists)
+})
+
+test('every tree is told once when the store is reached, then each of its own', async () => {
+  const at = new Setup()
+  await at.put('request/datasets/reload/b', request('b'))
+  await at.start()
+  expect(at.told).toEqual(['datasets', 'layers'])
+  await at.put('request/layers/reload/b', request('b'))
+  await at.put('desired/layers', { release: 1, manifest: 'm' })
+  await at.put('desired/unknown', { release: 1, manifest: 'm' })
+  expect(at.told).toEqual(['datasets', 'layers', 'layers', 'layers'])
+})
+
+test('nothing is known before the store is reached', () => {
+  const at = new Setup()
+  expect(at.feed.known).toBe(false)
+  expect(at.feed.get('datasets')).toBeUndefined()
+})
+
+test('where the watch is dead, a hint makes it look', async () => {
+  const at = new Setup({ watches: false })
+  await at.start()
+  const revision = await at.put('desired/datasets', { release: 3, manifest: 'm3' })
+  expect(at.feed.get('datasets')).toBeUndefined()
+  await at.bus.publish({ prefix: 'desired/datasets', revision })
+  await at.clock.advance(0)
+  expect(at.feed.get('datasets')?.desired.release).toBe(3)
+  expect(at.told).toEqual(['datasets', 'layers', 'datasets'])
+})
+
+test('where the watch is dead and no hint comes, the interval makes it look', async () => {
+  const at = new Setup({ watches: false })
+  await at.start()
+  await at.put('desired/datasets', { release: 3, manifest: 'm3' })
+  await at.clock.advance(29_999)
+  expect(at.feed.get('datasets')).toBeUndefined()
+  await at.clock.advance(1)
+  expect(at.feed.get('datasets')?.desired.release).toBe(3)
+})
+
+test('a person who asks makes it look', async () => {
+  const at = new Setup({ watches: false })
+  await at.start()
+  await at.put('desired/datasets', { release: 3, manifest: 'm3' })
+  at.feed.look()
+  await at.clock.advance(0)
+  expect(at.feed.get('datasets')?.desired.release).toBe(3)
+})
+
+test('hints of what is known, or of something else, cost nothing', async () => {
+  const at = new Setup()
+  await at.start()
+  const revision = await at.put('desired/datasets', { release: 3, manifest: 'm3' })
+  const { lists } = at
+  await at.bus.publish({ prefix: 'desired/datasets', revision })
+  await at.bus.publish({ prefix: 'node/', revision: 999 })
+  await at.bus.publish({ prefix: 'desire', revision: 1 })
+  await at.clock.advance(1000)
+  expect(at.lists).toBe(lists)
+})
+
+test('a flood of hints that are never true is a few lists a second', async () => {
+  const at = new Setup()
+  await at.start()
+  const { lists } = at
+  for (let hint = 0; hint < 1000; hint++) {
+    await at.bus.publish({ prefix: 'desired/', revision: 1_000_000 + hint })
+    await at.clock.advance(1)
+  }
+  expect(at.lists - lists).toBeLessThanOrEqual(10)
+})
+
+test('a value that cannot be read is as good as none', async () => {
+  const at = new Setup()
+  await at.start()
+  await at.store.commit({ changes: [{ op: 'put', key: 'desired/datasets', value: '{' }] })
+  await at.clock.advance(0)
+  expect(at.feed.get('datasets')).toBeUndefined()
+})
