@@ -25,6 +25,8 @@ declare module 'fastify' {
 }
 
 const PARAMETER_CHARS = 512
+/** Items over the limit that a body may still have, so that the route itself can say what there are too many of. */
+const SLACK = 1000
 const JSON_TYPE = 'application/json'
 
 /** The HTTP server with its routes, not listening. Without a hub, as for the document alone, no handler can run. */
@@ -105,7 +107,7 @@ function addRoute(app: FastifyInstance, route: Route, hub: HubContext | undefine
   app.route({
     method: route.method,
     url: route.url,
-    config: { access, ...(own?.members !== undefined && { members: own.members * limits.releaseFiles }) },
+    config: { access, ...(own?.members !== undefined && { members: own.members * (limits.releaseFiles + SLACK) }) },
     ...(own?.bodyBytes !== undefined && { bodyLimit: limits[own.bodyBytes] }),
     schema: schemaOf(route),
     handler: async (request, reply) => {

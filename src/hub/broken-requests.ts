@@ -24,6 +24,11 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
   ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'BAD_REQUEST', 'the request took too long to arrive'],
 }
 
+/** The body as it comes. Whoever stops reading early leaves the rest where it is, so that an answer can still be sent. */
+export function bodyOf(request: IncomingMessage): AsyncIterable<Uint8Array> {
+  return { [Symbol.asyncIterator]: () => request.iterator({ destroyOnReturn: false }) }
+}
+
 const DISCARD_BYTES = 1024 * 1024
 
 /**

@@ -18,8 +18,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /**
  * Parses a JSON body that may be hostile. Beyond what `JSON.parse` refuses, it refuses with `BAD_REQUEST`: bytes that are not
- * UTF-8, depth and number of members over their limits, a member named twice (parsers disagree on which one counts),
- * `__proto__`, `constructor` and `prototype` as names, and numbers that a double does not hold exactly or at all.
+ * UTF-8, too deep a nesting, a member named twice (parsers disagree on which one counts),
+ * `__proto__`, `constructor` and `prototype` as names, and numbers beyond the safe integers. More members than the limit are `TOO_LARGE`.
  */
 export function parseJson(bytes: Uint8Array, limits: JsonLimits): unknown {
   const text = decode(bytes)
@@ -54,7 +54,9 @@ function inspect(text: string, limits: JsonLimits): void {
       const after = skipSpace(text, end)
       if (text.charCodeAt(after) === COLON) {
         members += 1
-        if (members > limits.members) throw bad(`the body has more than ${limits.members} members`)
+        if (members > limits.members) {
+          throw new FlotillaError('TOO_LARGE', `the body has more than ${limits.members} members`)
+        }
         addName(names.at(-1), text.slice(at, end))
       }
       at = after

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { z } from 'zod'
 import { FlotillaError } from '../../core/errors.ts'
+import { bodyOf } from '../broken-requests.ts'
 import type { Metrics } from '../metrics.ts'
 import { type Route, route } from '../route.ts'
 import { zSha256 } from '../schemas/common.ts'
@@ -35,7 +36,7 @@ export const blobRoutes: readonly Route[] = [
       if (Number(request.headers['content-length']) > limitBytes) {
         throw new FlotillaError('TOO_LARGE', `a blob has at most ${limitBytes} bytes`)
       }
-      const content = counted(request.raw, metrics, 'in')
+      const content = counted(bodyOf(request.raw), metrics, 'in')
       await blobs.put(params.sha256, content, { limitBytes, signal: caller.ended })
       return undefined
     },

@@ -4,6 +4,7 @@ import { sha256 } from '../../lib/hash.ts'
 import { readBody } from '../../lib/http.ts'
 import { safePath } from '../../lib/safe-path.ts'
 import type { FilesChange } from '../../releases/releases.ts'
+import { bodyOf } from '../broken-requests.ts'
 import type { HubContext } from '../context.ts'
 import { type Call, type Route, route } from '../route.ts'
 import { zFlagText, zMessage, zName } from '../schemas/common.ts'
@@ -33,7 +34,7 @@ export const fileRoutes: readonly Route[] = [
     handler: async (hub, call) => {
       const path = safePath(call.params['*'])
       const { blobs, limits } = hub
-      const content = await readBody(call.request.raw, limits.fileBytes)
+      const content = await readBody(bodyOf(call.request.raw), limits.fileBytes)
       const file = { path, size: content.byteLength, sha256: sha256(content) }
       await blobs.put(file.sha256, content, { limitBytes: limits.fileBytes })
       return change(hub, call, { put: [file] }, `put ${path}`)
