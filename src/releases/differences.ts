@@ -28,8 +28,8 @@ export class Differences {
     })
   }
 
-  async items({ number, manifest, tree }: Loaded, op: Op): Promise<readonly TreeItem[]> {
-    if (number === 0) return []
+  async items({ number, manifest, tree, items }: Loaded, op: Op): Promise<readonly TreeItem[]> {
+    if (number === 0 || items !== undefined) return items ?? []
     return (await this.kind(manifest.kind).check(tree, { active: manifest.active }, op)).items
   }
 

@@ -79,8 +79,9 @@ class FolderBlobs implements BlobStore {
 
   async open(hash: string, options: Op & { readonly offset?: number } = {}): Promise<AsyncIterable<Uint8Array>> {
     const path = this.#path(hash)
-    if ((await this.#stat(path)) === undefined) throw this.#notHeld(hash)
-    return { [Symbol.asyncIterator]: () => this.#stream(hash, path, options) }
+    const stat = await this.#stat(path)
+    if (stat === undefined) throw this.#notHeld(hash)
+    return { [Symbol.asyncIterator]: () => this.#stream(hash, stat.size, options) }
   }
 
   async read(hash: string, op: Op = {}): Promise<Uint8Array> {
@@ -154,16 +155,17 @@ class FolderBlobs implements BlobStore {
 
   async *#stream(
     hash: string,
-    path: string,
+    size: number,
     { signal, offset = 0 }: Op & { readonly offset?: number },
   ): AsyncGenerator<Uint8Array, void> {
+    const path = this.#path(hash)
     const handle = await this.#openFile(hash, path)
     try {
       const digest = createHash('sha256')
       for (let position = offset; ;) {
         signal?.throwIfAborted()
-        const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
-        const { bytesRead } = await onDisk(path, async () => handle.read(buffer, 0, CHUNK_BYTES, position))
+        const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max(0, size - position) + 1))
+        const { bytesRead } = await onDisk(path, async () => handle.read(buffer, 0, buffer.byteLength, position))
         if (bytesRead === 0) break
         position += bytesRead
         const chunk = buffer.subarray(0, bytesRead)

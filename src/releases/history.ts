@@ -3,7 +3,7 @@ import { keys } from '../core/keys.ts'
 import type { Op } from '../core/op.ts'
 import type { Desired, ReleaseRecord } from '../core/release.ts'
 import type { Store } from '../core/store.ts'
-import type { FileTree, Manifest } from '../core/tree.ts'
+import type { FileTree, Manifest, TreeItem } from '../core/tree.ts'
 import type { BlobStore } from './blobs.ts'
 import { manifestTree, parseManifest } from './manifest.ts'
 
@@ -13,6 +13,8 @@ export interface Loaded {
   readonly record?: ReleaseRecord
   readonly manifest: Manifest
   readonly tree: FileTree
+  /** What a check of it finds, where that is known already. */
+  readonly items?: readonly TreeItem[]
 }
 
 /** The release that is desired now, and the revision that made it so: what the next one expects. */

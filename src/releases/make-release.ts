@@ -56,11 +56,8 @@ export async function makeRelease(
     return { changed: false, release: head.record, changes: [], ...answer }
   }
   const bytes = encodedManifest(manifest)
-  const changes = await deps.differences.between(
-    head,
-    { number, manifest, tree: manifestTree(manifest, deps.blobs) },
-    op,
-  )
+  const next = { number, manifest, tree: manifestTree(manifest, deps.blobs), items: checked.items }
+  const changes = await deps.differences.between({ ...head, items: before }, next, op)
   const release: ReleaseRecord = {
     tree,
     number,

@@ -38,11 +38,12 @@ class FolderObjects implements ObjectSource {
     const path = join(this.#folder, safePath(key))
     const stat = await this.#ask(async () => lstat(path))
     if (stat?.isFile() !== true) throw this.#notFound(key)
-    return { [Symbol.asyncIterator]: () => this.#read(key, options) }
+    return { [Symbol.asyncIterator]: () => this.#read(key, stat.size, options) }
   }
 
   async *#read(
     key: string,
+    size: number,
     { signal, offset = 0 }: Op & { readonly offset?: number },
   ): AsyncGenerator<Uint8Array, void> {
     const handle = await this.#ask(async () => {
@@ -53,8 +54,8 @@ class FolderObjects implements ObjectSource {
     try {
       for (let position = offset; ;) {
         signal?.throwIfAborted()
-        const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
-        const read = await this.#ask(async () => handle.read(buffer, 0, CHUNK_BYTES, position))
+        const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max(0, size - position) + 1))
+        const read = await this.#ask(async () => handle.read(buffer, 0, buffer.byteLength, position))
         if (read === undefined || read.bytesRead === 0) return
         position += read.bytesRead
         yield buffer.subarray(0, read.bytesRead)
