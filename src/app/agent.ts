@@ -56,7 +56,7 @@ async function withOptions<T>(
     return await use({
       node: config.node,
       version: flotillaVersion(),
-      values: Object.keys(config.values),
+      values: [...OWN_VALUES, ...Object.keys(config.values)],
       targets: targetsOf(config, state, deps),
       store,
       stage: stageFrom(sourcesOf(config, base, token), blobs),
@@ -72,6 +72,9 @@ async function withOptions<T>(
     await store.close()
   }
 }
+
+/** Names for `${node.…}` that every node defines, whatever its configuration. */
+const OWN_VALUES = ['name', 'files'] as const
 
 function targetsOf(config: AgentConfig, state: string, { clock, log }: AgentDeps): readonly AgentTarget[] {
   const values = new Map(Object.entries(config.values))

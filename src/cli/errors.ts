@@ -25,7 +25,7 @@ function errorFields(error: FlotillaError): object {
 
 function humanError(error: FlotillaError, output: Output): string {
   const { details } = error
-  const lines = (details.problems ?? []).map((problem) => problemLine(problem, output))
+  const lines = problemLines(details.problems ?? [], output)
   lines.push(`${output.paint('red', 'error:')} ${clean(error.message)}`)
   const where = [details.node, details.file === undefined ? undefined : placeOf({ ...details, file: details.file })]
   const place = where.filter((part) => part !== undefined).join(', ')
@@ -37,11 +37,18 @@ function humanError(error: FlotillaError, output: Output): string {
   return lines.join('\n')
 }
 
-/** One finding of a check: `b.xml:3:12: error: ... → ... [ID_DUPLICATE]`. */
-export function problemLine(problem: Problem, output: Output): string {
+/** Findings of a check, each `b.xml:3:12: error: … [ID_DUPLICATE]`; advice that is the same for several in a row once. */
+export function problemLines(problems: readonly Problem[], output: Output): string[] {
+  return problems.map((problem, index) => {
+    const { hint } = problem
+    const line = problemLine(problem, output)
+    return hint === undefined || hint === problems[index + 1]?.hint ? line : `${line}\n    → ${clean(hint)}`
+  })
+}
+
+function problemLine(problem: Problem, output: Output): string {
   const word = output.paint(problem.severity === 'error' ? 'red' : 'yellow', problem.severity)
-  const hint = problem.hint === undefined ? '' : `\n    → ${clean(problem.hint)}`
-  return `${clean(placeOf(problem))}: ${word}: ${clean(problem.message)} [${problem.code}]${hint}`
+  return `${clean(placeOf(problem))}: ${word}: ${clean(problem.message)} [${problem.code}]`
 }
 
 /** What the file system refused, in words; anything else is a fault of the program: one line, and how to see more. */

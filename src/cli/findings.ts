@@ -1,6 +1,6 @@
 import type { Problem } from '../core/problem.ts'
 import type { Output } from './output.ts'
-import { problemLine } from './errors.ts'
+import { problemLines } from './errors.ts'
 import { plural } from './format.ts'
 
 export function errorsOf(problems: readonly Problem[]): readonly Problem[] {
@@ -19,7 +19,7 @@ export function sorted(problems: readonly Problem[]): readonly Problem[] {
 }
 
 export function printProblems(problems: readonly Problem[], output: Output): void {
-  for (const problem of sorted(problems)) output.print(problemLine(problem, output))
+  for (const line of problemLines(sorted(problems), output)) output.print(line)
 }
 
 /** `1 error, 3 warnings`. */

@@ -17,10 +17,10 @@ export function ago(atMs: number, nowMs: number): string {
   return passedMs < 1000 ? 'just now' : `${span(passedMs)} ago`
 }
 
-/** `15 min`: the largest unit that fits. */
+/** `15 min`: in the largest unit that fits, to the nearest. */
 export function span(ms: number): string {
-  const [unitMs, unit] = UNITS.find(([size]) => ms >= size) ?? [1000, 's']
-  return `${Math.floor(ms / unitMs)} ${unit}`
+  const [unitMs, unit] = UNITS.find(([size]) => ms >= size * 0.95) ?? [1000, 's']
+  return `${Math.round(ms / unitMs)} ${unit}`
 }
 
 /** `r12`, `R12` or `12`. Throws `USAGE`. */
@@ -43,8 +43,8 @@ export function releaseLine(release: ReleaseRecord, nowMs: number): string {
 }
 
 const EFFECTS: Readonly<Record<ItemChange['effect'], { sign: string; words: string }>> = {
-  added: { sign: '+', words: 'new: will be loaded' },
-  removed: { sign: '-', words: 'removed: will be unloaded' },
+  added: { sign: '+', words: 'new' },
+  removed: { sign: '-', words: 'removed: unloaded everywhere' },
   soft: { sign: '~', words: 'changed: soft reload, the old version is served meanwhile' },
   hard: { sign: '!', words: 'changed: hard reload, away until its data files are read again' },
 }

@@ -2,7 +2,7 @@ import type { ReleaseAnswer } from '../core/api.ts'
 import type { Quarantined } from '../core/release.ts'
 import { clean } from '../lib/clean.ts'
 import type { Context } from './context.ts'
-import { problemLine } from './errors.ts'
+import { printProblems } from './findings.ts'
 import { countChanges, plural, printChanges } from './format.ts'
 
 interface TellOptions {
@@ -21,7 +21,7 @@ export function tellRelease(answer: ReleaseAnswer, options: TellOptions, { outpu
     return
   }
   const { release } = answer
-  for (const warning of answer.warnings) output.print(problemLine(warning, output))
+  printProblems(answer.warnings, output)
   for (const kept of answer.quarantined) output.print(quarantineLine(kept))
   if (!answer.changed) {
     output.print(`unchanged: the contents are those of r${previous}`)

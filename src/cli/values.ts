@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { FlotillaError } from '../core/errors.ts'
+import { FlotillaError, isError } from '../core/errors.ts'
+import type { Problem } from '../core/problem.ts'
 import type { Context } from './context.ts'
 
 /** Options that say what `${node.NAME}` stands for. */
@@ -27,6 +28,23 @@ export async function readValues(options: ValueOptions, { cwd }: Context): Promi
     values.set(name, value)
   }
   return values
+}
+
+/** On this machine values come from the command line: says so where one is missing. */
+export async function withValues<T>(use: () => Promise<T>): Promise<T> {
+  try {
+    return await use()
+  } catch (error) {
+    if (!isError(error, 'PREPARE_FAILED')) throw error
+    const hint = 'Say what it stands for here: --value NAME=VALUE, or --values FILE.'
+    const { problems = [] } = error.details
+    if (!problems.some(({ code }) => code === 'NODE_VALUE_UNKNOWN')) throw error
+    throw new FlotillaError(error.code, error.message, { ...error.details, problems: problems.map(withoutHint), hint })
+  }
+}
+
+function withoutHint({ hint: _hint, ...problem }: Problem): Problem {
+  return problem
 }
 
 async function fromFile(file: string): Promise<[string, string][]> {

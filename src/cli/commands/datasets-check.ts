@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { command } from '../command.ts'
 import { countProblems, errorsOf, printProblems, sorted } from '../findings.ts'
 import { plural } from '../format.ts'
-import { readValues, VALUES } from '../values.ts'
+import { readValues, VALUES, withValues } from '../values.ts'
 
 export const datasetsCheck = command({
   arguments: [{ name: 'DIR', summary: 'the folder of fragments', completes: 'folder' }],
@@ -22,7 +22,8 @@ export const datasetsCheck = command({
     const folder = resolve(context.cwd, args.DIR)
     const values = await readValues(options, context)
     const here = options.here ? new Map([['name', 'here'], ['files', folder], ...values]) : undefined
-    const { items, problems } = await checkFolder(folder, { clock, version: options.erddapVersion, here, signal })
+    const version = options.erddapVersion
+    const { items, problems } = await withValues(() => checkFolder(folder, { clock, version, here, signal }))
     const files = new Set(items.map(({ path }) => path)).size
     const errors = errorsOf(problems).length
     if (options.json) {

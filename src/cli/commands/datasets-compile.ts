@@ -3,10 +3,10 @@ import { FlotillaError } from '../../core/errors.ts'
 import { writeAtomic } from '../../lib/atomic-file.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
-import { problemLine } from '../errors.ts'
+import { problemLines } from '../errors.ts'
 import { sorted } from '../findings.ts'
 import { plural } from '../format.ts'
-import { readValues, VALUES } from '../values.ts'
+import { readValues, VALUES, withValues } from '../values.ts'
 
 export const datasetsCompile = command({
   arguments: [],
@@ -49,8 +49,8 @@ export const datasetsCompile = command({
     const folder = resolve(cwd, options.from)
     const values = new Map([['name', 'here'], ['files', folder], ...(await readValues(options, context))])
     const template = options.template === undefined ? undefined : resolve(cwd, options.template)
-    const compiled = await compileFolder(folder, { clock, template, values, signal })
-    for (const warning of sorted(compiled.warnings)) output.note(problemLine(warning, output))
+    const compiled = await withValues(() => compileFolder(folder, { clock, template, values, signal }))
+    for (const line of problemLines(sorted(compiled.warnings), output)) output.note(line)
     if (toOutput) {
       for (const chunk of compiled.chunks) output.out.write(chunk)
       return 0
