@@ -172,7 +172,10 @@ async function commitsPerSync(open: (path: string) => Promise<Writing>): Promise
       () => false,
       () => false,
     )
-    const attached = await Promise.race([once(strace.stderr, 'data').then(() => true), exited])
+    const attached = await Promise.race([
+      once(strace.stderr, 'data').then(([text]) => String(text).includes('attached')),
+      exited,
+    ])
     if (!attached) return undefined
     const commits = await write(store, performance.now() + RUN_MS)
     strace.kill('SIGINT')

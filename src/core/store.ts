@@ -28,7 +28,7 @@ export interface Store {
    * No key may occur twice in `changes`. Deleting an absent key is no error and changes nothing, and a transaction may
    * have no changes: each still makes a revision.
    * A put gives the key the lease it names, or none: a key put again without a lease leaves its lease.
-   * A put with a lease that has ended rejects with `LEASE_ENDED`, if every expectation holds.
+   * A put with a lease that has ended rejects with `LEASE_ENDED`, whether the expectations hold or not.
    * Rejects with `DISK_FULL` when there is no room; the store stays as it was and goes on.
    */
   commit(txn: Txn, op?: Op): Promise<Commit>

@@ -9,6 +9,8 @@ import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts'
 import { openTestHub } from '../helpers/hub.ts'
 import { VirtualClock } from '../helpers/virtual-clock.ts'
 import type { OpenStore } from './store/under-test.ts'
+import { storeLinearizability } from './store-linearizability.ts'
+import { storeProperties } from './store-properties.ts'
 import { storeContract } from './store.ts'
 
 type OpenInner = (
@@ -49,13 +51,10 @@ function opener(openInner: OpenInner): OpenStore {
   }
 }
 
-storeContract(
-  'remote store over memory',
-  opener(async (_folder, options) => new MemoryStore(options)),
-  { restarts: false },
-)
-storeContract(
-  'remote store over SQLite',
-  opener((folder, options) => openSqliteStore({ path: join(folder, 'store.db'), ...options })),
-  { restarts: true },
-)
+const overMemory = opener(async (_folder, options) => new MemoryStore(options))
+const overSqlite = opener((folder, options) => openSqliteStore({ path: join(folder, 'store.db'), ...options }))
+
+storeContract('remote store over memory', overMemory, { restarts: false })
+storeContract('remote store over SQLite', overSqlite, { restarts: true })
+storeProperties('remote store over SQLite', overSqlite, { restarts: true, runs: 15 })
+storeLinearizability('remote store over memory', overMemory, { runs: 4 })

@@ -20,11 +20,11 @@ export class Group {
   }
 
   commit({ expect = [], changes }: Txn): Commit {
+    for (const change of changes) this.#assertLease(change)
     for (const { key, revision } of expect) {
       const actual = this.#table.get(key)?.revision ?? 0
       if (actual !== revision) return { committed: false, key, actual }
     }
-    for (const change of changes) this.#assertLease(change)
     return { committed: true, revision: this.#apply(changes) }
   }
 

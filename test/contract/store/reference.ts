@@ -28,12 +28,12 @@ export class ReferenceStore {
   }
 
   commit({ expect = [], changes }: Txn): Commit {
+    if (changes.some((change) => change.op === 'put' && change.leaseId && !this.#leases.has(change.leaseId))) {
+      throw new FlotillaError('LEASE_ENDED', 'as the contract says')
+    }
     for (const { key, revision } of expect) {
       const actual = this.#entries.get(key)?.revision ?? 0
       if (actual !== revision) return { committed: false, key, actual }
-    }
-    if (changes.some((change) => change.op === 'put' && change.leaseId && !this.#leases.has(change.leaseId))) {
-      throw new FlotillaError('LEASE_ENDED', 'as the contract says')
     }
     const revision = this.revision + 1
     const done: Change[] = []
