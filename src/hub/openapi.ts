@@ -36,10 +36,12 @@ export function renderDocument(app: FastifyInstance): string {
   // Named schemas are all parts of answers; the library makes a second one of each, for requests.
   const { schemas } = document.components
   for (const name of Object.keys(schemas)) if (name.endsWith('Input')) delete schemas[name]
-  for (const { takesBytes, method, url } of ROUTES) {
+  for (const { id, takesBytes, method, url } of ROUTES) {
     const operation = document.paths[pathOf(url)]?.[method.toLowerCase()]
+    if (operation === undefined) continue
+    operation['operationId'] = id
     const content = { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } }
-    if (takesBytes === true && operation !== undefined) operation['requestBody'] = { required: true, content }
+    if (takesBytes === true) operation['requestBody'] = { required: true, content }
   }
   return `${JSON.stringify(document, sortMembers, 2)}\n`
 }

@@ -63,6 +63,7 @@ export interface TestHubOptions {
   readonly clock?: Clock
   readonly limits?: Partial<HubLimits>
   readonly hostNames?: readonly string[]
+  readonly port?: number
   /** The administrator's token from before, for a store that has it already. */
   readonly admin?: Secret | undefined
 }
@@ -76,7 +77,10 @@ export async function openTestHub(options: TestHubOptions = {}): Promise<TestHub
   const releases = new Releases({ store, blobs, kinds: [linesKind], clock })
   const { log, lines } = recorder()
   const hub = await createHub({ store, blobs, releases, clock, log, limits, hostNames })
-  const { url } = await hub.listen({ host: '127.0.0.1', port: 0 })
+  const { url } = await hub.listen({ host: '127.0.0.1', port: options.port ?? 0 }).catch(async (error: unknown) => {
+    await hub.close()
+    throw error
+  })
   const { token: admin } = await ensureAdminToken({ store, clock }, options.admin)
   const clients: HubClient[] = []
   const as = (token: Secret): HubClient => {

@@ -99,7 +99,7 @@ export const tokenRoutes: readonly Route[] = [
     url: '/v1/join',
     id: 'join',
     summary: 'Trades a join code for the credential of a node',
-    details: 'Needs no token: the code is the credential. Wrong codes lock out the address they come from for a while.',
+    details: 'The code is the credential, and is used up. Wrong codes lock out the address they come from for a while.',
     access: 'public',
     body: zJoinRequest,
     answer: zJoinAnswer,
