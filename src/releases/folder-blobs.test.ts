@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { temporaryFolder } from '../../test/helpers/folder.ts'
 import { needs } from '../../test/helpers/needs.ts'
@@ -126,6 +127,27 @@ test('a sweep removes what is old and not kept; who asks for a blob keeps it', a
   expect(await blobs.sweep(new Set([kept]), HOUR_MS)).toEqual({ removed: 1, bytes: 7 })
   expect(await blobs.missing([kept, young, wanted, again, old])).toEqual([old])
   expect(await blobs.sweep(new Set([kept]), HOUR_MS)).toEqual({ removed: 0, bytes: 0 })
+})
+
+test('one who is told that a blob is held can count on it, also while a sweep runs', async () => {
+  const folder = temporaryFolder()
+  const [sweeping, asking] = [await openIn(folder), await openIn(folder)]
+  // In the first folder of all, so that the sweep comes to it at once.
+  const content = Buffer.from('wanted 5')
+  const hash = sha256(content)
+  expect(hash.slice(0, 2)).toBe('00')
+  const told = { held: 0, missing: 0 }
+  for (let round = 0; round < 200; round++) {
+    await asking.put(hash, content, LIMIT)
+    age(join(folder, blobKey(hash)), 2 * HOUR_MS)
+    const sweep = sweeping.sweep(new Set(), HOUR_MS)
+    for (let turn = 0; turn < round % 5; turn++) await setImmediate()
+    const isHeld = await asking.has(hash)
+    await sweep
+    told[isHeld ? 'held' : 'missing']++
+    if (isHeld) expect(await asking.has(hash)).toBe(true)
+  }
+  expect(told.held).toBeGreaterThan(0)
 })
 
 test('what a crash left is removed when the folder is opened, but not what another process is writing', async () => {

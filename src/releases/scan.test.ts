@@ -241,6 +241,22 @@ test('a file that is moved while the folder is scanned is never missing', async 
   expect(tree.files.map(({ path }) => path)).toEqual(['a/x.xml', 'a/y.xml', 'z.xml'])
 })
 
+test('a file that is renamed while another one is read is seen under one name only', async () => {
+  const folder = temporaryFolder({ 'a.xml': 'a' })
+  const cache = new ScanCache()
+  await scanFolder(folder, { clock: later(systemClock, 10_000), cache })
+  writeFiles(folder, { 'b.xml': 'b' })
+  let renamed = false
+  const clock = clockThat({
+    beforeRead: () => {
+      if (!renamed) renameSync(join(folder, 'a.xml'), join(folder, 'c.xml'))
+      renamed = true
+    },
+  })
+  const tree = await scanFolder(folder, { clock: later(clock, 10_000), cache })
+  expect(tree.files.map(({ path }) => path)).toEqual(['b.xml', 'c.xml'])
+})
+
 test('a folder that vanishes at any moment of a scan is all there or vanished, never half', async () => {
   const files = Object.fromEntries(
     Array.from({ length: 40 }, (_, index) => [`d${index % 4}/f${index}.xml`, `${index}`]),
