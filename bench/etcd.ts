@@ -11,6 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 /** One etcd on the loopback, spoken to over the HTTP gateway that it has itself. */
 export interface Etcd {
   readonly version: string
+  readonly url: string
   put(key: string, value: string): Promise<void>
   stop(): Promise<void>
 }
@@ -38,6 +39,7 @@ export async function startEtcd(): Promise<Etcd | undefined> {
   await untilReady(() => put('ready', 'yes'))
   return {
     version,
+    url: client,
     put,
     stop: async () => {
       agent.destroy()

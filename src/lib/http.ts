@@ -19,10 +19,7 @@ export interface HttpOptions {
   readonly url: string
   /** How long the other side may be silent, while connecting too, before it counts as gone. */
   readonly silenceMs: number
-  readonly maxSockets?: number
 }
-
-const IDLE_SOCKETS = 8
 
 /**
  * Requests to one origin over kept-alive connections. node:http instead of fetch, because an idle agent then holds some
@@ -34,12 +31,11 @@ export class HttpClient {
   readonly #silenceMs: number
   readonly #agent: PlainAgent
 
-  constructor({ url, silenceMs, maxSockets }: HttpOptions) {
+  constructor({ url, silenceMs }: HttpOptions) {
     this.#base = parseBaseUrl(url)
     this.url = this.#base.href.replace(/\/$/, '')
     this.#silenceMs = silenceMs
-    const options = { keepAlive: true, maxFreeSockets: IDLE_SOCKETS, ...(maxSockets && { maxSockets }) }
-    this.#agent = this.#base.protocol === 'https:' ? new SecureAgent(options) : new PlainAgent(options)
+    this.#agent = new (this.#base.protocol === 'https:' ? SecureAgent : PlainAgent)({ keepAlive: true })
   }
 
   /**
