@@ -47,7 +47,6 @@ test.for([
   ['another format', ['"format":1', '"format":2']],
   ['a kind that is a path', ['"erddap"', '"../erddap"']],
   ['a key of the prototype', ['"b":false', '"__proto__":false']],
-  ['a constructor', ['"b":false', '"constructor":false']],
   ['an id with a control character', ['"b":false', '"b\\u0000":false']],
   ['a switch that is neither', ['"b":false', '"b":"no"']],
   ['a tombstone of no release', ['"release":2', '"release":0']],

@@ -71,14 +71,11 @@ export function checkFiles(files: readonly TreeFile[]): void {
   if (both !== undefined) throw bad(`${both.path} is a file and a folder`)
 }
 
-/** Ids come from definitions that were checked, but a manifest may come from elsewhere. */
-export function isItemId(text: string): boolean {
+/** Ids come from definitions that were checked, but a manifest may come from elsewhere. `constructor` is an id like any other. */
+function isItemId(text: string): boolean {
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  return text !== '' && text.length <= 512 && !/[\u0000-\u001f\u007f-\u009f]/.test(text) && !RESERVED.has(text)
+  return text !== '' && text.length <= 512 && !/[\u0000-\u001f\u007f-\u009f]/.test(text) && text !== '__proto__'
 }
-
-/** Names that mean something else to a JavaScript object. */
-const RESERVED: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
 
 function readManifest(value: unknown): Manifest {
   const { kind, files, active, removed } = asRecord(value, 'it')

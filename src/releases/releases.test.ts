@@ -332,6 +332,18 @@ describe('tombstones and switches', () => {
     expect((await setup.releases.items('t')).items.find(({ id }) => id === 'x')?.active).toBe(false)
   })
 
+  test('a dataset may be called like something every object has', async () => {
+    const setup = linesReleases()
+    await setup.release({ 'a.txt': 'constructor=1\nx=1', 'b.txt': 'toString=1' })
+    await setup.releases.setActive('t', 'constructor', { active: false }, 'ben')
+    expect((await manifestOf(setup, 2)).active).toEqual({ constructor: false })
+    await setup.release({ 'a.txt': 'constructor=1\nx=1' })
+    await setup.release({ 'a.txt': 'x=1' })
+    const { active, removed } = await manifestOf(setup, 4)
+    expect(active).toEqual({ constructor: false })
+    expect(Object.keys(removed)).toEqual(['constructor', 'toString'])
+  })
+
   test('a dataset that is not there cannot be switched', async () => {
     const setup = linesReleases()
     await setup.release({ 'a.txt': 'x=1' })

@@ -28,7 +28,15 @@ export const linesKind: TreeKind = {
       const [id = '', value] = text.split('=')
       if (value === undefined) continue
       if (items.has(id)) report('error', 'ID_DUPLICATE', `${id} is also in ${items.get(id)?.path}`, id)
-      else items.set(id, { id, type: 'Line', active: active[id] ?? value !== 'off', path, line, digest: sha256(value) })
+      else
+        items.set(id, {
+          id,
+          type: 'Line',
+          active: Object.hasOwn(active, id) ? active[id] === true : value !== 'off',
+          path,
+          line,
+          digest: sha256(value),
+        })
     }
     if (items.size === 0 && problems.length === 0) {
       problems.push({ severity: 'error', code: 'EMPTY', file: '', message: 'no items' })
