@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { constants, type PathLike } from 'node:fs'
-import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { FlotillaError } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
@@ -81,6 +81,9 @@ async function writeAll(handle: FileHandle, chunks: readonly Uint8Array[]): Prom
   }
 }
 
+const WINDOW_BYTES = 1024 * 1024
+
+/** Whether the file holds exactly these bytes. Reads it through a small window: it may be large, and mostly is equal. */
 async function holds(path: string, chunks: readonly Uint8Array[]): Promise<boolean> {
   let handle: FileHandle
   try {
@@ -88,19 +91,31 @@ async function holds(path: string, chunks: readonly Uint8Array[]): Promise<boole
   } catch {
     return false
   }
-  let current: Buffer
   try {
     const size = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
     const stat = await handle.stat()
-    if (!stat.isFile() || stat.size !== size) return false
-    current = await readFile(handle)
+    return stat.isFile() && stat.size === size && (await startsWith(handle, chunks))
   } finally {
     await handle.close()
   }
-  let offset = 0
+}
+
+async function startsWith(handle: FileHandle, chunks: readonly Uint8Array[]): Promise<boolean> {
+  const window = Buffer.allocUnsafe(WINDOW_BYTES)
+  let read = 0
+  let compared = 0
   for (const chunk of chunks) {
-    if (current.compare(chunk, 0, chunk.byteLength, offset, offset + chunk.byteLength) !== 0) return false
-    offset += chunk.byteLength
+    for (let done = 0; done < chunk.byteLength;) {
+      if (compared === read) {
+        ;({ bytesRead: read } = await handle.read(window, 0, WINDOW_BYTES))
+        compared = 0
+        if (read === 0) return false
+      }
+      const length = Math.min(read - compared, chunk.byteLength - done)
+      if (window.compare(chunk, done, done + length, compared, compared + length) !== 0) return false
+      compared += length
+      done += length
+    }
   }
-  return offset === current.byteLength
+  return true
 }
