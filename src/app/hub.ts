@@ -8,7 +8,7 @@ import { isError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { Service } from '../core/service.ts'
 import type { Store } from '../core/store.ts'
-import { ensureAdminToken } from '../hub/bootstrap.ts'
+import { ensureAdminToken, ensurePeerKey } from '../hub/bootstrap.ts'
 import { createHub, type Hub } from '../hub/hub.ts'
 import { createJoinCode } from '../hub/join.ts'
 import { HUB_LIMITS } from '../hub/limits.ts'
@@ -62,6 +62,7 @@ export async function runHub(
     const releases = new Releases({ store, blobs, kinds: [erddapKind()], clock, guardShare: config.guardShare })
     const tokenFile = join(data, TOKEN_FILE)
     await keepAdminToken(tokenFile, store, clock)
+    await ensurePeerKey(store)
     const hub = await createHub({ store, blobs, releases, clock, log, hostNames: config.names })
     try {
       const url = await listen(hub, config, data)

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { isName } from '../core/keys.ts'
 import { LOG_LEVELS } from '../lib/log.ts'
 import { targets } from '../targets/registry.ts'
-import { baseUrl, duration, path } from './units.ts'
+import { address, baseUrl, duration, path } from './units.ts'
 
 const NAME = 'takes a name of 1 to 64 of a-z 0-9 . _ -, starting and ending with a letter or digit'
 const name = z.string({ error: NAME }).refine(isName, { error: NAME })
@@ -32,6 +32,10 @@ export const agentSchema = z.strictObject({
     .default({})
     .meta({ secret: true, description: 'what `${node.NAME}` stands for on this node' }),
   sharedBlobs: path().optional().describe('folder of the hub’s blobs on shared storage, asked before the hub'),
+  peerListen: address()
+    .optional()
+    .describe('address and port at which other nodes may fetch blobs and leave hints; nobody may when not set'),
+  peerUrl: baseUrl().optional().describe('how other nodes reach `peerListen`; made of it when not set'),
   interval: duration({ min: '1s', max: '1h' })
     .prefault('30s')
     .describe('how often everything is looked at although nothing was heard'),

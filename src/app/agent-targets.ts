@@ -1,0 +1,53 @@
+import { EventEmitter, once } from 'node:events'
+import { watch } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { AgentTarget } from '../agent/parts.ts'
+import type { AgentConfig } from '../config/agent.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Logger } from '../core/log.ts'
+import { targets } from '../targets/registry.ts'
+
+interface TargetDeps {
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** The targets of a node, each with the tree whose releases it takes. */
+export function targetsOf(config: AgentConfig, state: string, deps: TargetDeps): readonly AgentTarget[] {
+  const values = new Map(Object.entries(config.values))
+  return Object.entries(config.targets).map(([tree, { kind, ...options }]) => {
+    const stateDirectory = options.stateDirectory ?? join(state, 'targets', tree)
+    const target = targets[kind].create({ ...options, stateDirectory }, { ...deps, node: config.node, values })
+    const folders = [options.contentDirectory, options.bigParentDirectory]
+    return { tree, target, localChanges: (signal) => changesIn(folders, signal) }
+  })
+}
+
+/** The file that the target writes, and the copy of it that ERDDAP makes when it reads it. */
+const WATCHED: ReadonlySet<string | null> = new Set(['datasets.xml', 'currentDatasets.xml'])
+
+/**
+ * Yields after every change of one of the watched files; any number of changes before the next look are one. Rejects when a
+ * folder cannot be watched, or is no longer there.
+ */
+async function* changesIn(folders: readonly string[], signal: AbortSignal): AsyncGenerator<void, void> {
+  const left = new AbortController()
+  const changes = new EventEmitter()
+  const either = AbortSignal.any([signal, left.signal])
+  const watching = folders.map(async (folder) => {
+    for await (const { filename } of watch(folder, { signal: either }))
+      if (WATCHED.has(filename)) changes.emit('change')
+  })
+  const broken = Promise.race(watching)
+  // Whoever reads the generator next is told; nobody may be reading just now.
+  broken.catch(() => undefined)
+  for (const one of watching) one.catch(() => undefined)
+  try {
+    for (;;) {
+      await Promise.race([once(changes, 'change', { signal: either }), broken])
+      yield
+    }
+  } finally {
+    left.abort()
+  }
+}
