@@ -33,7 +33,7 @@ const prefix = fc.constantFrom('t/', 't/a', 't/a/', 't/b', 't/none')
 const write = fc.record({
   key,
   value: fc.option(fc.string({ unit: 'binary', maxLength: 6 })),
-  lease: fc.option(fc.nat({ max: 3 })),
+  lease: fc.option(fc.nat({ max: 9 }), { freq: 1 }),
 })
 const commit = fc.record({
   do: fc.constant('commit' as const),
@@ -109,9 +109,9 @@ async function take(scene: Scene, step: Step): Promise<void> {
 function toTxn({ reference, leases }: Scene, step: Step & { readonly do: 'commit' }): Txn {
   const changes = step.changes.map(({ key, value, lease }): Write => {
     if (value === null) return { op: 'delete', key }
-    return lease === null
-      ? { op: 'put', key, value }
-      : { op: 'put', key, value, leaseId: leases[lease] ?? 'never granted' }
+    if (lease === 9) return { op: 'put', key, value, leaseId: 'never granted' }
+    const leaseId = lease === null ? undefined : leases[lease % leases.length]
+    return leaseId === undefined ? { op: 'put', key, value } : { op: 'put', key, value, leaseId }
   })
   const expectations = step.expect.map(({ key, as }) => {
     const actual = reference.get(key)?.revision ?? 0

@@ -60,6 +60,7 @@ describe('what is asked in one turn', () => {
     const heavy = { changes: ['a', 'b', 'c', 'd'].map((key) => putting(key, 'x'.repeat(STORE_LIMITS.valueBytes))) }
     const outcomes = await Promise.allSettled(Array.from({ length: 9 }, () => store.commit(heavy)))
     expect(outcomes.map(({ status }) => status)).toEqual([...Array.from({ length: 8 }, () => 'fulfilled'), 'rejected'])
+    expect(await store.commit(heavy)).toEqual({ committed: true, revision: 9 })
   })
 
   it('is still answered when the store is closed in the same turn', async () => {

@@ -92,6 +92,19 @@ describe('the file of a store', () => {
   })
 })
 
+describe('closing', () => {
+  it('writes and answers what was asked in the same turn', async () => {
+    const path = newPath()
+    const store = await open(path)
+    const asked = commit(store, put('a', '1'))
+    await store.close()
+    expect(await asked).toBe(1)
+    const again = await open(path)
+    expect(await again.get('a')).toMatchObject({ value: '1' })
+    await again.close()
+  })
+})
+
 describe('the history in the file', () => {
   it('is bounded by its weight, too', async () => {
     const path = newPath()
@@ -103,6 +116,11 @@ describe('the history in the file', () => {
     expect(await watchTo(store, 'a', 100, 101)).toHaveLength(1)
     await rejects(watchSome(store, 'a', 99, 1), 'COMPACTED')
     await store.close()
+    const again = await open(path, { keepBytes: 22_000 })
+    for (let index = 0; index < 3; index++) await commit(again, put('a', 'x'.repeat(1000)))
+    expect(await watchTo(again, 'a', 101, 104)).toHaveLength(3)
+    await rejects(watchSome(again, 'a', 100, 1), 'COMPACTED')
+    await again.close()
   })
 
   it('shrinks step by step when a restart asks for less', async () => {

@@ -63,7 +63,8 @@ export function restartTests(open: OpenStore): void {
     using(open, async (store, under) => {
       const base = await revisionOf(store)
       await commit(store, put('t/a', '1'), put('t/b', 'Grüße \u{1f6a2}\u0000'))
-      await commit(store, put('t/a', '2'), del('t/b'))
+      const lease = await store.grantLease(TTL)
+      await commit(store, put('t/a', '2'), del('t/b'), put('t/d', '', lease.id))
       const last = await commit(store, del('t/none'))
       const before = await store.list(ROOT)
       const history = await watchTo(store, ROOT, base, last - 1)
@@ -77,6 +78,19 @@ export function restartTests(open: OpenStore): void {
         committed: true,
         revision: last + 2,
       })
+    }),
+  )
+
+  it(
+    'what is asked while the store closes is refused, or answered and kept',
+    using(open, async (store, under) => {
+      const base = await revisionOf(store)
+      const asked = Array.from({ length: 20 }, (_, index) => store.commit({ changes: [put(`t/${index}`, '')] }))
+      const [outcomes] = await Promise.all([Promise.allSettled(asked), store.close()])
+      const kept = outcomes.filter(({ status }) => status === 'fulfilled')
+      const again = await reopened(under)
+      expect((await again.list(ROOT)).entries.length).toBeGreaterThanOrEqual(kept.length)
+      expect(await commit(again, put('t/after', ''))).toBeGreaterThan(base + kept.length)
     }),
   )
 
