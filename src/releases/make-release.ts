@@ -151,7 +151,7 @@ function guard(draft: Draft, before: readonly TreeItem[], checked: Checked, shar
   const why = isMove ? `, while the new ${leftOut[0]?.path} is left out` : ''
   const message = `${lost.length} of ${before.length} datasets would no longer be served: ${names}${why}`
   throw new FlotillaError('GUARD', message, {
-    hint: 'Nothing was changed. If it is meant, release again and confirm the removal.',
+    hint: 'Nothing was changed. If it is meant, release again with --confirm-removal.',
   })
 }
 

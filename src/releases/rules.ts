@@ -1,5 +1,5 @@
 import type { FileChange } from '../core/api.ts'
-import type { ItemChange, Manifest, Tombstone, TreeFile, TreeItem } from '../core/tree.ts'
+import type { ItemChange, ItemEffect, Manifest, Tombstone, TreeFile, TreeItem } from '../core/tree.ts'
 
 /** The decisions about a release that need nothing but its contents and those before it. */
 
@@ -74,7 +74,7 @@ export function withOverrides(
   return changes
 }
 
-function effectOf(before: boolean | undefined, after: boolean | undefined): 'added' | 'removed' | undefined {
+function effectOf(before: boolean | undefined, after: boolean | undefined): ItemEffect | undefined {
   if (before === after) return undefined
   return after === true ? 'added' : 'removed'
 }
