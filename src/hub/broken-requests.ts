@@ -24,9 +24,18 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
   ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'BAD_REQUEST', 'the request took too long to arrive'],
 }
 
-/** The body as it comes. Whoever stops reading early leaves the rest where it is, so that an answer can still be sent. */
-export function bodyOf(request: IncomingMessage): AsyncIterable<Uint8Array> {
-  return { [Symbol.asyncIterator]: () => request.iterator({ destroyOnReturn: false }) }
+/**
+ * The body as it comes. Whoever stops reading early leaves the rest where it is, so that an answer can still be sent.
+ * When the signal aborts, as it does when the caller's token ends, the connection is cut, however slow the client is.
+ */
+export async function* bodyOf(request: IncomingMessage, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+  const cut = (): void => void request.destroy(signal.reason as Error)
+  signal.addEventListener('abort', cut, { once: true })
+  try {
+    yield* request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>
+  } finally {
+    signal.removeEventListener('abort', cut)
+  }
 }
 
 const DISCARD_BYTES = 1024 * 1024

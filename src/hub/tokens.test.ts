@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openTestHub, type TestHub, type TestHubOptions } from '../../test/helpers/hub.ts'
 import { VirtualClock } from '../../test/helpers/virtual-clock.ts'
@@ -105,6 +106,27 @@ describe('a token', () => {
     for (const result of next) await expect(result).rejects.toMatchObject(code('UNAUTHENTICATED'))
     expect(performance.now() - since).toBeLessThan(5000)
     await expect(one.client.revokeToken(id)).rejects.toMatchObject(code('NOT_FOUND'))
+  })
+
+  it('ends with the uploads it has under way, however slow they are', async () => {
+    const hub = await open()
+    const token = await hub.token(['write:blob/', 'write:release/'])
+    const { id } = await hub.as(token).whoami()
+    const hash = 'a'.repeat(64)
+    const uploads = [`/v1/blobs/${hash}`, '/v1/trees/datasets/files/a.txt?kind=lines'].map((path) => {
+      const body = new ReadableStream({ start: (out) => out.enqueue(Buffer.from('the beginning')) })
+      const headers = { authorization: `Bearer ${token.reveal()}` }
+      return fetch(`${hub.url}${path}`, { method: 'PUT', body, duplex: 'half', headers }).then(
+        ({ status }) => status,
+        () => 'cut',
+      )
+    })
+    await delay(100)
+    const since = performance.now()
+    await hub.client.revokeToken(id)
+    expect(await Promise.all(uploads)).toEqual(['cut', 'cut'])
+    expect(performance.now() - since).toBeLessThan(5000)
+    expect(await hub.client.hasBlob(hash)).toBe(false)
   })
 
   it('is refused on the hub that revoked it from the very next request', async () => {

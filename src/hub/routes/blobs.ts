@@ -36,8 +36,8 @@ export const blobRoutes: readonly Route[] = [
       if (Number(request.headers['content-length']) > limitBytes) {
         throw new FlotillaError('TOO_LARGE', `a blob has at most ${limitBytes} bytes`)
       }
-      const content = counted(bodyOf(request.raw), metrics, 'in')
-      await blobs.put(params.sha256, content, { limitBytes, signal: caller.ended })
+      const content = counted(bodyOf(request.raw, caller.ended), metrics, 'in')
+      await blobs.put(params.sha256, content, { limitBytes })
       return undefined
     },
   }),

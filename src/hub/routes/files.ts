@@ -34,7 +34,7 @@ export const fileRoutes: readonly Route[] = [
     handler: async (hub, call) => {
       const path = safePath(call.params['*'])
       const { blobs, limits } = hub
-      const content = await readBody(bodyOf(call.request.raw), limits.fileBytes)
+      const content = await readBody(bodyOf(call.request.raw, call.caller.ended), limits.fileBytes)
       const file = { path, size: content.byteLength, sha256: sha256(content) }
       await blobs.put(file.sha256, content, { limitBytes: limits.fileBytes })
       return change(hub, call, { put: [file] }, `put ${path}`)
