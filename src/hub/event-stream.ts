@@ -14,6 +14,14 @@ export interface EventStreamOptions {
   readonly signal: AbortSignal
 }
 
+const STREAM_HEADERS = {
+  'content-type': 'text/event-stream',
+  // The connection serves this stream only, so that nothing of it is left when the stream has ended.
+  connection: 'close',
+  // For nginx in front, which would hold events back until its buffer is full.
+  'x-accel-buffering': 'no',
+}
+
 /** Server-sent events on one answer: waits for a slow reader instead of heaping up what it has not read. */
 export class EventStream {
   readonly #response: ServerResponse
@@ -22,8 +30,7 @@ export class EventStream {
   constructor(response: ServerResponse, options: EventStreamOptions) {
     this.#response = response
     this.#options = options
-    // The connection serves this stream only, so that nothing of it is left when the stream has ended.
-    response.writeHead(200, { ...options.headers, 'content-type': 'text/event-stream', connection: 'close' })
+    response.writeHead(200, { ...options.headers, ...STREAM_HEADERS })
     response.flushHeaders()
   }
 
