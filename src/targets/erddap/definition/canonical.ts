@@ -1,6 +1,6 @@
 import { sha256 } from '../../../lib/hash.ts'
 import { contentOf } from './text.ts'
-import type { Element } from './xml.ts'
+import { type Element, NO_ATTRIBUTES } from './xml.ts'
 
 /**
  * A text that is equal for two elements exactly when ERDDAP reads the same from both: comments, indentation, quoting, the
@@ -29,14 +29,23 @@ const TEXT = '\u0004'
 const CLOSE = '\u0005'
 
 function canonical(element: Element, text: string, outermost: boolean): string {
-  let result = OPEN + element.name
-  for (const name of Object.keys(element.attributes).toSorted()) {
-    const value = element.attributes[name] ?? ''
-    if (name === 'active' && element.name === 'dataset' && (outermost || value !== 'false')) continue
-    result += NAME + name + VALUE + value
-  }
+  const start = OPEN + element.name + attributesText(element, outermost)
   if (element.children.length === 0)
-    return result + TEXT + contentOf(text.slice(element.inner, element.innerEnd)) + CLOSE
+    return start + TEXT + contentOf(text.slice(element.inner, element.innerEnd)) + CLOSE
+  let result = start
   for (const child of element.children) result += canonical(child, text, false)
   return result + CLOSE
+}
+
+function attributesText({ name, attributes }: Element, outermost: boolean): string {
+  if (attributes === NO_ATTRIBUTES) return ''
+  const names = Object.keys(attributes)
+  if (names.length > 1) names.sort()
+  let result = ''
+  for (const attribute of names) {
+    const value = attributes[attribute] ?? ''
+    const isDefault = attribute === 'active' && name === 'dataset' && (outermost || value !== 'false')
+    if (!isDefault) result += NAME + attribute + VALUE + value
+  }
+  return result
 }

@@ -73,7 +73,7 @@ export interface TextOptions {
 export async function readText(text: string, options: TextOptions = {}): Promise<Fragment> {
   const parsed = parseXml(text)
   if (parsed.fault !== undefined) return broken(await faultFinding(text, parsed.fault))
-  if (text.trim() === '') return broken(emptyFinding())
+  if (!/\S/.test(text)) return broken(emptyFinding())
   const findings = findingsOf(text, parsed.roots, parsed.oddities)
   const readable = readableReferences(text)
   if (readable === text) return build(text, parsed.roots, findings, options)

@@ -1,5 +1,5 @@
 import { decodeReferences } from './text.ts'
-import type { Element } from './xml.ts'
+import { type Element, NO_ATTRIBUTES } from './xml.ts'
 
 /** ERDDAP would stop reading here. */
 export class Unreadable extends Error {
@@ -72,7 +72,7 @@ function readTag(text: string, start: number, end: number, open: Open[]): Elemen
   if (name === undefined || name.startsWith('!')) throw new Unreadable('no tag that ERDDAP reads', start)
   if (open.length >= DEPTH_MAX) throw new Unreadable(`elements are nested deeper than ${DEPTH_MAX}`, start)
   const attributes =
-    tag.length === name.length ? NONE : attributesOf(tag.slice(name.length, closesItself ? -1 : undefined))
+    tag.length === name.length ? NO_ATTRIBUTES : attributesOf(tag.slice(name.length, closesItself ? -1 : undefined))
   const element: Open = { name, attributes, children: [], start, inner: end, innerEnd: end, end }
   open.at(-1)?.children.push(element)
   if (closesItself) return element
@@ -88,7 +88,6 @@ function close(name: string, start: number, end: number, open: Open[]): Element 
   return element
 }
 
-const NONE: Readonly<Record<string, string>> = Object.freeze({})
 const ATTRIBUTE = /([^\s=]+)=(?:"([^"]*)"|'([^']*)'|(\S*))/g
 
 function attributesOf(tag: string): Readonly<Record<string, string>> {

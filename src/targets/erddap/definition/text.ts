@@ -75,7 +75,7 @@ function codeOf(hex: string | undefined, decimal: string | undefined): number | 
  * above U+FFFF as the character. Numbers, because ERDDAP trims a no-break space but not `&#160;`. Lines stay lines.
  */
 export function readableReferences(text: string): string {
-  if (!/&(?!(?:amp|lt|gt|quot);)/.test(text)) return text
+  if (!needsRewriting(text)) return text
   return mapSpans(text, (part, { kind }) => {
     if (kind !== 'text') return part
     return part.replace(REFERENCE, (reference, hex: string | undefined, decimal: string | undefined, name: string) => {
@@ -85,6 +85,15 @@ export function readableReferences(text: string): string {
       return `&#${NAMED_ENTITIES.get(name)};`
     })
   })
+}
+
+const READ_BY_ALL = ['&lt;', '&gt;', '&amp;', '&quot;']
+
+function needsRewriting(text: string): boolean {
+  for (let at = text.indexOf('&'); at !== -1; at = text.indexOf('&', at + 1)) {
+    if (!READ_BY_ALL.some((reference) => text.startsWith(reference, at))) return true
+  }
+  return false
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {

@@ -59,12 +59,8 @@ class Refusal extends Error {
   }
 }
 
-interface Open {
-  name: string
-  attributes: Record<string, string>
+interface Open extends Element {
   children: Element[]
-  start: number
-  inner: number
   innerEnd: number
   end: number
 }
@@ -76,11 +72,15 @@ const ENTITIES: Record<string, string> = Object.assign(
 )
 
 const NO_CHILDREN: Element[] = []
+/** Of every element that has none. */
+export const NO_ATTRIBUTES: Readonly<Record<string, string>> = Object.freeze(Object.create(null))
 
 class Reader {
   readonly roots: Element[] = []
   readonly oddities: Oddity[] = []
   readonly #text: string
+  /** Whether white space stands beside any "=" at all, be it in a tag or in a text. */
+  readonly #spaced: boolean
   readonly #open: Open[] = []
   readonly #parser = new SaxesParser({
     xmlns: false as const,
@@ -92,6 +92,7 @@ class Reader {
 
   constructor(text: string) {
     this.#text = text
+    this.#spaced = hasSpacedEquals(text)
   }
 
   read(): void {
@@ -117,17 +118,20 @@ class Reader {
   #opened(name: string, attributes: Record<string, string>, closesItself: boolean): void {
     const inner = this.#parser.position
     const start = this.#text.lastIndexOf('<', inner - 1)
+    const parent = this.#open[this.#open.length - 1]
     if (this.#open.length >= DEPTH_MAX) {
       const message = `elements are nested deeper than ${DEPTH_MAX}`
       throw new Refusal({ code: 'XML_TOO_DEEP', message, offset: start })
     }
-    const element: Open = { name, attributes, children: NO_CHILDREN, start, inner, innerEnd: inner, end: inner }
-    const parent = this.#open.at(-1)
+    // Most tags have none, and are then just this long.
+    const bare = inner - start === name.length + (closesItself ? 3 : 2)
+    const own = bare ? NO_ATTRIBUTES : attributes
+    const element = { name, attributes: own, children: NO_CHILDREN, start, inner, innerEnd: inner, end: inner }
     if (parent === undefined) this.roots.push(element)
     else if (parent.children === NO_CHILDREN) parent.children = [element]
     else parent.children.push(element)
     this.#open.push(element)
-    this.#checkForm(element, closesItself)
+    if (!bare) this.#checkForm(element)
   }
 
   #closed(closesItself: boolean): void {
@@ -138,36 +142,25 @@ class Reader {
   }
 
   /** ERDDAP ends a tag at the first ">", and knows an attribute only as `name="value"` without white space in between. */
-  #checkForm({ name, attributes, start, inner }: Open, closesItself: boolean): void {
-    let plain = name.length + (closesItself ? 3 : 2)
-    for (const key in attributes) plain += key.length + (attributes[key]?.length ?? 0) + 4
-    if (plain === name.length + (closesItself ? 3 : 2)) return
+  #checkForm({ name, start, inner }: Element): void {
     const gt = this.#text.indexOf('>', start)
     if (gt !== inner - 1) {
-      this.oddities.push({
-        code: 'ATTRIBUTE_GT',
-        message: `a raw ">" in an attribute of <${name}>`,
-        hint: 'Write &gt; instead: ERDDAP ends the tag at the first ">".',
-        offset: gt,
-      })
+      const hint = 'Write &gt; instead: ERDDAP ends the tag at the first ">".'
+      this.oddities.push({ code: 'ATTRIBUTE_GT', message: `a raw ">" in an attribute of <${name}>`, hint, offset: gt })
     }
-    if (plain === inner - start) return
+    if (!this.#spaced) return
     const tag = this.#text.slice(start, inner).replace(/"[^"]*"|'[^']*'/g, (value) => '"'.repeat(value.length))
     const space = /\s+=|=\s/.exec(tag)
-    if (space !== null) {
-      this.#odd(
-        `white space around "=" in an attribute of <${name}>`,
-        'Write name="value": ERDDAP does not recognise the attribute otherwise.',
-        start + space.index,
-      )
-    }
+    if (space === null) return
+    const message = `white space around "=" in an attribute of <${name}>`
+    this.#odd(message, 'Write name="value": ERDDAP does not recognise the attribute otherwise.', start + space.index)
   }
 
   /** ERDDAP takes a comment or CDATA section for a tag if a ">" follows within two characters of its opening. */
   #section(kind: string, content: string, opening: string): void {
     const gt = content.indexOf('>')
     if (gt !== 0 && gt !== 1) return
-    const offset = Math.max(0, this.#text.lastIndexOf(opening + content, this.#parser.position))
+    const offset = this.#text.lastIndexOf(opening, this.#parser.position)
     this.#odd(
       `a ">" right after the opening of a ${kind}`,
       'Put a space or two before it: ERDDAP ends it there.',
@@ -183,4 +176,12 @@ class Reader {
   #odd(message: string, hint: string, offset: number): void {
     this.oddities.push({ code: 'XML_FORM', message, hint, offset })
   }
+}
+
+function hasSpacedEquals(text: string): boolean {
+  for (let at = text.indexOf('='); at !== -1; at = text.indexOf('=', at + 1)) {
+    // Every white space of XML, and much else that does not matter here.
+    if (text.charCodeAt(at - 1) <= 32 || text.charCodeAt(at + 1) <= 32) return true
+  }
+  return false
 }
