@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -58,7 +58,8 @@ export class Listener implements Service {
 
   /** Rejects with `PORT_TAKEN` when another program has the port. */
   async run(signal: AbortSignal): Promise<void> {
-    const server = createServer(
+    // Not by an import statement: see lib/http.ts.
+    const server = process.getBuiltinModule('node:http').createServer(
       {
         maxHeaderSize: LIMITS.headerBytes,
         headersTimeout: LIMITS.headersMs,

@@ -1,5 +1,5 @@
-import { Agent as PlainAgent, type ClientRequest, type IncomingMessage, request as plainRequest } from 'node:http'
-import { Agent as SecureAgent, request as secureRequest } from 'node:https'
+import type * as Http from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { FlotillaError } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
@@ -22,20 +22,23 @@ export interface HttpOptions {
 }
 
 /**
- * Requests to one origin over kept-alive connections. node:http instead of fetch, because an idle agent then holds some
- * megabytes less. Never follows a redirect, so credentials reach only the origin they are meant for.
+ * Requests to one origin over kept-alive connections. node:http instead of fetch, and only the protocol that is needed,
+ * because an idle agent then holds some twenty megabytes less. Never follows a redirect, so credentials reach only the origin they are meant for.
  */
 export class HttpClient {
   readonly url: string
   readonly #base: URL
   readonly #silenceMs: number
-  readonly #agent: PlainAgent
+  readonly #http: Pick<typeof Http, 'Agent' | 'request'>
+  readonly #agent: Http.Agent
 
   constructor({ url, silenceMs }: HttpOptions) {
     this.#base = parseBaseUrl(url)
     this.url = this.#base.href.replace(/\/$/, '')
     this.#silenceMs = silenceMs
-    this.#agent = new (this.#base.protocol === 'https:' ? SecureAgent : PlainAgent)({ keepAlive: true })
+    // An import statement would run every getter that node:http exports, and one of them loads all of fetch.
+    this.#http = process.getBuiltinModule(this.#base.protocol === 'https:' ? 'node:https' : 'node:http')
+    this.#agent = new this.#http.Agent({ keepAlive: true })
   }
 
   /**
@@ -44,14 +47,15 @@ export class HttpClient {
    * kept-alive connection turns out to have been closed by the other side; any other is sent once.
    */
   async send(request: HttpRequest): Promise<IncomingMessage> {
-    const attempt = async (): Promise<IncomingMessage> => this.#exchange(request)
     try {
-      return await attempt()
+      return await this.#exchange(request)
     } catch (error) {
-      if (!(error instanceof Lost)) throw error
-      if (error.wasIdle && (request.method === 'GET' || request.method === 'HEAD')) return attempt().catch(reveal)
-      throw error.told
+      const isSafe = request.method === 'GET' || request.method === 'HEAD'
+      if (!(error instanceof Broken) || !error.wasIdle || !isSafe) throw this.#asUnreachable(error, request)
     }
+    return this.#exchange(request).catch((error: unknown) => {
+      throw this.#asUnreachable(error, request)
+    })
   }
 
   /** Ends every connection; requests under way are rejected. */
@@ -75,15 +79,14 @@ export class HttpClient {
       sent.on('timeout', () => sent.destroy(new Silence(`no answer for ${this.#silenceMs / 1000} s`)))
       sent.on('error', (error) => {
         if (signal?.aborted === true) reject(asError(signal.reason))
-        else reject(new Lost(this.#unreachable(error, request), sent.reusedSocket && wasReset(error)))
+        else reject(new Broken(error, sent.reusedSocket && wasReset(error)))
       })
       transmit(sent, body)
     })
   }
 
   #start({ method, path, headers, body }: HttpRequest): ClientRequest {
-    const start = this.#base.protocol === 'https:' ? secureRequest : plainRequest
-    return start({
+    return this.#http.request({
       protocol: this.#base.protocol,
       host: this.#base.hostname.replace(/^\[|\]$/g, ''),
       port: this.#base.port,
@@ -95,12 +98,14 @@ export class HttpClient {
     })
   }
 
-  #unreachable(error: Error, request: HttpRequest): FlotillaError {
-    const never = NOT_CONNECTED[(error as NodeJS.ErrnoException).code ?? '']
-    const hint = never === undefined ? request.ifLost : undefined
-    return new FlotillaError('UNREACHABLE', `${this.url}: ${never ?? error.message}`, {
-      hint: hint ?? 'Check that it runs and that the address is right.',
-      cause: error,
+  #asUnreachable(error: unknown, request: HttpRequest): unknown {
+    if (!(error instanceof Broken)) return error
+    const notConnected = NOT_CONNECTED[(error.cause as NodeJS.ErrnoException).code ?? '']
+    return new FlotillaError('UNREACHABLE', `${this.url}: ${notConnected ?? error.message}`, {
+      hint:
+        (notConnected === undefined ? request.ifLost : undefined) ??
+        'Check that it runs and that the address is right.',
+      cause: error.cause,
     })
   }
 }
@@ -128,20 +133,15 @@ const NOT_CONNECTED: Readonly<Record<string, string>> = {
 
 class Silence extends Error {}
 
-/** Carries an error through `send` together with whether asking once more makes sense. */
-class Lost extends Error {
-  readonly told: FlotillaError
+/** The connection failed before an answer came. */
+class Broken extends Error {
+  /** It had been kept from an earlier request: the other side may have closed it before this one was sent. */
   readonly wasIdle: boolean
 
-  constructor(told: FlotillaError, wasIdle: boolean) {
-    super(told.message)
-    this.told = told
+  constructor(cause: Error, wasIdle: boolean) {
+    super(cause.message, { cause })
     this.wasIdle = wasIdle
   }
-}
-
-function reveal(error: unknown): never {
-  throw error instanceof Lost ? error.told : error
 }
 
 function wasReset(error: Error): boolean {

@@ -62,7 +62,7 @@ export class HttpBus implements Bus {
     const known = this.#posts.get(url)
     if (known !== undefined) return known
     try {
-      const posts = new Posts(new HttpClient({ url, silenceMs: SILENCE_MS, maxSockets: 1 }), this.#options)
+      const posts = new Posts(new HttpClient({ url, silenceMs: SILENCE_MS }), this.#options)
       this.#posts.set(url, posts)
       return posts
     } catch (error) {
