@@ -53,10 +53,15 @@ export function openDatabase(path: string, maxBytes: number): DatabaseSync {
   }
 }
 
+/**
+ * Never opens a file that is there: closing it would let go of every lock that this process has on it, as POSIX wants it.
+ * Source: sqlite.org/howtocorrupt.html, "Posix advisory locks canceled by a separate thread doing close()".
+ */
 function createPrivate(path: string): void {
   try {
-    closeSync(openSync(path, 'a', 0o600))
+    closeSync(openSync(path, 'wx', 0o600))
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return
     throw new FlotillaError('CONFIG_INVALID', `cannot open ${path}: ${messageOf(error)}`, {
       file: path,
       hint: 'The folder must exist, and the file must be writable for this user.',

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -7,6 +8,8 @@ import { temporaryFolder } from '../../../test/helpers/folder.ts'
 import type { Store } from '../../core/store.ts'
 import { systemClock } from '../../lib/system-clock.ts'
 import { openSqliteStore, type SqliteStoreOptions } from './sqlite-store.ts'
+
+const COMMIT_LOOP = join(import.meta.dirname, '../../../test/contract/store/commit-loop.ts')
 
 const newPath = (): string => join(temporaryFolder(), 'store.db')
 const open = (path: string, options: Partial<SqliteStoreOptions> = {}): Promise<Store> =>
@@ -32,6 +35,9 @@ describe('the file of a store', () => {
       details: { file: path },
     })
     await commit(store, put('a', '2'))
+    const other = spawnSync(process.execPath, [COMMIT_LOOP, path, '1', '1'], { encoding: 'utf8' })
+    expect(other.stderr).toContain('STORE_IN_USE')
+    expect(other.stdout).toBe('')
     await store.close()
     const next = await open(path)
     expect(await next.get('a')).toMatchObject({ value: '2', revision: 2 })
