@@ -44,6 +44,9 @@ export async function buildApp(hub: HubContext | undefined, hostNames: ReadonlyS
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(createSerializerCompiler())
   app.decorateRequest('caller', null)
+  app.addHook('onRoute', ({ config, url }) => {
+    if (config?.access === undefined) throw new Error(`the route ${url} does not say who may call it`)
+  })
   takeJson(app, limits)
   await addDocument(app)
   if (hub !== undefined) addHooks(app, hub, hostNames)
@@ -103,7 +106,6 @@ function takeJson(app: FastifyInstance, limits: HubLimits): void {
 
 function addRoute(app: FastifyInstance, route: Route, hub: HubContext | undefined, limits: HubLimits): void {
   const { access, limits: own } = route
-  if (access === undefined) throw new Error(`the route ${route.method} ${route.url} does not say who may call it`)
   app.route({
     method: route.method,
     url: route.url,

@@ -6,6 +6,7 @@ import type { Releases } from '../releases/releases.ts'
 import type { LeaseSeal } from './lease-seal.ts'
 import type { HubLimits } from './limits.ts'
 import type { Metrics } from './metrics.ts'
+import type { NodeQuota } from './node-quota.ts'
 import type { RateLimit } from './rate-limit.ts'
 import type { TokenIndex } from './token-index.ts'
 import type { WatchSlots } from './watch-slots.ts'
@@ -23,6 +24,7 @@ export interface HubContext {
   readonly leaseGrants: RateLimit
   readonly joinsByAddress: RateLimit
   readonly joins: RateLimit
+  readonly nodeQuota: NodeQuota
   readonly watches: WatchSlots
   readonly metrics: Metrics
   /** The API's document, as JSON. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Ask, openTestHub, type TestHub } from '../../test/helpers/hub.ts'
 import { parseScope } from '../core/scope.ts'
+import { buildApp } from './app.ts'
 import { ROUTES } from './routes.ts'
 
 const SHA = 'a'.repeat(64)
@@ -55,6 +56,12 @@ describe('every route', () => {
     const routes = hub.hub.app.printRoutes({ commonPrefix: false, includeMeta: false })
     const listed = routes.match(/\((?:[A-Z]+(?:, )?)+\)/g)?.flatMap((methods) => methods.match(/[A-Z]+/g) ?? [])
     expect(listed?.length).toBe(ROUTES.length)
+  })
+
+  it('says who may call it, or the server does not start', async () => {
+    const app = await buildApp(undefined, new Set())
+    expect(() => app.get('/forgotten', async () => 'open to all')).toThrow('/forgotten does not say who may call it')
+    await app.close()
   })
 
   it('is public only if it is one of three', () => {

@@ -13,6 +13,7 @@ import { LeaseSeal } from './lease-seal.ts'
 import { HUB_LIMITS, type HubLimits } from './limits.ts'
 import { listen, type Listening, stopListening, unusedConnections } from './listening.ts'
 import { createMetrics } from './metrics.ts'
+import { NodeQuota } from './node-quota.ts'
 import { renderDocument } from './openapi.ts'
 import { RateLimit } from './rate-limit.ts'
 import { TokenIndex } from './token-index.ts'
@@ -62,6 +63,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     leaseGrants: rate(limits.leasesPerMinute, MINUTE_MS),
     joins: rate(limits.joinGuesses, JOIN_WINDOW_MS),
     joinsByAddress: rate(limits.joinGuessesPerAddress, JOIN_WINDOW_MS),
+    nodeQuota: new NodeQuota({ store, keys: limits.nodeKeys, chars: limits.nodeChars }),
     metrics: await createMetrics({ store, openWatches: () => watches.open }),
     openApi: () => (document ||= renderDocument(app)),
     closing: closing.signal,

@@ -13,6 +13,9 @@ export interface HubLimits {
   readonly blobBytes: number
   /** One file pushed by itself; it is held in memory while it is checked. */
   readonly fileBytes: number
+  /** What one node may hold in the store. */
+  readonly nodeKeys: number
+  readonly nodeChars: number
   readonly jsonDepth: number
   /** Names of members in one body, all objects together. */
   readonly jsonMembers: number
@@ -48,6 +51,8 @@ export const HUB_LIMITS: HubLimits = {
   releaseFiles: 50_000,
   blobBytes: 1024 * MIB,
   fileBytes: 64 * MIB,
+  nodeKeys: 1000,
+  nodeChars: 32 * MIB,
   jsonDepth: 32,
   jsonMembers: 10_000,
   connections: 5000,

@@ -29,6 +29,9 @@ const put = (key: string, leaseId?: string): Write => ({
   value: '{}',
   ...(leaseId !== undefined && { leaseId }),
 })
+const many = (count: number, from = 0): readonly Write[] =>
+  Array.from({ length: count }, (_, index) => put(`node/erd1/k${index + from}`))
+const big = (size: number): Write => ({ op: 'put', key: 'node/erd1/k0', value: 'x'.repeat(size) })
 const forbidden = { code: 'FORBIDDEN' }
 
 describe("a node's credential", () => {
@@ -76,6 +79,23 @@ describe("a node's credential", () => {
   it('cannot write what says which credential is its own', async () => {
     await expect(node.commit({ changes: [put('node/erd1/joined')] })).rejects.toMatchObject(forbidden)
     await expect(node.commit({ changes: [{ op: 'delete', key: 'node/erd1/joined' }] })).rejects.toMatchObject(forbidden)
+  })
+
+  it('holds only so much in the store, however it goes about it', async () => {
+    const strict = await openTestHub({ limits: { nodeKeys: 20, nodeChars: 10_000 } })
+    const store = openRemoteStore({ url: strict.url, token: await strict.node('erd1') })
+    const tooLarge = { code: 'TOO_LARGE' }
+    await expect(store.commit({ changes: many(20) })).rejects.toMatchObject(tooLarge)
+    await store.commit({ changes: many(19) })
+    await expect(store.commit({ changes: many(1, 19) })).rejects.toMatchObject(tooLarge)
+    for (let round = 0; round < 30; round++) await store.commit({ changes: many(19) })
+    await expect(store.commit({ changes: [big(10_000)] })).rejects.toMatchObject(tooLarge)
+    await store.commit({ changes: [big(5000), { op: 'delete', key: 'node/erd1/k18' }] })
+    // What vanishes without passing through this hub counts no longer either.
+    await strict.store.commit({ changes: many(10).map(({ key }) => ({ op: 'delete', key })) })
+    await store.commit({ changes: many(8, 30) })
+    await store.close()
+    await strict.close()
   })
 
   it('reads what it serves and how the others fare, and no secret', async () => {

@@ -167,6 +167,15 @@ describe('a token', () => {
     await expect(next).rejects.toMatchObject(code('UNAUTHENTICATED'))
   })
 
+  it('that has expired is removed when the next one is made', async () => {
+    const clock = new VirtualClock()
+    const hub = await open({ clock })
+    await hub.token(['read:x/'], { ttlMs: 60_000, label: 'brief' })
+    await clock.advance(60_001)
+    await hub.token(['read:x/'], { label: 'next' })
+    expect((await hub.client.tokens()).tokens.map(({ label }) => label)).toEqual(['admin', 'next'])
+  })
+
   it('is looked up in the store while the tokens cannot be followed, so that none outlives its revocation', async () => {
     const inner = inMemory()
     let broken = true

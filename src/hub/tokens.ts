@@ -13,6 +13,8 @@ export interface TokenRecord extends Omit<TokenInfo, 'id'> {
   readonly hash: string
 }
 
+const TOKENS_MAX = 10_000
+const EXPIRED_AT_ONCE = 500
 const FORM = /^flt_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/
 
 /** Whether `text` holds something that looks like a token, for refusing it in places that end up in logs. */
@@ -56,7 +58,7 @@ export function infoOf(id: string, { label, scopes, createdAtMs, expiresAtMs, no
   return { id, label, scopes, createdAtMs, expiresAtMs, node }
 }
 
-/** Makes a token. Throws `FORBIDDEN` for a scope that `by` does not cover: nobody can hand out more than they have. */
+/** Makes a token, and takes the chance to remove those that have expired. Throws `FORBIDDEN` for a scope that `by` does not cover: nobody can hand out more than they have. */
 export async function createToken(
   store: Store,
   clock: Clock,
@@ -70,9 +72,15 @@ export async function createToken(
   }
   const { id, token, hash } = mintToken()
   const now = clock.nowMs()
+  const { entries } = await store.list(keys.tokens)
+  const over = entries.filter(({ value }) => (parseRecord(value).expiresAtMs ?? now) < now)
+  if (entries.length - over.length >= TOKENS_MAX) {
+    throw new FlotillaError('TOO_LARGE', `there are ${TOKENS_MAX} tokens already`, { hint: 'Revoke some of them.' })
+  }
   const expiry = ttlMs === undefined ? {} : { expiresAtMs: now + ttlMs }
   const record = { label, scopes: parsed.map((scope) => formatScope(scope)), createdAtMs: now, ...expiry, hash }
-  await store.commit({ changes: [putToken(id, record)] })
+  const expired = over.slice(0, EXPIRED_AT_ONCE).map(({ key }): Write => ({ op: 'delete', key }))
+  await store.commit({ changes: [putToken(id, record), ...expired] })
   return { ...infoOf(id, record), token: token.reveal() }
 }
 

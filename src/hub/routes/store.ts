@@ -56,8 +56,9 @@ export const storeRoutes: readonly Route[] = [
     limits: { bodyBytes: 'commitBytes' },
     body: zTxn,
     answer: zCommit,
-    handler: async ({ store, leases, metrics }, { body, caller }) => {
+    handler: async ({ store, leases, metrics, nodeQuota }, { body, caller }) => {
       checkTxn(body)
+      if (caller.node !== undefined) await nodeQuota.reserve(caller.node, body)
       const answer = await store.commit(withOwnLeases(body, leases, caller))
       metrics.commit()
       return answer
