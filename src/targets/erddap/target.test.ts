@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ErddapNode } from '../../../test/helpers/erddap-node.ts'
 import { releaseOf } from '../../../test/helpers/erddap-release.ts'
+import { filesUnder } from '../../../test/helpers/erddap-tree.ts'
+import { FIXTURES, needs } from '../../../test/helpers/needs.ts'
 import { files, remote, until } from '../../../standin/erddap/test-kit.ts'
 import type { PendingRequest } from '../../core/release.ts'
 
@@ -369,6 +371,22 @@ describe('what others wrote', () => {
     expect(readFileSync(join(node.stateDir, 'kept', kept), 'utf8')).toContain('<!-- mine -->')
   })
 
+  test('adoption: a definition that ERDDAP read but never loaded is found out by its page', async () => {
+    const node = new ErddapNode()
+    node.overwrite(`${header}${A}\n${B}\n</erddapDatasets>\n`)
+    await node.start()
+    await node.loaded()
+    node.overwrite(`${header}${A}\n${B.replace('B one', 'B two')}\n</erddapDatasets>\n`)
+    writeFileSync(join(node.bigParentDir, 'flag', 'a'), '')
+    await until(
+      'the edit is read',
+      () => node.erddap?.stats.loads.at(-1)?.finishedAtMs !== undefined && node.flagCount() > 0,
+    )
+    await node.inStep(releaseOf(1, { 'a.xml': A, 'b.xml': B.replace('B one', 'B two') }))
+    expect(node.flags(1)).toEqual(['flag b'])
+    expect(node.erddap?.stats.events.at(-1)?.title).toBe('B two')
+  })
+
   test('drift: an edited datasets.xml is put back, and only what was edited is loaded again', async () => {
     const { node, one, flags } = await settled({ 'a.xml': A, 'b.xml': B })
     node.overwrite(node.xml().replace('B one', 'B by hand'))
@@ -524,4 +542,22 @@ describe('private datasets', () => {
     await node.inStep(releaseOf(3, { 'a.xml': A, 's.xml': secret('two') }, { active: { s: false } }))
     expect(node.erddap?.served()).toEqual(['a'])
   })
+})
+
+const onFixtures = await needs({ fixtures: true })
+
+onFixtures('a production server’s collection is adopted without a single load', { timeout: 60_000 }, async () => {
+  const collection = join(FIXTURES, 'erddap/salishseacast')
+  const sources = Object.fromEntries(
+    Object.entries(filesUnder(collection)).map(([path, bytes]) => [path, Buffer.from(bytes).toString('utf8')]),
+  )
+  const node = new ErddapNode()
+  node.overwrite(sources['datasets.xml'] ?? '')
+  await node.start({ assumeFiles: true })
+  await node.loaded()
+  await until('all are served', () => node.erddap?.served().length === 52)
+  const [events, flags] = [node.eventCount, node.flagCount()]
+  const report = await node.inStep(releaseOf(1, sources))
+  expect(report.progress).toEqual({ done: 52, total: 52 })
+  expect([node.flags(flags), node.events(events)]).toEqual([[], []])
 })

@@ -55,7 +55,7 @@ class RunningErddap implements ErddapTarget {
     this.#deps = deps
     this.#datasetsXml = join(config.contentDirectory, 'datasets.xml')
     this.#filesDirectory = config.filesDirectory ?? join(config.contentDirectory, 'flotilla-files')
-    this.#versions = new Versions(config.stateDirectory)
+    this.#versions = new Versions(config.stateDirectory, deps.clock)
     this.#sideFiles = new SideFiles(this.#filesDirectory, this.#versions)
     this.#comparison = new Comparison(this.#versions)
     const { url, timeoutMs } = config

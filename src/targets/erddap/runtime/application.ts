@@ -45,7 +45,7 @@ export class ApplicationClient {
 
   constructor(options: ApplicationOptions) {
     this.#options = options
-    this.#http = new HttpClient({ url: options.url, silenceMs: options.timeoutMs, maxSockets: AT_ONCE })
+    this.#http = new HttpClient({ url: options.url, silenceMs: options.timeoutMs })
   }
 
   /** Asks for version, status and list of datasets. An ERDDAP that does not answer is an answer. */

@@ -5,6 +5,7 @@ import type { Logger } from '../../../core/log.ts'
 import type { Op } from '../../../core/op.ts'
 import { TEMPORARY_PREFIX, writeAtomic } from '../../../lib/atomic-file.ts'
 import { sha256 } from '../../../lib/hash.ts'
+import { digestOf } from './fingerprints.ts'
 import { clearDecompressed, refused, setFlags } from './flag-folders.ts'
 import type { Done, Flag, Outcome, Prepared, Step } from './model.ts'
 import type { Flagged, FlagKind, Loaded, NodeState } from './node-state.ts'
@@ -78,10 +79,9 @@ async function write({ compiled, number }: Prepared, parts: ApplyParts, op: Op):
   const state = parts.state()
   const { sha256: digest } = compiled
   try {
-    const current = await readFile(datasetsXml).catch(() => undefined)
-    if (current !== undefined && sha256(current) !== state.written) {
-      const stamp = new Date(parts.clock.nowMs()).toISOString().replace(/[:.]/g, '-')
-      const copy = await versions.keep(`${stamp}-${basename(datasetsXml)}`, current)
+    const current = await digestOf(datasetsXml)
+    if (current !== undefined && current !== state.written) {
+      const copy = await versions.keep(datasetsXml)
       log.warn('datasets.xml was not written by this node; it is put back, and a copy is kept', { copy })
     }
     await versions.save(digest, compiled.chunks)

@@ -1,5 +1,7 @@
+import type { Op } from '../../../core/op.ts'
 import { compareDatasets } from '../definition/compare.ts'
 import { expectations } from '../definition/expectations.ts'
+import { Pace } from '../definition/pace.ts'
 import type { Served } from './application.ts'
 import { compareWithPage, type Shown } from './info-page.ts'
 import type { Desired, Effect, Prepared } from './model.ts'
@@ -21,11 +23,13 @@ export class Comparison {
    * What loading asks for, of every active dataset whose definition is not, or not surely, the one that was loaded last.
    * Remembered from one look to the next.
    */
-  async effects(prepared: Prepared, state: NodeState): Promise<ReadonlyMap<string, Effect>> {
+  async effects(prepared: Prepared, state: NodeState, op: Op): Promise<ReadonlyMap<string, Effect>> {
     const effects = new Map<string, Effect>()
     const remembered = new Map<string, Effect>()
+    const pace = new Pace(op)
     for (const dataset of prepared.datasets.values()) {
       if (!dataset.active || !isUncertain(dataset, state)) continue
+      await pace.rest()
       const { id, digest } = dataset
       const key = [id, state.loaded.get(id)?.digest, state.flagged.get(id)?.digest, digest].join(' ')
       const effect = this.#effects.get(key) ?? (await this.#effect(dataset, state))

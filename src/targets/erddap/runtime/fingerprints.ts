@@ -1,5 +1,6 @@
-import { open } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
+import { constants, type Stats } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 
 export interface Fingerprint {
   readonly sha256: string
@@ -12,44 +13,50 @@ interface Remembered extends Fingerprint {
 }
 
 const CHUNK = 1024 * 1024
+/** On some file systems two changes within this time look alike. */
+const GRAIN_MS = 2000
 
 /**
- * SHA-256 of files that are looked at again and again: read only when size, times or inode differ from the last look.
- * A file that changed less than two seconds before it was read is read again the next time, because on some file
- * systems two changes within that time look alike.
+ * SHA-256 of files that are looked at again and again: read only when size, times or inode differ from the last look, or
+ * when the file had only just changed then.
  */
 export class Fingerprints {
   readonly #remembered = new Map<string, Remembered>()
 
   /** Undefined where there is no regular file. */
   async of(path: string, nowMs: number): Promise<Fingerprint | undefined> {
-    const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ENOTDIR' || error.code === 'EISDIR') return undefined
-      throw error
-    })
-    if (handle === undefined) return this.#forget(path)
-    try {
-      const stat = await handle.stat()
-      if (!stat.isFile()) return this.#forget(path)
+    const fresh = await withFile(path, async (handle, stat): Promise<Remembered> => {
       const signature = [stat.dev, stat.ino, stat.size, stat.mtimeMs, stat.ctimeMs].join(' ')
       const known = this.#remembered.get(path)
       if (known?.signature === signature) return known
-      const fresh = { sha256: await digest(handle), mtimeMs: stat.mtimeMs, signature }
-      if (nowMs - stat.mtimeMs > 2000) this.#remembered.set(path, fresh)
-      else this.#forget(path)
-      return fresh
-    } finally {
-      await handle.close()
-    }
-  }
-
-  #forget(path: string): undefined {
-    this.#remembered.delete(path)
-    return undefined
+      return { sha256: await digest(handle), mtimeMs: stat.mtimeMs, signature }
+    })
+    if (fresh !== undefined && nowMs - fresh.mtimeMs > GRAIN_MS) this.#remembered.set(path, fresh)
+    else this.#remembered.delete(path)
+    return fresh
   }
 }
 
-async function digest(handle: { read: (buffer: Buffer) => Promise<{ bytesRead: number }> }): Promise<string> {
+/** SHA-256 of a file of any size; undefined where there is no regular file. */
+export async function digestOf(path: string): Promise<string | undefined> {
+  return await withFile(path, digest)
+}
+
+async function withFile<T>(path: string, use: (handle: FileHandle, stat: Stats) => Promise<T>): Promise<T | undefined> {
+  // Without O_NONBLOCK, opening a pipe would wait for somebody to write into it.
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error
+  })
+  if (handle === undefined) return undefined
+  try {
+    const stat = await handle.stat()
+    return stat.isFile() ? await use(handle, stat) : undefined
+  } finally {
+    await handle.close()
+  }
+}
+
+async function digest(handle: FileHandle): Promise<string> {
   const hash = createHash('sha256')
   const buffer = Buffer.allocUnsafe(CHUNK)
   for (;;) {

@@ -1,4 +1,5 @@
-import { chmod, chown, lstat, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import { closeSync, openSync } from 'node:fs'
+import { chmod, chown, lstat, mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FlotillaError } from '../../../core/errors.ts'
 import { asDiskFull, syncDirectory } from '../../../lib/atomic-file.ts'
@@ -42,13 +43,8 @@ export async function setFlags(bigParentDirectory: string, kind: FlagKind, ids: 
   if (bad !== undefined) throw new FlotillaError('BAD_REQUEST', `${JSON.stringify(bad)} cannot be the name of a flag`)
   try {
     await makeLike(bigParentDirectory, folder)
-    for (const id of ids) {
-      const handle = await open(join(folder, id), 'wx').catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'EEXIST') return undefined
-        throw error
-      })
-      await handle?.close()
-    }
+    // Without pause, so that one poll of ERDDAP finds them all: each load it starts reads the whole of datasets.xml.
+    for (const id of ids) closeSync(openSync(join(folder, id), 'a'))
     await syncDirectory(folder)
   } catch (error) {
     throw refused(error, folder)
@@ -85,9 +81,9 @@ function absent(error: NodeJS.ErrnoException): undefined {
 export function refused(error: unknown, path: string): unknown {
   const code = (error as NodeJS.ErrnoException).code
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-    return new FlotillaError('CONFIG_INVALID', `may not write in ${path}`, {
+    return new FlotillaError('CONFIG_INVALID', `no permission for ${path}`, {
       file: path,
-      hint: 'Let the agent run as ERDDAP’s user or in its group, and give that group write permission.',
+      hint: 'Let the agent run as ERDDAP’s user, or in its group with write permission for that group.',
       cause: error,
     })
   }

@@ -1,7 +1,6 @@
-import { clean } from '../../../lib/clean.ts'
-import type { Actual, Desired, Prepared } from './model.ts'
+import { type Case, failureOf, type Reason, whyMissing, whyStale } from './failure.ts'
+import type { Actual, Desired, Effect } from './model.ts'
 import type { Failure, Flagged, FlagKind } from './node-state.ts'
-import type { Patience, Situation } from './situation.ts'
 
 /** What is known of one dataset, and what has to be done for it. */
 export type Verdict =
@@ -23,13 +22,8 @@ const LOADING: Verdict = { is: 'loading' }
 const UNPROVED: Verdict = { is: 'unproved' }
 const GONE: Verdict = { is: 'gone' }
 const SOFT: Verdict = { is: 'to-load', kind: 'soft' }
-
-export interface Case {
-  readonly prepared: Prepared
-  readonly actual: Actual
-  readonly situation: Situation
-  readonly patience: Patience
-}
+/** Also unloads what is in no file, which a soft flag does not. */
+const HARD: Verdict = { is: 'to-load', kind: 'hard' }
 
 /**
  * Judges every dataset of the release, and every other one that ERDDAP serves. Pure.
@@ -70,22 +64,23 @@ function startedOn({ situation, actual: { sideFiles, application } }: Case, { fi
   return situation.startedOnOurs && files.every((path) => (sideFiles.get(path)?.mtimeMs ?? Infinity) <= startedAtMs)
 }
 
-function toLoad(effect: string): Verdict {
-  return { is: 'to-load', kind: effect === 'hard' ? 'hard' : 'soft' }
+function toLoad(effect: Effect): Verdict {
+  return effect === 'hard' ? HARD : SOFT
 }
 
 /** Nothing changed since it was loaded; it may have been dropped since. */
 function judgeLoaded(all: Case, dataset: Desired): Verdict {
   const loaded = all.actual.state.loaded.get(dataset.id)
   const presence = presenceOf(all.actual, dataset)
-  if (presence === 'no') return isMissingForNow(all) ? LOADING : SOFT
+  if (presence === 'no') return isMissingForNow(all, dataset) ? LOADING : SOFT
   if (presence === 'other') return SOFT
   if (loaded?.proved === true) {
     const unlisted = all.actual.application.is === 'up' && all.actual.application.listing === undefined
     return unlisted ? UNPROVED : { is: 'served', news: false }
   }
+  if (presence === 'unknown') return UNPROVED
   const shown = all.actual.shown.get(dataset.id)
-  if (shown === undefined) return presence === 'unknown' ? UNPROVED : LOADING
+  if (shown === undefined) return LOADING
   return shown === 'unlike' || shown === 'old' ? SOFT : { is: 'served', news: true }
 }
 
@@ -93,7 +88,7 @@ function judgeLoaded(all: Case, dataset: Desired): Verdict {
 function judgeStarted(all: Case, dataset: Desired): Verdict {
   const presence = presenceOf(all.actual, dataset)
   if (presence === 'unknown') return UNPROVED
-  if (presence === 'no') return isMissingForNow(all) ? LOADING : SOFT
+  if (presence === 'no') return isMissingForNow(all, dataset) ? LOADING : SOFT
   const shown = all.actual.shown.get(dataset.id)
   if (shown === undefined) return LOADING
   return shown === 'old' || presence === 'other' ? SOFT : { is: 'served', news: true }
@@ -106,13 +101,8 @@ function judgeAsked(all: Case, dataset: Desired, flagged: Flagged): Verdict {
   if (isProved(all, dataset, flagged, presence)) return { is: 'served', news: true }
   return judgeUnproved(all, flagged, dataset, () => {
     if (presence === 'unknown') return UNPROVED
-    if (presence === 'no') return situation.starting ? LOADING : failed(all, flagged, dataset, reasonOf(all, dataset))
-    if (all.actual.shown.get(dataset.id) === undefined) return LOADING
-    if (situation.brokenOff !== undefined) return failed(all, flagged, dataset, brokenOffHere(all))
-    return failed(all, flagged, dataset, {
-      code: 'LOAD_STALE',
-      message: 'ERDDAP was asked to load this definition, and still serves the old one',
-    })
+    if (presence === 'no') return situation.starting ? LOADING : whyMissing(all, dataset)
+    return all.actual.shown.get(dataset.id) === undefined ? LOADING : whyStale(all, 'load')
   })
 }
 
@@ -128,42 +118,46 @@ function judgeUnwanted(all: Case, id: string, dataset?: Desired): Verdict {
   const presence = presenceOf(all.actual, dataset ?? { id, restricted: false })
   if (presence === 'no') return GONE
   if (presence === 'unknown') return state.loaded.has(id) ? UNPROVED : GONE
-  if (!asked) return dataset === undefined ? { is: 'to-load', kind: 'hard' } : SOFT
+  if (!asked) return dataset === undefined ? HARD : SOFT
   if (isWaiting(all.actual, id)) return LOADING
-  return judgeUnproved(all, flagged, dataset, () =>
-    failed(
-      all,
-      flagged,
-      dataset,
-      all.situation.brokenOff === undefined
-        ? { code: 'LOAD_STALE', message: 'ERDDAP was asked to unload it, and still serves it' }
-        : brokenOffHere(all),
-    ),
-  )
+  return judgeUnproved(all, flagged, dataset, () => whyStale(all, 'unload'))
 }
 
 /** The flag was taken and nothing is proved: wait, ask again, or say that it failed, as `ended` finds. */
-function judgeUnproved(all: Case, flagged: Flagged, dataset: Desired | undefined, ended: () => Verdict): Verdict {
+function judgeUnproved(
+  all: Case,
+  flagged: Flagged,
+  dataset: Desired | undefined,
+  ended: () => Verdict | Reason,
+): Verdict {
   const { situation, actual, patience } = all
+  const failed = (reason: Reason): Verdict => ({
+    is: 'failed',
+    failure: failureOf(all, flagged, dataset, reason),
+    news: true,
+  })
   if (flagged.failure?.attempt === flagged.attempts) {
-    const { failure } = flagged
-    // What stopped ERDDAP stood anywhere in the file: another file is another chance.
-    if (failure.code === 'LOAD_ABORTED' && flagged.version !== all.prepared.compiled.sha256) return SOFT
-    const waitMs = BACKOFF_MS[Math.min(flagged.attempts, BACKOFF_MS.length) - 1] ?? 0
+    if (!isDueAgain(all, flagged, flagged.failure)) return { is: 'failed', failure: flagged.failure, news: false }
     // A second hard flag would unload what came up meanwhile, and the index is gone already.
-    return actual.nowMs - failure.atMs >= waitMs ? SOFT : { is: 'failed', failure, news: false }
+    return dataset === undefined ? HARD : SOFT
   }
   if (!situation.readsOurs) {
     // A load that had read an older file came past the dataset and took the flag: once more, this time at rest.
-    if (situation.idle && flagged.attempts === 1) return { is: 'to-load', kind: flagged.kind }
+    if (situation.quiet && flagged.attempts === 1) return { is: 'to-load', kind: flagged.kind }
     const busy = actual.application.is === 'up' && actual.application.status?.loading === true
     if (busy || actual.nowMs - flagged.atMs < patience.flagMs) return LOADING
-    return failed(all, flagged, dataset, {
-      code: 'LOAD_STALE',
-      message: 'ERDDAP took the flag, and did not read datasets.xml again',
-    })
+    return failed({ code: 'LOAD_STALE', message: 'ERDDAP took the flag, and did not read datasets.xml again' })
   }
-  return situation.idle ? ended() : LOADING
+  if (!situation.quiet) return LOADING
+  const end = ended()
+  return 'is' in end ? end : failed(end)
+}
+
+function isDueAgain({ actual, prepared }: Case, { attempts, version }: Flagged, { code, atMs }: Failure): boolean {
+  // What stopped ERDDAP may have stood anywhere in the file: another file is another chance.
+  if (code === 'LOAD_ABORTED' && version !== prepared.compiled.sha256) return true
+  const waitMs = BACKOFF_MS[Math.min(attempts, BACKOFF_MS.length) - 1] ?? 0
+  return Math.abs(actual.nowMs - atMs) >= waitMs
 }
 
 function isProved(all: Case, dataset: Desired, flagged: Flagged, presence: Presence): boolean {
@@ -173,7 +167,7 @@ function isProved(all: Case, dataset: Desired, flagged: Flagged, presence: Prese
   if (shown === 'new') return true
   const wasAway = flagged.wasAbsent || flagged.kind === 'hard'
   if (wasAway && (actual.reading?.mtimeMs ?? 0) >= flagged.atMs) return true
-  return situation.idle && situation.brokenOff === undefined
+  return situation.quiet && situation.brokenOff === undefined
 }
 
 /** `other`: under that id ERDDAP serves a dataset of another type. */
@@ -194,37 +188,7 @@ function isWaiting({ flags }: Actual, id: string): boolean {
   return flags !== undefined && Object.values(flags.set).some((ids) => ids.has(id))
 }
 
-function isMissingForNow({ situation }: Case): boolean {
-  return situation.starting || !situation.idle
-}
-
-type Reason = Pick<Failure, 'code' | 'message'> & { readonly line?: number | undefined }
-
-function reasonOf(all: Case, { id }: Desired): Reason {
-  const { log, application } = all.actual
-  const status = application.is === 'up' ? application.status : undefined
-  const error = log.errors.get(id)
-  if (error === undefined && all.situation.brokenOff !== undefined) return brokenOffHere(all)
-  const { line, message } = error ?? status?.errors.get(id) ?? { line: undefined, message: 'it gives no reason' }
-  return { code: 'LOAD_FAILED', message: `ERDDAP could not load it: ${message}`, line }
-}
-
-function brokenOffHere({ situation }: Case): Reason {
-  const { line, message = '' } = situation.brokenOff ?? { line: undefined }
-  return { code: 'LOAD_ABORTED', message: `ERDDAP stopped reading datasets.xml: ${message}`, line }
-}
-
-function failed(all: Case, flagged: Flagged, dataset: Desired | undefined, reason: Reason): Verdict {
-  const { prepared, actual } = all
-  const place = reason.line === undefined ? undefined : prepared.compiled.locate(reason.line)
-  const defined = dataset !== undefined && dataset.path !== '' ? dataset : undefined
-  const failure: Failure = {
-    code: reason.code,
-    message: clean(reason.message),
-    file: place?.file ?? defined?.path ?? 'datasets.xml',
-    line: place?.line ?? (reason.code === 'LOAD_ABORTED' ? undefined : defined?.line),
-    attempt: flagged.attempts,
-    atMs: actual.nowMs,
-  }
-  return { is: 'failed', failure, news: true }
+/** It may be loading, or ERDDAP has put it off and set a flag for itself. */
+function isMissingForNow({ situation, actual }: Case, { id }: Desired): boolean {
+  return situation.starting || !situation.quiet || isWaiting(actual, id)
 }

@@ -124,7 +124,8 @@ export async function loadState(folder: string, log: Logger): Promise<NodeState>
     log.warn('the state of the ERDDAP target cannot be read; starting from what ERDDAP read last', { folder })
     return EMPTY_STATE
   }
-  return { ...EMPTY_STATE, ...parsed.data } as NodeState
+  const { format: _, ...state } = parsed.data
+  return { ...EMPTY_STATE, ...state } as NodeState
 }
 
 /** Durable when it resolves. */

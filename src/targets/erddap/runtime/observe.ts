@@ -5,7 +5,7 @@ import type { Op } from '../../../core/op.ts'
 import type { Application, ApplicationClient, Served } from './application.ts'
 import type { Comparison } from './comparison.ts'
 import type { Fingerprint, Fingerprints } from './fingerprints.ts'
-import { readFlags } from './flag-folders.ts'
+import { readFlags, refused } from './flag-folders.ts'
 import type { Shown } from './info-page.ts'
 import { type LoadLog, NO_LOG, parseLoadLog } from './load-log.ts'
 import type { Actual, FlagFolders, Prepared } from './model.ts'
@@ -34,13 +34,14 @@ const LOG_BYTES = 512 * 1024
 export async function observe(prepared: Prepared, state: NodeState, parts: ObserveParts, op: Op): Promise<Actual> {
   const { datasetsXml, bigParentDirectory, clock, client, fingerprints, comparison } = parts
   const nowMs = clock.nowMs()
-  const flags = await readFlags(bigParentDirectory)
-  const reading = await fingerprints.of(join(bigParentDirectory, 'currentDatasets.xml'), nowMs)
-  const onDisk = await fingerprints.of(datasetsXml, nowMs)
+  const flags = await orRefused(bigParentDirectory, readFlags)
+  const read = async (path: string) => await fingerprints.of(path, nowMs)
+  const reading = await orRefused(join(bigParentDirectory, 'currentDatasets.xml'), read)
+  const onDisk = await orRefused(datasetsXml, read)
   const sideFiles = await sideFilesOnDisk(prepared, state, parts, nowMs)
   const application: Application = client === undefined ? { is: 'unknown' } : await client.look(op)
   const log = application.is === 'down' ? NO_LOG : await readLog(bigParentDirectory)
-  const effects = await comparison.effects(prepared, state)
+  const effects = await comparison.effects(prepared, state, op)
   const startedAtMs = application.is === 'up' ? application.status?.startedAtMs : undefined
   const restarted = startedAtMs !== undefined && onDisk !== undefined && startedAtMs >= onDisk.mtimeMs
   const ids = pagesToAsk({ prepared, state, application, flags, restarted })
@@ -52,6 +53,14 @@ export async function observe(prepared: Prepared, state: NodeState, parts: Obser
     shown.set(id, is)
   }
   return { nowMs, state, datasetsXml: onDisk, reading, flags, sideFiles, application, log, effects, shown }
+}
+
+async function orRefused<T>(path: string, use: (path: string) => Promise<T>): Promise<T> {
+  try {
+    return await use(path)
+  } catch (error) {
+    throw refused(error, path)
+  }
 }
 
 function whether(page: Served): Shown | 'absent' | 'private' | 'unreachable' {

@@ -57,11 +57,11 @@ const up = (ids: readonly string[], parts: Partial<Running> = {}): Running => ({
   is: 'up',
   version: '2.31',
   listing: new Map(ids.map((id) => [id, 'EDDTableFromAsciiFiles'])),
-  status: { startedAtMs: 10_000, loading: false, failed: new Set(), errors: new Map(), brokenOff: undefined },
+  status: { startedAtMs: 10_000, loading: false, errors: new Map(), brokenOff: undefined },
   ...parts,
 })
 
-const LOADING = { startedAtMs: 1, loading: true, failed: new Set<string>(), errors: new Map(), brokenOff: undefined }
+const LOADING = { startedAtMs: 1, loading: true, errors: new Map(), brokenOff: undefined }
 
 const noFlags: FlagFolders = { set: { hard: new Set(), soft: new Set(), 'bad-files': new Set() }, changedMs: 0 }
 const lying = (kind: FlagKind, ...ids: readonly string[]): FlagFolders => ({
@@ -169,6 +169,16 @@ describe('files first', () => {
     expect(planned(prepared([A]), at)).toEqual(['learn', 'write'])
   })
 
+  test('a file that ERDDAP is only just copying is not taken for somebody else’s', () => {
+    const at = actual({
+      nowMs: WRITTEN_MS + 6000,
+      reading: { sha256: SOMEBODYS, mtimeMs: WRITTEN_MS + 5000 },
+      effects: effects({ a: 'new' }),
+    })
+    expect(planned(prepared([A]), at)).toEqual([])
+    expect(planned(prepared([A]), { ...at, nowMs: WRITTEN_MS + 9000 })).toEqual(['learn'])
+  })
+
   test('side files come before the definitions that name them, and go last', () => {
     const release = { ...prepared([A]), sideFiles: new Map([['files/x', 'new']]) }
     const at = actual({
@@ -221,6 +231,11 @@ describe('flags', () => {
     ['there is no bigParentDirectory', { flags: undefined }],
   ] as const)('none while %s', ([, parts]) => {
     expect(planned(release, { ...changed, ...parts })).toEqual([])
+  })
+
+  test('with flags of the same kind that others set: one poll takes them all', () => {
+    const at = { ...changed, flags: lying('hard', 'other') }
+    expect(planned(release, at)).toEqual(['flag hard b'])
   })
 
   test('none that was set already and waits', () => {
@@ -280,7 +295,6 @@ describe('ERDDAP started after the file was written', () => {
     status: {
       startedAtMs: WRITTEN_MS + 1000,
       loading: false,
-      failed: new Set(),
       errors: new Map(),
       brokenOff: undefined,
     },
@@ -346,6 +360,17 @@ describe('proof of a load that was asked for', () => {
     expect(outcome(at)?.served ?? []).toEqual([])
     expect(reported(prepared([A]), at)).toMatchObject({ served: 0 })
     expect(reported(prepared([A]), at).state).not.toBe('in-step')
+  })
+
+  test('a clock that was set back does not hide what ERDDAP read', () => {
+    const at = actual({
+      nowMs: WRITTEN_MS - 60_000,
+      reading: { sha256: OURS, mtimeMs: WRITTEN_MS - 70_000 },
+      application: up(['a']),
+      state: asked,
+      shown: shown({ a: 'new' }),
+    })
+    expect(outcome(at)?.served).toEqual(['a'])
   })
 
   test('a dataset that was not served before is proved by being served', () => {
@@ -443,6 +468,15 @@ describe('failures', () => {
     const failed = { ...failure, attempt: attempts, atMs: NOW_MS - agoMs }
     const at = actual({ state: stateOf({ flagged: [flagged('a', { kind: 'hard', attempts, failure: failed })] }) })
     expect(planned(prepared([A]), at)).toEqual(steps)
+  })
+
+  test('what is in no file is asked to go by a hard flag each time: a soft one says nothing to ERDDAP', () => {
+    const failed = { ...failure, code: 'LOAD_STALE' as const, atMs: NOW_MS - 40_000 }
+    const at = actual({
+      application: up(['z']),
+      state: stateOf({ flagged: [flagged('z', { digest: '', failure: failed })] }),
+    })
+    expect(planned(prepared([]), at)).toEqual(['flag hard z'])
   })
 
   test('what failed stays failed while it is tried again, and is served once it is', () => {

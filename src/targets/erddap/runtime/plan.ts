@@ -1,4 +1,5 @@
-import { judge, type Case, type Verdict } from './judge.ts'
+import type { Case } from './failure.ts'
+import { judge, type Verdict } from './judge.ts'
 import type { Actual, Flag, Outcome, Prepared, Step } from './model.ts'
 import type { FlagKind } from './node-state.ts'
 import { type Reload, wantedRequests, type WantedRequests } from './requests.ts'
@@ -12,13 +13,18 @@ const KINDS = ['hard', 'soft', 'bad-files'] as const satisfies readonly FlagKind
 /**
  * What can be done now, in order. Pure.
  *
- * Flags are planned only when datasets.xml is the wanted one and nothing is under way, and of one kind only: ERDDAP starts
- * a load for each flag folder that is not empty without waiting for the one before. What has to wait is left out.
+ * Flags are planned only when datasets.xml is the wanted one and nothing is under way, and of one kind only, also counting
+ * those that others set: ERDDAP starts a load for each flag folder that is not empty without waiting for the one before.
+ * What has to wait is left out.
  */
 export function plan(prepared: Prepared, actual: Actual, patience: Patience): readonly Step[] {
   const situation = situationOf(prepared, actual, patience)
   const steps: Step[] = []
-  if (mustLearn(prepared, actual, situation)) steps.push({ step: 'learn', read: actual.reading?.sha256 ?? '' })
+  if (mustLearn(prepared, actual, situation)) {
+    // ERDDAP may be in the middle of writing its copy.
+    if (Math.abs(actual.nowMs - (actual.reading?.mtimeMs ?? 0)) < patience.settleMs) return []
+    steps.push({ step: 'learn', read: actual.reading?.sha256 ?? '' })
+  }
   const paths = [...prepared.sideFiles].filter(([path, sha256]) => actual.sideFiles.get(path)?.sha256 !== sha256)
   if (paths.length > 0) steps.push({ step: 'side-files', prepared, paths: paths.map(([path]) => path) })
   if (!situation.written) steps.push({ step: 'write', prepared })
@@ -47,10 +53,11 @@ function mustLearn(prepared: Prepared, { reading, state }: Actual, { startedOnOu
 
 function flagStep(all: Case, verdicts: Verdicts, { reloads }: WantedRequests): Step | undefined {
   const { actual, situation } = all
-  if (actual.flags === undefined || (actual.application.is !== 'down' && !situation.idle)) return undefined
+  if (actual.flags === undefined || (actual.application.is !== 'down' && !situation.quiet)) return undefined
   const kinds = kindsOf(all, verdicts, reloads)
   const kind = KINDS.find((each) => [...kinds.values()].includes(each))
-  if (kind === undefined) return undefined
+  if (kind === undefined || KINDS.some((each) => each !== kind && (actual.flags?.set[each].size ?? 0) > 0))
+    return undefined
   const requested = new Set(reloads.flatMap(({ ids }) => ids))
   const ids = [...kinds].filter(([, wanted]) => wanted === kind).map(([id]) => id)
   const done = reloads.filter((request) => request.ids.every((id) => kinds.get(id) === kind))
@@ -110,7 +117,7 @@ function outcomeOf(all: Case, verdicts: Verdicts, done: Outcome['done']): Outcom
   const top =
     state.topDigest !== prepared.compiled.topDigest &&
     situation.readsOurs &&
-    (situation.startedOnOurs || situation.idle) &&
+    (situation.startedOnOurs || situation.quiet) &&
     situation.brokenOff === undefined
   const settled = entries.every(([, { is }]) => is === 'served' || is === 'gone')
   return {

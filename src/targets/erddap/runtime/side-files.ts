@@ -1,4 +1,4 @@
-import { lstat, mkdir, readFile, rm, rmdir } from 'node:fs/promises'
+import { lstat, mkdir, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { FlotillaError } from '../../../core/errors.ts'
 import type { Op } from '../../../core/op.ts'
@@ -6,6 +6,7 @@ import type { FileTree } from '../../../core/tree.ts'
 import { writeAtomic } from '../../../lib/atomic-file.ts'
 import { sha256 } from '../../../lib/hash.ts'
 import { safePath } from '../../../lib/safe-path.ts'
+import { digestOf } from './fingerprints.ts'
 import type { Versions } from './versions.ts'
 
 /**
@@ -51,10 +52,7 @@ export class SideFiles {
   async #keepForeign(path: string, ours: ReadonlySet<string | undefined>): Promise<void> {
     const found = await lstat(this.pathOf(path)).catch(() => undefined)
     if (found?.isFile() !== true) return
-    const bytes = await readFile(this.pathOf(path))
-    const digest = sha256(bytes)
-    if (!ours.has(digest))
-      await this.#versions.keep(`${path.replaceAll('/', '_').slice(-100)}-${digest.slice(0, 12)}`, bytes)
+    if (!ours.has(await digestOf(this.pathOf(path)))) await this.#versions.keep(this.pathOf(path))
   }
 
   async #makeFolders(path: string): Promise<void> {

@@ -9,10 +9,8 @@ export interface Situation {
   readonly readsOurs: boolean
   /** ERDDAP started after that file was written, so everything it serves comes from it. */
   readonly startedOnOurs: boolean
-  /** No load is under way, as far as anything tells. */
+  /** No load is under way, as far as anything tells: what was taken up has come to its end, good or bad. */
   readonly quiet: boolean
-  /** Nothing is under way and no flag waits: what was asked for has come to its end, good or bad. */
-  readonly idle: boolean
   /** The last load stopped before the end of datasets.xml. */
   readonly brokenOff: LoadError | undefined
   /** ERDDAP has just started: it puts off datasets that have no index, and loads them moments later. */
@@ -33,18 +31,21 @@ export function situationOf(prepared: Prepared, actual: Actual, patience: Patien
   const { sha256 } = prepared.compiled
   const status = application.is === 'up' ? application.status : undefined
   const written = datasetsXml?.sha256 === sha256
-  const readsOurs = written && reading?.sha256 === sha256 && reading.mtimeMs >= datasetsXml.mtimeMs
+  const readsOurs = written && reading?.sha256 === sha256 && isSince(reading.mtimeMs, datasetsXml.mtimeMs, nowMs)
   const startedAtMs = status?.startedAtMs
   const activeMs = Math.max(reading?.mtimeMs ?? 0, flags?.changedMs ?? 0)
   const quiet = status?.loading !== true && log.running !== true && Math.abs(nowMs - activeMs) >= patience.settleMs
-  const waiting = flags !== undefined && Object.values(flags.set).some((ids) => ids.size > 0)
   return {
     written,
     readsOurs,
     startedOnOurs: readsOurs && startedAtMs !== undefined && startedAtMs >= datasetsXml.mtimeMs,
     quiet,
-    idle: quiet && !waiting,
     brokenOff: log.running === undefined ? status?.brokenOff : log.brokenOff,
     starting: startedAtMs !== undefined && nowMs - startedAtMs < patience.startMs,
   }
+}
+
+/** A time that lies ahead was noted before the clock was set back; then times cannot be compared. */
+function isSince(aMs: number, bMs: number, nowMs: number): boolean {
+  return aMs >= bMs || bMs > nowMs
 }

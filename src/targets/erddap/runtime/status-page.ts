@@ -6,9 +6,10 @@ export interface StatusPage {
   readonly startedAtMs: number | undefined
   /** Whether it says that it is loading. Older versions say so of major loads only, and none does between two datasets. */
   readonly loading: boolean
-  /** What the last *major* load could not load; loads caused by flags are not counted here. */
-  readonly failed: ReadonlySet<string>
-  /** Reasons, by id; since version 2.25, unless switched off with `showLoadErrorsOnStatusPage`. */
+  /**
+   * Why the last *major* load could not load datasets, by id; loads caused by flags are not counted here. Since version
+   * 2.25, unless switched off with `showLoadErrorsOnStatusPage`.
+   */
   readonly errors: ReadonlyMap<string, LoadError>
   /** The last load that stopped before the end of datasets.xml; stays until the next major load. */
   readonly brokenOff: LoadError | undefined
@@ -20,24 +21,19 @@ export function parseStatusPage(html: string): StatusPage {
   const started = /^Startup was at +(\S+)/m.exec(text)?.[1]
   return {
     startedAtMs: started === undefined ? undefined : parseTime(started),
-    loading: /is still running\./.test(text) || /^Currently, \w+ LoadDatasets is loading/m.test(text),
-    failed: failedIds(text),
+    loading:
+      /^Last major LoadDatasets started .* is still running\./m.test(text) ||
+      /^Currently, \w+ LoadDatasets is loading/m.test(text),
     errors: loadErrors(text),
     brokenOff: brokenOff(text),
   }
 }
 
 /** A time of ERDDAP such as `2026-11-20T10:00:00-08:00`; without its zone it would be a guess. */
-export function parseTime(text: string): number | undefined {
+function parseTime(text: string): number | undefined {
   if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/.test(text)) return undefined
   const ms = Date.parse(text)
   return Number.isNaN(ms) ? undefined : ms
-}
-
-function failedIds(text: string): ReadonlySet<string> {
-  const list =
-    /^n Datasets Failed To Load \(in the last \w+ LoadDatasets\) = \d+\n([\s\S]*?)\(end\)/m.exec(text)?.[1] ?? ''
-  return new Set(list.split(/[\s,]+/).filter((id) => id !== ''))
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', amp: '&', nbsp: ' ' }

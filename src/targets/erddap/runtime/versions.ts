@@ -1,6 +1,8 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { writeAtomic } from '../../../lib/atomic-file.ts'
+import { randomBytes } from 'node:crypto'
+import { copyFile, mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import type { Clock } from '../../../core/clock.ts'
+import { syncDirectory, writeAtomic } from '../../../lib/atomic-file.ts'
 import { isSha256 } from '../../../lib/hash.ts'
 import { type SplitDataset, splitDatasets, type SplitFile } from '../definition/split.ts'
 
@@ -13,10 +15,12 @@ const KEPT_MAX = 10
  */
 export class Versions {
   readonly #folder: string
+  readonly #clock: Clock
   #cached: { readonly sha256: string; readonly datasets: ReadonlyMap<string, SplitDataset> } | undefined
 
-  constructor(folder: string) {
+  constructor(folder: string, clock: Clock) {
     this.#folder = folder
+    this.#clock = clock
   }
 
   async save(sha256: string, content: Uint8Array | readonly Uint8Array[]): Promise<void> {
@@ -30,21 +34,29 @@ export class Versions {
     return this.#cached.datasets.get(id)?.source
   }
 
-  /** Deletes every version but those of `wanted`, and lets go of memory. */
+  /** Deletes every version but those of `wanted`. */
   async prune(wanted: ReadonlySet<string>): Promise<void> {
-    this.#cached = undefined
+    if (this.#cached !== undefined && !wanted.has(this.#cached.sha256)) this.#cached = undefined
     const names = await readdir(join(this.#folder, 'versions')).catch(() => [])
     for (const name of names) {
       if (!wanted.has(name.replace(/\.xml$/, ''))) await rm(join(this.#folder, 'versions', name), { force: true })
     }
   }
 
-  /** Keeps a copy of a file that is about to be written over or removed; answers where. */
-  async keep(name: string, content: Uint8Array): Promise<string> {
+  /** Keeps a durable copy of a file that is about to be written over or removed; answers where. */
+  async keep(from: string): Promise<string> {
     const folder = join(this.#folder, 'kept')
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    const path = join(folder, name)
-    await writeAtomic(path, content, { mode: 0o600 })
+    const stamp = new Date(this.#clock.nowMs()).toISOString().replace(/[:.]/g, '-')
+    const path = join(folder, `${stamp}-${randomBytes(3).toString('hex')}-${basename(from)}`)
+    const copy = await open(path, 'wx', 0o600)
+    try {
+      await copyFile(from, path)
+      await copy.sync()
+    } finally {
+      await copy.close()
+    }
+    await syncDirectory(folder)
     const names = (await readdir(folder)).filter((other) => !other.startsWith('.')).toSorted()
     for (const old of names.slice(0, -KEPT_MAX)) await rm(join(folder, old), { force: true })
     return path
