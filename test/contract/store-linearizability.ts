@@ -19,7 +19,8 @@ const LONG: Omit<Shape, 'seed'> = { clients: 8, turns: 100, keys: 5, width: 1, l
 
 /** Checks that histories of clients working at once could have happened one operation at a time. */
 export function storeLinearizability(name: string, open: OpenStore, { runs = 10 }: LinearizabilityOptions = {}): void {
-  const seeds = Array.from({ length: runs }, (_, seed) => seed + 1)
+  const times = process.env['FLOTILLA_SOAK'] === '1' ? 50 : 1
+  const seeds = Array.from({ length: runs * times }, (_, seed) => seed + 1)
 
   describe(`${name} is linearizable`, () => {
     it.for(seeds)('with transactions over several keys, listings and gets (seed %i)', async (seed) =>

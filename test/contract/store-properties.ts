@@ -15,14 +15,20 @@ export interface PropertyOptions {
 /** Any sequence of operations is answered as the contract in its plainest form answers it. */
 export function storeProperties(name: string, open: OpenStore, { runs = 60, restarts }: PropertyOptions): void {
   describe(`${name} does as the reference does`, () => {
-    it('for any sequence of operations', async () => {
-      await fc.assert(
-        fc.asyncProperty(fc.array(restarts ? withRestarts : step, { maxLength: 40 }), (steps) => play(open, steps)),
-        { numRuns: runs },
-      )
-    }, 120_000)
+    it(
+      'for any sequence of operations',
+      async () => {
+        await fc.assert(
+          fc.asyncProperty(fc.array(restarts ? withRestarts : step, { maxLength: 40 }), (steps) => play(open, steps)),
+          { numRuns: runs * TIMES },
+        )
+      },
+      120_000 * TIMES,
+    )
   })
 }
+
+const TIMES = process.env['FLOTILLA_SOAK'] === '1' ? 50 : 1
 
 /** Few enough that they are exceeded. */
 const KEEP = 12

@@ -15,7 +15,7 @@ import type { CommitOutcome } from './store/commit-loop.ts'
 import { commit, del, put, rejects, ROOT, watchTo } from './store/under-test.ts'
 
 const LOOP = join(import.meta.dirname, 'store/commit-loop.ts')
-const CYCLES = Number(process.env['FLOTILLA_KILL_CYCLES'] ?? 6)
+const CYCLES = process.env['FLOTILLA_SOAK'] === '1' ? 500 : 6
 
 describe('a store in SQLite whose process is killed', () => {
   it(

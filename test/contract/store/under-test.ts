@@ -62,7 +62,7 @@ export async function revisionOf(store: Store): Promise<number> {
 }
 
 /** Watches until `enough` is content with what came, then stops. */
-export async function watchUntil(
+async function watchUntil(
   store: Store,
   prefix: string,
   after: number,
