@@ -91,9 +91,20 @@ describe("a node's credential", () => {
     for (let round = 0; round < 30; round++) await store.commit({ changes: many(19) })
     await expect(store.commit({ changes: [big(10_000)] })).rejects.toMatchObject(tooLarge)
     await store.commit({ changes: [big(5000), { op: 'delete', key: 'node/erd1/k18' }] })
+    // A commit that loses its race frees nothing, although it would have.
+    const lost = {
+      expect: [{ key: 'node/erd1/k1', revision: 1 }],
+      changes: [{ op: 'delete' as const, key: 'node/erd1/k1' }],
+    }
+    for (let round = 0; round < 30; round++) {
+      expect((await store.commit(lost)).committed).toBe(false)
+      await store.commit({ changes: many(1, 100 + round) }).catch(() => undefined)
+    }
+    expect((await strict.store.list('node/erd1/')).entries).toHaveLength(20)
     // What vanishes without passing through this hub counts no longer either.
     await strict.store.commit({ changes: many(10).map(({ key }) => ({ op: 'delete', key })) })
-    await store.commit({ changes: many(8, 30) })
+    await store.commit({ changes: many(10, 30) })
+    await expect(store.commit({ changes: many(1, 60) })).rejects.toMatchObject(tooLarge)
     await store.close()
     await strict.close()
   })
