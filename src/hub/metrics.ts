@@ -7,7 +7,7 @@ import { nodesFrom } from './node-entries.ts'
 
 type Prometheus = typeof prom
 
-export interface RequestSeen {
+interface RequestSeen {
   /** The route's pattern, never the path itself: a path may name anything. */
   readonly route: string
   readonly method: string

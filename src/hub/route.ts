@@ -10,7 +10,7 @@ import type { HubContext } from './context.ts'
  */
 export type Access = 'public' | 'token' | readonly `${'read' | 'write'}:${string}`[] | AccessCheck
 
-export interface AccessCheck {
+interface AccessCheck {
   /** For the API's document. */
   readonly says: string
   readonly check: (caller: Caller, request: FastifyRequest) => void

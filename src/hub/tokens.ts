@@ -54,7 +54,7 @@ export function putToken(id: string, record: TokenRecord): Write {
   return { op: 'put', key: keys.token(id), value: JSON.stringify(record) }
 }
 
-export function infoOf(id: string, { label, scopes, createdAtMs, expiresAtMs, node }: TokenRecord): TokenInfo {
+function infoOf(id: string, { label, scopes, createdAtMs, expiresAtMs, node }: TokenRecord): TokenInfo {
   return { id, label, scopes, createdAtMs, expiresAtMs, node }
 }
 

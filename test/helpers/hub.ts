@@ -48,7 +48,7 @@ export interface Ask {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-export interface Asked {
+interface Asked {
   readonly status: number
   readonly headers: Headers
   readonly text: string
