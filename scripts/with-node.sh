@@ -24,4 +24,5 @@ if [ "$1" = --bin ]; then
 fi
 script=$1
 shift
-exec "$modules/.bin/node" "$root/$script" "$@"
+# Garbage of one short task after the other: a small space for it stays in the processor's caches and saves 50 MB.
+exec "$modules/.bin/node" --max-semi-space-size=8 "$root/$script" "$@"

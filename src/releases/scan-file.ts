@@ -49,7 +49,8 @@ export async function readFound(
       const digest = createHash('sha256')
       for (let size = 0; size <= stat.size;) {
         signal?.throwIfAborted()
-        const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, stat.size - size + 1))
+        // Not from the pool: these bytes may be kept for long, and would keep the rest of a pooled block with them.
+        const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, stat.size - size + 1))
         const { bytesRead } = await handle.read(buffer, 0, buffer.byteLength)
         if (bytesRead === 0) break
         size += bytesRead

@@ -8,7 +8,7 @@ import { type Element, NO_ATTRIBUTES } from './xml.ts'
  * element itself is left out; that of a child counts as ERDDAP takes it.
  */
 export function canonicalOf(element: Element, text: string): string {
-  return canonical(element, text, true)
+  return append('', element, text, true)
 }
 
 /** The digest of a dataset: of its canonical text, and of whether it is active. */
@@ -28,20 +28,20 @@ const VALUE = '\u0003'
 const TEXT = '\u0004'
 const CLOSE = '\u0005'
 
-function canonical(element: Element, text: string, outermost: boolean): string {
-  const start = OPEN + element.name + attributesText(element, outermost)
-  if (element.children.length === 0)
-    return start + TEXT + contentOf(text.slice(element.inner, element.innerEnd)) + CLOSE
-  let result = start
-  for (const child of element.children) result += canonical(child, text, false)
-  return result + CLOSE
+/** Adds an element to what is there already: every string on the way costs, and there are a million of them. */
+function append(before: string, element: Element, text: string, outermost: boolean): string {
+  let result = before + (OPEN + element.name)
+  if (element.attributes !== NO_ATTRIBUTES) result = appendAttributes(result, element, outermost)
+  for (const child of element.children) result = append(result, child, text, false)
+  if (element.children.length > 0) return result + CLOSE
+  const content = contentOf(text.slice(element.inner, element.innerEnd))
+  return content === '' ? result + CLOSE : result + TEXT + content + CLOSE
 }
 
-function attributesText({ name, attributes }: Element, outermost: boolean): string {
-  if (attributes === NO_ATTRIBUTES) return ''
+function appendAttributes(before: string, { name, attributes }: Element, outermost: boolean): string {
   const names = Object.keys(attributes)
   if (names.length > 1) names.sort()
-  let result = ''
+  let result = before
   for (const attribute of names) {
     const value = attributes[attribute] ?? ''
     const isDefault = attribute === 'active' && name === 'dataset' && (outermost || value !== 'false')

@@ -1,9 +1,13 @@
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { CheckContext, FileTree } from '../../../core/tree.ts'
 import { FlotillaError } from '../../../core/errors.ts'
 import { gridDataset, treeOf } from '../../../../test/helpers/erddap-tree.ts'
 import { FragmentCache } from './cache.ts'
 import { checkTree } from './check.ts'
+import { FRAGMENT_BYTES_MAX, NO_DEFINITIONS } from './fragment.ts'
 
 async function check(files: Parameters<typeof treeOf>[0], context: CheckContext = {}) {
   return checkTree(treeOf(files), context, new FragmentCache())
@@ -187,6 +191,29 @@ describe('files that cannot be read', () => {
     expect(problems).toMatchObject([{ code: 'FILE_TOO_LARGE', file: 'b.xml' }])
   })
 
+  test('100 MB on the disk, not even allocated, cost neither memory nor time', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'flotilla-sparse-'))
+    try {
+      const path = join(folder, 'b.xml')
+      await writeFile(path, '<dataset>')
+      await truncate(path, 100 * 1024 * 1024)
+      const before = process.memoryUsage.rss()
+      const started = performance.now()
+      const tree = withFile('b.xml', 100 * 1024 * 1024, () => readFile(path))
+      expect((await checkTree(tree, {}, new FragmentCache())).problems).toMatchObject([{ code: 'FILE_TOO_LARGE' }])
+      expect(performance.now() - started).toBeLessThan(5000)
+      expect(process.memoryUsage.rss() - before).toBeLessThan(50 * 1024 * 1024)
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  test('a fragment as large as the limit is read', async () => {
+    const large = gridDataset('a', `<!--${'x'.repeat(FRAGMENT_BYTES_MAX - 3000)}-->`)
+    const { problems, items } = await check({ 'a.xml': large })
+    expect([problems, items.length]).toEqual([[], 1])
+  })
+
   test('a file that cannot be opened is a problem, a tree that changed is not a tree', async () => {
     const denied = withFile('b.xml', 1, () => Promise.reject(new Error('EACCES: permission denied')))
     const { problems } = await checkTree(denied, {}, new FragmentCache())
@@ -229,12 +256,11 @@ describe('the cache', () => {
 
   test('holds no more than its limit, and drops what was not asked for longest', async () => {
     const cache = new FragmentCache(6000)
-    const fragment = (await import('./fragment.ts')).NO_DEFINITIONS
-    for (const key of ['a', 'b', 'c']) cache.set(key, { ...fragment, bytes: new Uint8Array(900) })
+    for (const key of ['a', 'b', 'c']) cache.set(key, { ...NO_DEFINITIONS, bytes: new Uint8Array(900) })
     cache.get('a')
-    cache.set('d', { ...fragment, bytes: new Uint8Array(900) })
+    cache.set('d', { ...NO_DEFINITIONS, bytes: new Uint8Array(900) })
     expect(['a', 'b', 'c', 'd'].map((key) => cache.get(key) !== undefined)).toEqual([true, false, true, true])
-    cache.set('e', { ...fragment, bytes: new Uint8Array(9000) })
+    cache.set('e', { ...NO_DEFINITIONS, bytes: new Uint8Array(9000) })
     expect(cache.get('e')).toBeUndefined()
   })
 
