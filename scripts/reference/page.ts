@@ -1,6 +1,6 @@
 /** Helpers of the generated pages. */
 
-export const GENERATED = '<!-- Written by `npm run docs` from the code; do not edit. -->'
+const GENERATED = '<!-- Written by `npm run docs` from the code; do not edit. -->'
 
 export function page(title: string, ...parts: readonly string[]): string {
   return `${[GENERATED, `# ${title}`, ...parts].join('\n\n')}\n`

@@ -29,8 +29,8 @@ export const TREE = {
 /** Where `flotilla up` keeps its things unless told otherwise, below the working folder. */
 export const DEFAULT_DATA = '.flotilla'
 /** In the data folder of a hub: its address, and the token of its administrator. */
-export const URL_FILE = 'url'
-export const TOKEN_FILE = 'admin.token'
+const URL_FILE = 'url'
+const TOKEN_FILE = 'admin.token'
 const DEFAULT_URL = 'http://127.0.0.1:8470'
 
 interface ClientOptions {

@@ -60,8 +60,8 @@ test('progress never wraps', () => {
   expect(texts.err).toBe('\r\u001b[K012345678')
 })
 
-test('json is one object on one line, with its kind first', () => {
+test('json is one object on one line, with its kind', () => {
   const { texts, output } = make()
-  output.json('status', { a: 1 })
-  expect(texts.out).toBe('{"kind":"status","a":1}\n')
+  output.json('status', { a: 1, kind: 'of something inside' })
+  expect(texts.out).toBe('{"a":1,"kind":"status"}\n')
 })

@@ -41,10 +41,10 @@ export class Output {
     this.err.write(`${text}\n`)
   }
 
-  /** The one object of `--json`. */
+  /** The one object of `--json`; its `kind` tells what it is. */
   json(kind: string, value: object): void {
     this.#clearProgress()
-    this.out.write(`${JSON.stringify({ kind, ...value })}\n`)
+    this.out.write(`${JSON.stringify({ ...value, kind })}\n`)
   }
 
   /** A line that the next one replaces; nothing in a pipe. */

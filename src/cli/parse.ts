@@ -96,7 +96,7 @@ function argumentsOf(name: string, wanted: readonly Argument[], given: readonly 
   return result
 }
 
-export function usage(name: string, message: string, hint?: string): FlotillaError {
+function usage(name: string, message: string, hint?: string): FlotillaError {
   const form = `flotilla ${name} --help`.replace('  ', ' ')
   return new FlotillaError('USAGE', message, { hint: hint === undefined ? `See ${form}` : `${hint} See also ${form}` })
 }

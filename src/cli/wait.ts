@@ -5,6 +5,7 @@ import { clean } from '../lib/clean.ts'
 import { parseDuration } from '../lib/duration.ts'
 import type { Hub } from './connect.ts'
 import type { Context } from './context.ts'
+import { span } from './format.ts'
 import { nodeProblem } from './node-view.ts'
 
 /** Options of commands that can wait for the nodes. */
@@ -20,7 +21,16 @@ const STALE_MS = 5000
 interface WaitOptions {
   readonly tree: string
   readonly release: number
-  readonly timeout: string
+  readonly timeoutMs: number
+}
+
+/** How long to wait; undefined for not at all. Throws `USAGE`: ask before anything is changed. */
+export function waitMs(options: { readonly wait: boolean; readonly timeout: string }): number | undefined {
+  const ms = parseDuration(options.timeout)
+  if (ms === undefined) {
+    throw new FlotillaError('USAGE', `--timeout takes a time such as 90s or 15m, not "${options.timeout}"`)
+  }
+  return options.wait ? ms : undefined
 }
 
 /**
@@ -30,7 +40,7 @@ interface WaitOptions {
 export async function waitForNodes(options: WaitOptions, hub: Hub, context: Context): Promise<ExitCode> {
   const { clock, output, signal } = context
   const startedMs = clock.monotonicMs()
-  const endMs = startedMs + timeoutMs(options.timeout)
+  const endMs = startedMs + options.timeoutMs
   let status: StatusAnswer | undefined
   while (clock.monotonicMs() < endMs) {
     status = (await currentStatus(options.tree, hub, context)) ?? status
@@ -42,7 +52,7 @@ export async function waitForNodes(options: WaitOptions, hub: Hub, context: Cont
     await clock.sleep(POLL_MS, signal)
   }
   output.print(clean(status === undefined ? `no answer from ${hub.url}` : status.summary))
-  output.note(`still not in step after ${options.timeout}; follow it with: flotilla status --watch`)
+  output.note(`still not in step after ${span(options.timeoutMs)}; follow it with: flotilla status --watch`)
   return 3
 }
 
@@ -101,10 +111,4 @@ function progressOf({ nodes, tree }: StatusAnswer): string {
       : [`${node} ${progress.done}/${progress.total}`]
   })
   return parts.length === 0 ? '' : `(${parts.join(', ')})`
-}
-
-function timeoutMs(text: string): number {
-  const ms = parseDuration(text)
-  if (ms !== undefined) return ms
-  throw new FlotillaError('USAGE', `--timeout takes a time such as 90s or 15m, not "${text}"`)
 }

@@ -24,6 +24,7 @@ const PACKAGES = {
   bash: 'bash',
   faketime: 'faketime',
   java: 'default-jre-headless',
+  setpriv: 'util-linux',
 } as const
 
 export type Tool = keyof typeof PACKAGES

@@ -2,7 +2,7 @@ import { type Command, command } from '../command.ts'
 import { CLIENT, TREE, withHub } from '../connect.ts'
 import { withDataset } from '../datasets.ts'
 import { tellRelease } from '../release-view.ts'
-import { WAIT, waitForNodes } from '../wait.ts'
+import { WAIT, waitForNodes, waitMs } from '../wait.ts'
 
 export const datasetsActivate = switching(true)
 export const datasetsDeactivate = switching(false)
@@ -23,6 +23,7 @@ function switching(active: boolean): Command {
     async run({ args, options }, context) {
       const { tree, message, json } = options
       const dataset = args.DATASET
+      const timeoutMs = waitMs(options)
       return withHub(options, context, async (hub) => {
         const { signal } = context
         const previous = (await hub.client.status(tree, { signal })).desired?.number ?? 0
@@ -30,8 +31,8 @@ function switching(active: boolean): Command {
           hub.client.setActive(tree, dataset, { active, message }, { signal }),
         )
         tellRelease(answer, { previous, json }, context)
-        if (!options.wait) return 0
-        return waitForNodes({ ...options, release: answer.release.number }, hub, context)
+        if (timeoutMs === undefined) return 0
+        return waitForNodes({ tree, timeoutMs, release: answer.release.number }, hub, context)
       })
     },
   })

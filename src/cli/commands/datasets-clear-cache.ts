@@ -17,7 +17,7 @@ export const datasetsClearCache = command({
         hub.client.request(tree, request, { signal: context.signal }),
       ),
     )
-    if (options.json) context.output.json('request', { ...answer, ...request })
+    if (options.json) context.output.json('request', { ...answer, request })
     else {
       const whose = dataset === undefined ? 'the caches' : `the cache of ${dataset}`
       context.output.print(`every node was asked to clear ${whose}, revision ${answer.revision}`)

@@ -2,7 +2,7 @@ import { command } from '../command.ts'
 import { CLIENT, TREE, withHub } from '../connect.ts'
 import { releaseFolder } from '../release-folder.ts'
 import { tellRelease } from '../release-view.ts'
-import { WAIT, waitForNodes } from '../wait.ts'
+import { WAIT, waitForNodes, waitMs } from '../wait.ts'
 
 export const datasetsRelease = command({
   arguments: [{ name: 'DIR', summary: 'the folder of fragments', completes: 'folder' }],
@@ -24,13 +24,14 @@ export const datasetsRelease = command({
   ],
   async run({ args, options }, context) {
     const { tree, message, quarantine, confirmRemoval, dryRun, json } = options
+    const timeoutMs = waitMs(options)
     return withHub(options, context, async (hub) => {
       const request = { tree, folder: args.DIR, message, quarantine, confirmRemoval, dryRun }
       const { answer, previous } = await releaseFolder(request, hub, context)
       if (dryRun && !json) context.output.print('dry run, nothing was changed:')
       tellRelease(answer, { previous, json, dryRun }, context)
-      if (!options.wait || dryRun) return 0
-      return waitForNodes({ ...options, release: answer.release.number }, hub, context)
+      if (timeoutMs === undefined || dryRun) return 0
+      return waitForNodes({ tree, timeoutMs, release: answer.release.number }, hub, context)
     })
   },
 })

@@ -36,7 +36,7 @@ export const datasetsReload = command({
       ),
     )
     const what = options.all ? 'every dataset' : plural(datasets.length, 'dataset')
-    if (options.json) context.output.json('request', { ...answer, ...request })
+    if (options.json) context.output.json('request', { ...answer, request })
     else context.output.print(`every node was asked to reload ${what} (${flag}), revision ${answer.revision}`)
     return 0
   },

@@ -4,7 +4,7 @@ import { CLIENT, type Hub, TREE, withHub } from '../connect.ts'
 import type { Context } from '../context.ts'
 import { parseRelease } from '../format.ts'
 import { tellRelease } from '../release-view.ts'
-import { WAIT, waitForNodes } from '../wait.ts'
+import { WAIT, waitForNodes, waitMs } from '../wait.ts'
 
 export const rollback = command({
   arguments: [{ name: 'RELEASE', summary: 'such as r11; without it the one before the current', optional: true }],
@@ -19,14 +19,15 @@ export const rollback = command({
     'somebody else releases at the same moment.',
   examples: ['flotilla rollback', 'flotilla rollback r11 -m "bad units" --wait'],
   async run({ args, options }, context) {
+    const { tree, json, message } = options
+    const timeoutMs = waitMs(options)
     return withHub(options, context, async (hub) => {
-      const base = await currentRelease(options.tree, hub, context)
+      const base = await currentRelease(tree, hub, context)
       const to = args.RELEASE === undefined ? previous(base) : parseRelease(args.RELEASE)
-      const request = { to, base, message: options.message }
-      const answer = await hub.client.rollback(options.tree, request, { signal: context.signal })
-      tellRelease(answer, { previous: base, json: options.json }, context)
-      if (!options.wait) return 0
-      return waitForNodes({ ...options, release: answer.release.number }, hub, context)
+      const answer = await hub.client.rollback(tree, { to, base, message }, { signal: context.signal })
+      tellRelease(answer, { previous: base, json }, context)
+      if (timeoutMs === undefined) return 0
+      return waitForNodes({ tree, timeoutMs, release: answer.release.number }, hub, context)
     })
   },
 })
