@@ -88,7 +88,7 @@ test('of many nodes three are asked, and not always the same', async () => {
 
 test('with nobody to ask it says so', async () => {
   const at = new Setup()
-  await expect(at.peers.open('ab/cd')).rejects.toMatchObject({ code: 'UNREACHABLE' })
+  await expect(at.peers.open('ab/cd')).rejects.toMatchObject({ code: 'NOT_FOUND' })
 })
 
 test('what the store said is used for a minute, and on while the store does not answer', async () => {

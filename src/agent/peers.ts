@@ -50,7 +50,7 @@ export class Peers implements ObjectReader {
 
   /** Asks a few other nodes, each time others, so that no node has to serve all. */
   async open(key: string, options: Op & { readonly offset?: number } = {}): Promise<AsyncIterable<Uint8Array>> {
-    let last: unknown = new FlotillaError('UNREACHABLE', 'no other node offers its blobs')
+    let last: unknown = new FlotillaError('NOT_FOUND', 'no other node offers its blobs')
     for (const reader of this.#some((await this.#readers.get(options)) ?? [])) {
       try {
         return await reader.open(key, options)

@@ -96,11 +96,11 @@ function settingsOf(
   }
 }
 
-/** Nearest first: the hub is asked for what nobody else has. */
+/** The hub before the peers: it has every blob, and a peer that is asked first mostly waits for the same release. */
 function sourcesOf(config: AgentConfig, base: string, peers: ObjectReader, token: Secret): readonly ObjectReader[] {
   const hub = httpObjects({ name: `hub ${config.hub}`, url: config.hub, token })
   const shared = config.sharedBlobs === undefined ? [] : [folderObjects(absolute(base, config.sharedBlobs))]
-  return [...shared, peers, hub]
+  return [...shared, hub, peers]
 }
 
 function stageFrom(sources: readonly ObjectReader[], blobs: BlobStore, log: Logger): Stage {

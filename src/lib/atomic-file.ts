@@ -101,13 +101,14 @@ async function holds(path: string, chunks: readonly Uint8Array[]): Promise<boole
 }
 
 async function startsWith(handle: FileHandle, chunks: readonly Uint8Array[]): Promise<boolean> {
-  const window = Buffer.allocUnsafe(WINDOW_BYTES)
+  const size = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+  const window = Buffer.allocUnsafe(Math.min(size, WINDOW_BYTES))
   let read = 0
   let compared = 0
   for (const chunk of chunks) {
     for (let done = 0; done < chunk.byteLength;) {
       if (compared === read) {
-        ;({ bytesRead: read } = await handle.read(window, 0, WINDOW_BYTES))
+        ;({ bytesRead: read } = await handle.read(window))
         compared = 0
         if (read === 0) return false
       }

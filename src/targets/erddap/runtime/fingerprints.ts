@@ -29,7 +29,7 @@ export class Fingerprints {
       const signature = [stat.dev, stat.ino, stat.size, stat.mtimeMs, stat.ctimeMs].join(' ')
       const known = this.#remembered.get(path)
       if (known?.signature === signature) return known
-      return { sha256: await digest(handle), mtimeMs: stat.mtimeMs, signature }
+      return { sha256: await digest(handle, stat), mtimeMs: stat.mtimeMs, signature }
     })
     if (fresh !== undefined && nowMs - fresh.mtimeMs > GRAIN_MS) this.#remembered.set(path, fresh)
     else this.#remembered.delete(path)
@@ -56,9 +56,9 @@ async function withFile<T>(path: string, use: (handle: FileHandle, stat: Stats) 
   }
 }
 
-async function digest(handle: FileHandle): Promise<string> {
+async function digest(handle: FileHandle, { size }: Stats): Promise<string> {
   const hash = createHash('sha256')
-  const buffer = Buffer.allocUnsafe(CHUNK)
+  const buffer = Buffer.allocUnsafe(Math.min(Math.max(size, 1), CHUNK))
   for (;;) {
     const { bytesRead } = await handle.read(buffer)
     if (bytesRead === 0) return hash.digest('hex')
