@@ -41,8 +41,9 @@ export async function* bodyOf(request: IncomingMessage, signal: AbortSignal): As
 const DISCARD_BYTES = 1024 * 1024
 
 /**
- * Takes in what is left of a body that nobody wanted, so that the client gets to read its answer instead of a reset; no
- * more than a mebibyte, because somebody who sends on after a refusal does not read it anyway.
+ * Takes in what is left of a body that was refused, so that the client gets to read its answer instead of a reset; no
+ * more than a mebibyte, because somebody who sends on after a refusal does not read it anyway. Call it before the answer
+ * is sent: Node would else take in the rest itself, without a limit.
  */
 export function discardRest(request: IncomingMessage): void {
   if (request.complete || request.destroyed) return

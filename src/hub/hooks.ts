@@ -22,7 +22,6 @@ export function addHooks(app: FastifyInstance, hub: HubContext, hostNames: Reado
     if (access !== undefined) authorize(request, access, request.caller ?? ANYBODY)
   })
   app.addHook('onResponse', (request, reply, done) => {
-    discardRest(request.raw)
     note(hub, request, reply.statusCode, reply.elapsedTime)
     done()
   })
@@ -40,6 +39,7 @@ export function addErrorAnswers(app: FastifyInstance, hub: HubContext | undefine
   app.setErrorHandler((error, request, reply) => {
     const { status, body, isFault } = tell(error, request.id)
     if (isFault && !request.raw.destroyed) hub?.log.error('a request failed', { requestId: request.id, error })
+    discardRest(request.raw)
     if (body.error.code === 'UNAUTHENTICATED') reply.header('www-authenticate', 'Bearer')
     return reply.status(status).send(body)
   })

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -198,6 +199,28 @@ async function drip(socket: Socket): Promise<void> {
     if (socket.writable) socket.write('a')
   }
 }
+
+describe('a client that sends on after it was refused', () => {
+  it('gets its answer, and is cut off after a while', async () => {
+    // With the time that requests usually have: it is not the time-out that ends this one.
+    const patient = await openTestHub()
+    const { hostname, port } = new URL(patient.url)
+    const socket = connect(Number(port), hostname)
+    let text = ''
+    socket.on('data', (chunk: Buffer) => (text += chunk.toString()))
+    socket.on('error', () => undefined)
+    const closed = new Promise((resolve) => socket.on('close', resolve))
+    socket.write(`PUT /v1/blobs/${'a'.repeat(64)} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999\r\n\r\n`)
+    while (!socket.destroyed) {
+      if (!socket.write(Buffer.alloc(65_536)))
+        await Promise.race([once(socket, 'drain'), closed]).catch(() => undefined)
+    }
+    await closed
+    expect(text).toContain('401 Unauthorized')
+    expect(socket.bytesWritten).toBeLessThan(100_000_000)
+    await patient.close()
+  })
+})
 
 describe('a client that is slow on purpose', () => {
   it('with its headers is cut off', async () => {

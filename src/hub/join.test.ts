@@ -3,6 +3,8 @@ import { openTestHub, type TestHub, type TestHubOptions } from '../../test/helpe
 import { VirtualClock } from '../../test/helpers/virtual-clock.ts'
 import { join } from '../client/hub-client.ts'
 import { Secret } from '../lib/secret.ts'
+import { systemClock } from '../lib/system-clock.ts'
+import { joinNode } from './join.ts'
 
 let hub: TestHub
 afterEach(() => hub.close())
@@ -45,6 +47,20 @@ describe('a join code', () => {
     await expect(join(hub.url, { code: made.code, node: 'erd3' })).rejects.toMatchObject(code('UNAUTHENTICATED'))
     expect((await hub.client.nodes()).nodes).toHaveLength(1)
     expect((await hub.store.list('join/')).entries).toEqual([])
+  })
+
+  it('is used up by one commit: of two that look at it in the same moment one is too late', async () => {
+    await open()
+    const { store } = hub
+    for (let round = 0; round < 10; round++) {
+      const { code: made } = await hub.client.createJoinCode()
+      const nodes = [`a${round}`, `b${round}`]
+      const both = await Promise.allSettled(
+        nodes.map((node) => joinNode({ store, clock: systemClock }, { code: made, node })),
+      )
+      expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
+    }
+    expect((await hub.client.nodes()).nodes).toHaveLength(10)
   })
 
   it('ends after ten minutes, and leaves nothing behind', async () => {

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openTestHub, type TestHub, type TestHubOptions } from '../../test/helpers/hub.ts'
@@ -125,6 +125,18 @@ describe('a hub', () => {
     held.resolve()
     expect(await answer).toEqual({ nodes: [] })
     await closing
+  })
+
+  it('does not wait for connections that nobody uses', async () => {
+    const hub = await open()
+    const { hostname, port } = new URL(hub.url)
+    const sockets = Array.from({ length: 5 }, () => connect(Number(port), hostname))
+    const closed = sockets.map((socket) => new Promise((resolve) => socket.on('close', resolve).resume()))
+    expect((await hub.ask('GET', '/healthz')).status).toBe(200)
+    const since = performance.now()
+    await hub.hub.close()
+    expect(performance.now() - since).toBeLessThan(5000)
+    await Promise.all(closed)
   })
 
   it('does not wait for ever for what does not finish', async () => {
