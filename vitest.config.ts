@@ -10,7 +10,11 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 60_000,
     projects: [
-      project('unit', ['{src,standin,scripts,bench}/**/*.test.ts', 'test/*.test.ts', 'test/{fault,helpers}/**/*.test.ts']),
+      project('unit', [
+        '{src,standin,scripts,bench}/**/*.test.ts',
+        'test/*.test.ts',
+        'test/{fault,helpers}/**/*.test.ts',
+      ]),
       project('contract', ['test/contract/**/*.test.ts']),
       project('sim', ['test/sim/**/*.test.ts']),
       project('e2e', ['test/e2e/**/*.test.ts']),
