@@ -101,6 +101,10 @@ describe("a node's credential", () => {
       await store.commit({ changes: many(1, 100 + round) }).catch(() => undefined)
     }
     expect((await strict.store.list('node/erd1/')).entries).toHaveLength(20)
+    await store.commit({ changes: [big(8000)] })
+    expect((await store.commit({ ...lost, changes: [big(1)] })).committed).toBe(false)
+    const another: Write = { op: 'put', key: 'node/erd1/k1', value: 'x'.repeat(8000) }
+    await expect(store.commit({ changes: [another] })).rejects.toMatchObject(tooLarge)
     // What vanishes without passing through this hub counts no longer either.
     await strict.store.commit({ changes: many(10).map(({ key }) => ({ op: 'delete', key })) })
     await store.commit({ changes: many(10, 30) })

@@ -127,6 +127,30 @@ describe('a hub', () => {
     await closing
   })
 
+  it('answers what comes over an old connection while it stops with NOT_READY', async () => {
+    const held = Promise.withResolvers<void>()
+    const faults: { list?: () => unknown } = {}
+    const hub = await open({ store: faulty(faults) })
+    faults.list = async () => {
+      await held.promise
+      return { entries: [], revision: 1 }
+    }
+    const { hostname, port } = new URL(hub.url)
+    const socket = connect(Number(port), hostname)
+    let text = ''
+    socket.on('data', (chunk: Buffer) => (text += chunk.toString()))
+    const request = `GET /v1/nodes HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${hub.admin.reveal()}\r\n\r\n`
+    socket.write(request)
+    await delay(50)
+    const closing = hub.hub.close()
+    socket.write(request)
+    await delay(50)
+    held.resolve()
+    await closing
+    await expect.poll(() => text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 503'])
+    expect(text).toContain('"NOT_READY"')
+  })
+
   it('does not wait for connections that nobody uses', async () => {
     const hub = await open()
     const { hostname, port } = new URL(hub.url)

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openTestHub, type TestHub } from '../../test/helpers/hub.ts'
 import type { HubClient } from '../client/hub-client.ts'
@@ -53,6 +54,32 @@ describe('blobs', () => {
     expect((await readBody(await client.openBlob(hash), 10_000_000)).equals(content)).toBe(true)
     const head = await hub.ask('HEAD', `/v1/blobs/${hash}`, { token: hub.admin })
     expect(head.headers.get('content-length')).toBe('3000000')
+    const whole = await hub.ask('GET', `/v1/blobs/${hash}`, { token: hub.admin })
+    expect(whole.headers.get('content-length')).toBe('3000000')
+    expect(whole.headers.get('content-type')).toBe('application/octet-stream')
+  })
+
+  it('are never held in memory as a whole, neither here nor there', async () => {
+    const [part, count] = [Buffer.alloc(1_000_000, 'part'), 300]
+    const hash = createHash('sha256')
+    for (let at = 0; at < count; at++) hash.update(part)
+    const name = hash.digest('hex')
+    let peak = 0
+    const look = (): void => void (peak = Math.max(peak, process.memoryUsage().arrayBuffers))
+    async function* parts(): AsyncGenerator<Uint8Array, void> {
+      for (let at = 0; at < count; at++) {
+        look()
+        yield part
+      }
+    }
+    await client.putBlob(name, parts())
+    let size = 0
+    for await (const chunk of await client.openBlob(name)) {
+      look()
+      size += chunk.byteLength
+    }
+    expect(size).toBe(part.length * count)
+    expect(peak).toBeLessThan(150_000_000)
   })
 
   it('whose bytes are not those of the hash are not kept', async () => {
