@@ -283,32 +283,53 @@ describe('laws', () => {
       '&amp;',
       '\u00a0',
     )
+    const inAttribute = fc.constantFrom(
+      'é',
+      '😀',
+      '&apos;',
+      '&deg;',
+      '&#10;',
+      '\n',
+      '\r\n',
+      '\t',
+      ' ',
+      '&amp;',
+      "'",
+      '=',
+    )
+    const value = fc.array(inAttribute, { maxLength: 8 }).map((words) => words.join(''))
     const content = fc.array(word, { maxLength: 8 }).map((words) => words.join(''))
     await fc.assert(
-      fc.asyncProperty(fc.array(content, { minLength: 1, maxLength: 4 }), content, async (contents, setting) => {
-        const files = Object.fromEntries(
-          contents.map((text, index) => [`${index}.xml`, gridDataset(`d${index}`, `<fgdcFile>${text}</fgdcFile>`)]),
-        )
-        const result = await compiled({ ...files, 's.xml': `<logLevel>${setting}</logLevel>` })
-        const split = splitDatasets(Buffer.concat(result.chunks))
-        const plain = ({
-          id,
-          type,
-          active,
-          digest,
-          source,
-        }: Compiled['datasets'][number] | (typeof split.datasets)[number]) => ({
-          id,
-          type,
-          active,
-          digest,
-          source: Buffer.from(source).toString(),
-        })
-        expect(split.datasets.map(plain)).toEqual(result.datasets.map(plain))
-        expect(split.topDigest).toBe(result.topDigest)
-        for (const { id, line } of split.datasets)
-          expect(result.locate(line)).toEqual({ file: `${id.slice(1)}.xml`, line: 1 })
-      }),
+      fc.asyncProperty(
+        fc.array(content, { minLength: 1, maxLength: 4 }),
+        content,
+        value,
+        async (contents, setting, attribute) => {
+          const files = Object.fromEntries(
+            contents.map((text, index) => [`${index}.xml`, gridDataset(`d${index}`, `<fgdcFile>${text}</fgdcFile>`)]),
+          )
+          const settings = `<logLevel>${setting}</logLevel><user username="${attribute}" roles=' x'/>`
+          const result = await compiled({ ...files, 's.xml': settings })
+          const split = splitDatasets(Buffer.concat(result.chunks))
+          const plain = ({
+            id,
+            type,
+            active,
+            digest,
+            source,
+          }: Compiled['datasets'][number] | (typeof split.datasets)[number]) => ({
+            id,
+            type,
+            active,
+            digest,
+            source: Buffer.from(source).toString(),
+          })
+          expect(split.datasets.map(plain)).toEqual(result.datasets.map(plain))
+          expect(split.topDigest).toBe(result.topDigest)
+          for (const { id, line } of split.datasets)
+            expect(result.locate(line)).toEqual({ file: `${id.slice(1)}.xml`, line: 1 })
+        },
+      ),
       { numRuns: 200 },
     )
   })

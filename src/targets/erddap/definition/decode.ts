@@ -1,11 +1,12 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { charactersIn, countLines, type Place } from './place.ts'
 
-/** The text of a file, its XML declaration blanked out so that offsets and lines are those of the file. */
+/** The content of a file, whatever its encoding was. */
 export interface Decoded {
-  readonly text: string
-  /** The text in UTF-8; the file's own bytes where nothing had to be changed. */
+  /** Without a byte order mark; the file's own bytes where nothing had to be changed. */
   readonly utf8: Buffer
+  /** The XML declaration with which it begins, if it has one. */
+  readonly declaration: string
   readonly warning?: EncodingFinding
 }
 
@@ -31,8 +32,14 @@ export function decodeXml(bytes: Uint8Array): Decoded | EncodingFinding {
     return { ...START, code: 'XML_MALFORMED', message: 'the XML declaration is not well-formed', hint }
   }
   const name = declaration?.[1] ?? declaration?.[2] ?? 'UTF-8'
-  const decoded = decodeAs(content, ENCODINGS.get(name.toLowerCase()), name)
-  return 'text' in decoded ? blank(decoded, declaration?.[0] ?? '') : decoded
+  return decodeAs(content, declaration?.[0] ?? '', name)
+}
+
+/** The text, its declaration blanked out so that offsets and lines are those of the file. */
+export function textOf({ utf8, declaration }: Decoded): string {
+  // Much faster, and half the memory.
+  const text = utf8.toString(isAscii(utf8) ? 'latin1' : 'utf8')
+  return declaration === '' ? text : declaration.replace(/[^\n]/g, ' ') + text.slice(declaration.length)
 }
 
 const START: Place = { line: 1, column: 1 }
@@ -53,19 +60,19 @@ const ENCODINGS: ReadonlyMap<string, Encoding> = new Map([
   ['cp1252', 'windows-1252'],
 ])
 
-function decodeAs(content: Buffer, encoding: Encoding | undefined, name: string): Decoded | EncodingFinding {
+function decodeAs(content: Buffer, declaration: string, name: string): Decoded | EncodingFinding {
+  const encoding = ENCODINGS.get(name.toLowerCase())
   if (encoding === undefined) {
     return { ...START, code: 'XML_ENCODING', message: `the encoding "${name}" is not supported`, hint: AS_UTF8 }
   }
-  if (isAscii(content)) return { text: content.toString('latin1'), utf8: content }
-  if (encoding === 'utf-8')
-    return isUtf8(content) ? { text: content.toString('utf8'), utf8: content } : notUtf8(content)
+  if (isAscii(content)) return { utf8: content, declaration }
+  if (encoding === 'utf-8') return isUtf8(content) ? { utf8: content, declaration } : notUtf8(content)
   const unused = encoding === 'latin1' ? /[\u0080-\u009f]/ : /[\u0081\u008d\u008f\u0090\u009d]/
   const latin1 = content.toString('latin1')
   const wrong = unused.exec(latin1)
   if (wrong !== null) return notInEncoding(latin1, wrong.index, name)
-  const text = encoding === 'latin1' ? latin1 : new TextDecoder('windows-1252').decode(content)
-  return { text, utf8: Buffer.from(text), ...(isUtf8(content) && { warning: looksLikeUtf8(latin1, name) }) }
+  const utf8 = Buffer.from(encoding === 'latin1' ? latin1 : new TextDecoder('windows-1252').decode(content))
+  return { utf8, declaration, ...(isUtf8(content) && { warning: looksLikeUtf8(latin1, name) }) }
 }
 
 function notUtf8(content: Buffer): EncodingFinding {
@@ -108,16 +115,6 @@ function looksLikeUtf8(latin1: string, name: string): EncodingFinding {
 
 function placeIn(latin1: string, at: number): Place {
   return { line: countLines(latin1, 0, at) + 1, column: at - latin1.lastIndexOf('\n', at) }
-}
-
-function blank({ text, utf8, warning }: Decoded, declaration: string): Decoded {
-  if (declaration === '') return { text, utf8, ...(warning !== undefined && { warning }) }
-  const blanked = declaration.replace(/[^\n]/g, ' ')
-  return {
-    text: blanked + text.slice(declaration.length),
-    utf8,
-    ...(warning !== undefined && { warning }),
-  }
 }
 
 function hasBom(content: Buffer): boolean {

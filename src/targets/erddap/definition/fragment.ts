@@ -1,6 +1,6 @@
 import { ByteOffsets } from './byte-offsets.ts'
 import { canonicalOf, datasetDigest, isActive } from './canonical.ts'
-import { decodeXml, type EncodingFinding } from './decode.ts'
+import { decodeXml, type EncodingFinding, textOf } from './decode.ts'
 import { explain } from './explain.ts'
 import { findingsOf } from './inspect.ts'
 import type { Finding } from './finding.ts'
@@ -55,9 +55,10 @@ export const FRAGMENT_BYTES_MAX = 16 * 1024 * 1024
 /** Reads one file. What is wrong is in `findings`; with an error of form there is nothing else. */
 export async function readFragment(bytes: Uint8Array): Promise<Fragment> {
   const decoded = decodeXml(bytes)
-  if (!('text' in decoded)) return broken(asFinding(decoded, 'error'))
-  if (isOtherDocument(decoded.text)) return { ...NO_DEFINITIONS, kind: 'other' }
-  const fragment = await readText(decoded.text, { utf8: decoded.utf8 })
+  if ('code' in decoded) return broken(asFinding(decoded, 'error'))
+  const text = textOf(decoded)
+  if (isOtherDocument(text)) return { ...NO_DEFINITIONS, kind: 'other' }
+  const fragment = await readText(text, { utf8: decoded.utf8 })
   if (decoded.warning === undefined) return fragment
   return { ...fragment, findings: [asFinding(decoded.warning, 'warning'), ...fragment.findings] }
 }

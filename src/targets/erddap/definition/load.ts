@@ -5,7 +5,7 @@ import type { FileTree, TreeFile } from '../../../core/tree.ts'
 import { sha256 } from '../../../lib/hash.ts'
 import { forEachLimited } from '../../../lib/limited.ts'
 import type { FragmentCache } from './cache.ts'
-import { decodeXml } from './decode.ts'
+import { decodeXml, textOf } from './decode.ts'
 import { type Fragment, FRAGMENT_BYTES_MAX, NO_DEFINITIONS, readFragment, readText } from './fragment.ts'
 import { layOut, MANIFEST_NAMES } from './layout.ts'
 import { MANIFEST_BYTES_MAX, readManifest, type SourceManifest } from './manifest.ts'
@@ -106,11 +106,11 @@ class Loader {
       const bytes = await this.#bytes(file, COLLECTION_BYTES_MAX)
       if (bytes === undefined) return undefined
       const decoded = decodeXml(bytes)
-      if (!('text' in decoded)) {
+      if ('code' in decoded) {
         this.#problems.push({ ...decoded, severity: 'error', file: file.path })
         return undefined
       }
-      texts.push(decoded.text)
+      texts.push(textOf(decoded))
     }
     const [head = '', tail = ''] = texts
     const key = sha256(`${prefix.sha256} ${postfix.sha256}`)
@@ -175,7 +175,7 @@ class Loader {
     if (held !== undefined) return held.kind === 'collection'
     const bytes = await this.#bytes(file, COLLECTION_BYTES_MAX)
     const decoded = bytes === undefined ? undefined : decodeXml(bytes)
-    const isCollection = decoded !== undefined && 'text' in decoded && rootOf(decoded.text).name === 'erddapDatasets'
+    const isCollection = decoded !== undefined && 'utf8' in decoded && rootOf(textOf(decoded)).name === 'erddapDatasets'
     this.#options.cache.set(key, { ...NO_DEFINITIONS, kind: isCollection ? 'collection' : 'fragment' })
     return isCollection
   }

@@ -22,6 +22,9 @@ export interface Listed extends Place {
 
 export const MANIFEST_BYTES_MAX = 1024 * 1024
 
+/** Of one file; the rest usually follows from them. */
+const ERRORS_MAX = 20
+
 const KEYS = ['datasets tree', 'prefix', 'postfix', 'datasets']
 
 /** Reads `datasets.yaml`: `datasets tree`, `prefix`, `postfix` and the list `datasets`. What is wrong is in `problems`. */
@@ -42,7 +45,7 @@ class Reader {
 
   read(): SourceManifest {
     const document = parseDocument(this.#text, { lineCounter: this.#lines, prettyErrors: false })
-    for (const { message, pos } of document.errors) this.#refuse(message, this.#placeAt(pos[0]))
+    for (const { message, pos } of document.errors.slice(0, ERRORS_MAX)) this.#refuse(message, this.#placeAt(pos[0]))
     const root = document.contents
     const empty = { path: this.#path, folder: '', around: [], fragments: [], problems: this.#problems }
     if (this.#problems.length > 0) return empty

@@ -1,6 +1,6 @@
+import { isAscii } from 'node:buffer'
 import { FlotillaError } from '../../../core/errors.ts'
 import { sha256 } from '../../../lib/hash.ts'
-import { ByteOffsets } from './byte-offsets.ts'
 import { canonicalOf, datasetDigest, isActive } from './canonical.ts'
 import { decodeXml } from './decode.ts'
 import { elementsAt, Unreadable } from './lenient.ts'
@@ -30,44 +30,48 @@ export interface SplitFile {
  * `CHECK_FAILED` with the line where ERDDAP would stop reading.
  */
 export function splitDatasets(xml: Uint8Array): SplitFile {
-  const { text, utf8 } = textOf(xml)
+  const utf8 = utf8Of(xml)
+  // One character a byte, whatever they mean: mark-up is ASCII, and offsets are those of the bytes.
+  const bytes = utf8.toString('latin1')
   try {
-    return split(text, utf8)
+    return split(bytes, utf8)
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error
-    const place = placeAt(text, error.offset)
+    const place = placeAt(bytes, error.offset)
     throw new FlotillaError('CHECK_FAILED', `datasets.xml is not readable: ${error.message}`, place)
   }
 }
 
-function split(text: string, utf8: Buffer): SplitFile {
-  if (rootOf(text).name !== 'erddapDatasets') throw new Unreadable('it does not begin with <erddapDatasets>', 0)
-  const offsets = new ByteOffsets(text, utf8)
+function split(bytes: string, utf8: Buffer): SplitFile {
+  if (rootOf(bytes).name !== 'erddapDatasets') throw new Unreadable('it does not begin with <erddapDatasets>', 0)
   const datasets: SplitDataset[] = []
   let settings = ''
   let line = 1
   let counted = 0
-  for (const element of elementsAt(text, 1)) {
-    const canonical = canonicalOf(element, text)
+  for (const element of elementsAt(bytes, 1)) {
+    const source = utf8.subarray(element.start, element.end)
+    const canonical = isAscii(source) ? canonicalOf(element, bytes) : canonicalOfSource(source)
     if (element.name !== 'dataset') {
       settings += canonical
       continue
     }
-    line += countLines(text, counted, element.start)
+    line += countLines(bytes, counted, element.start)
     counted = element.start
     const id = ownText(element.attributes['datasetID'] ?? '')
     const type = ownText(element.attributes['type'] ?? '')
     const active = isActive(element.attributes)
-    const source = utf8.subarray(offsets.at(element.start), offsets.at(element.end))
     datasets.push({ id, type, active, digest: datasetDigest(canonical, active), source, line })
   }
   return { datasets, topDigest: sha256(settings) }
 }
 
+function canonicalOfSource(source: Buffer): string {
+  const text = source.toString()
+  return Array.from(elementsAt(text, 0), (element) => canonicalOf(element, text)).join('')
+}
+
 /** ERDDAP replaces bytes that do not fit instead of stopping. */
-function textOf(xml: Uint8Array): { text: string; utf8: Buffer } {
+function utf8Of(xml: Uint8Array): Buffer {
   const decoded = decodeXml(xml)
-  if ('text' in decoded) return decoded
-  const text = Buffer.from(xml).toString()
-  return { text, utf8: Buffer.from(text) }
+  return 'utf8' in decoded ? decoded.utf8 : Buffer.from(Buffer.from(xml).toString())
 }

@@ -15,7 +15,8 @@ export function spansOf(text: string): readonly Span[] {
     const kind = text.startsWith('<!--', at) ? 'comment' : 'cdata'
     const close = kind === 'comment' ? '-->' : ']]>'
     if (at > done) spans.push({ kind: 'text', start: done, end: at })
-    done = text.indexOf(close, at + 4) + close.length
+    const end = text.indexOf(close, at + 4)
+    done = end === -1 ? text.length : end + close.length
     spans.push({ kind, start: at, end: done })
   }
   if (done < text.length) spans.push({ kind: 'text', start: done, end: text.length })

@@ -36,7 +36,7 @@ export type Parsed =
   | { readonly fault: Fault }
 
 /** No real definition is nested deeper than a handful. */
-export const DEPTH_MAX = 64
+const DEPTH_MAX = 64
 
 /** Reads well-formed XML 1.0 with any number of root elements, without a declaration. Entities are those of HTML 4. */
 export function parseXml(text: string): Parsed {
