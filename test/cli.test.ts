@@ -201,6 +201,10 @@ describe('looking at datasets', () => {
       code: 1,
       err: expect.stringContaining('Did you mean "alpha"?'),
     })
+    expect(await hub.cli('why', 'alhpa')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('Did you mean "alpha"?'),
+    })
     expect(await hub.cli('datasets', 'reload', 'xyzzy')).toMatchObject({
       code: 1,
       err: expect.stringContaining('flotilla datasets list'),
@@ -310,6 +314,25 @@ describe('nodes', () => {
     expect(answer).toMatchObject({ kind: 'doctor', failed: 0 })
     expect((answer['checks'] as unknown[]).length).toBeGreaterThanOrEqual(8)
   })
+})
+
+test('status tells of a folder that is followed and refused', async () => {
+  const folder = join(hub.folder, 'followed')
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'a.xml'), '<dataset')
+  const source = { folder, kind: 'erddap', interval: 200, quarantine: false } as const
+  const follows = await startCliHub({ sources: { datasets: source } })
+  try {
+    let out = ''
+    for (let tries = 0; tries < 100 && !out.includes('refused'); tries++) {
+      out = (await follows.cli('status')).out
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    expect(out).toMatch(/\nrefused .*followed, .*: a\.xml:1:\d+: .*\n {2}a\.xml:1:\d+: error: /)
+    expect(json((await follows.cli('status', '--json')).out)).toMatchObject({ folder: { folder, state: 'refused' } })
+  } finally {
+    await follows.close()
+  }
 })
 
 describe('tokens', () => {

@@ -18,7 +18,7 @@ import { readSecretFile } from '../lib/secret-file.ts'
 import { supervise } from '../lib/supervise.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import { openFolderBlobs } from '../releases/folder-blobs.ts'
-import { followFolder } from '../releases/follow.ts'
+import { type FolderFollower, followFolder, type FollowDeps } from '../releases/follow.ts'
 import { Releases } from '../releases/releases.ts'
 import { openSqliteStore } from '../store/sqlite/sqlite-store.ts'
 import { erddapKind } from '../targets/erddap/kind.ts'
@@ -63,18 +63,14 @@ export async function runHub(
     const tokenFile = join(data, TOKEN_FILE)
     await keepAdminToken(tokenFile, store, clock)
     await ensurePeerKey(store)
-    const hub = await createHub({ store, blobs, releases, clock, log, hostNames: config.names })
+    const followers = followersOf(config, base, { releases, blobs, clock, log })
+    const folders = () => followers.map((follower) => follower.status())
+    const hub = await createHub({ store, blobs, releases, clock, log, hostNames: config.names, folders })
     try {
       const url = await listen(hub, config, data)
       const ready = { url, data, tokenFile, joinCode: () => newJoinCode(store, clock) }
       log.info('the hub is ready', { url, data })
       await onReady(ready)
-      const followers = Object.entries(config.sources).map(([tree, source]) =>
-        followFolder(
-          { ...source, folder: absolute(base, source.folder), tree, intervalMs: source.interval },
-          { releases, blobs, clock, log },
-        ),
-      )
       const services = [...followers, sweeper(releases, clock, log)]
       await supervise(services, { clock, log, signal, random: Math.random, maxDelayMs: MAX_DELAY_MS })
     } finally {
@@ -84,6 +80,13 @@ export async function runHub(
   } finally {
     await store.close()
   }
+}
+
+function followersOf(config: HubConfig, base: string, deps: FollowDeps): readonly FolderFollower[] {
+  return Object.entries(config.sources).map(([tree, source]) => {
+    const { kind, interval: intervalMs, quarantine } = source
+    return followFolder({ tree, kind, intervalMs, quarantine, folder: absolute(base, source.folder) }, deps)
+  })
 }
 
 /** Removes blobs that no release needs any more. */

@@ -29,7 +29,7 @@ export const TREE = {
 /** Where `flotilla up` keeps its things unless told otherwise, below the working folder. */
 export const DEFAULT_DATA = '.flotilla'
 /** In the data folder of a hub: its address, and the token of its administrator. */
-const URL_FILE = 'url'
+export const URL_FILE = 'url'
 const TOKEN_FILE = 'admin.token'
 const DEFAULT_URL = 'http://127.0.0.1:8470'
 

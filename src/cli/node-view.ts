@@ -1,5 +1,7 @@
 import type { NodeAnswer, StatusAnswer } from '../core/api.ts'
 import type { NodeTarget, TargetError } from '../core/target.ts'
+import { clean } from '../lib/clean.ts'
+import { problemLines } from './errors.ts'
 import { ago } from './format.ts'
 import { type Cell, type Colour, type Output, table } from './output.ts'
 
@@ -68,6 +70,21 @@ function errorText(error: TargetError | undefined): string {
       : [`${error.file}${error.line === undefined ? '' : `:${error.line}`}`]
   return [...place, ...(error.dataset === undefined ? [] : [error.dataset]), error.message].join(': ')
 }
+
+/** What stands in the folder that the hub follows, where that is not what was released. */
+export function printFolder({ folder }: StatusAnswer, nowMs: number, output: Output): void {
+  if (folder === undefined || folder.state === 'released') return
+  const since = ago(folder.sinceMs, nowMs)
+  if (folder.error === undefined) {
+    output.print(clean(`folder ${folder.folder}: ${folder.state}, since ${since}`))
+    return
+  }
+  const { message, problems } = folder.error
+  output.print(`${output.paint('red', 'refused')} ${clean(`${folder.folder}, ${since}: ${message}`)}`)
+  for (const line of problemLines(problems.slice(0, PROBLEMS_MAX), output)) output.print(`  ${line}`)
+}
+
+const PROBLEMS_MAX = 10
 
 /** How many warnings each node has, where it has any. */
 export function printWarnings(status: StatusAnswer, output: Output): void {

@@ -17,7 +17,7 @@ const CODES: Readonly<Record<Colour, number>> = { red: 31, green: 32, yellow: 33
 export class Output {
   readonly out: Sink
   readonly err: Sink
-  readonly #colours: boolean
+  #colours: boolean
   #progress = false
 
   constructor(out: Sink, err: Sink, env: Readonly<Record<string, string | undefined>>) {
@@ -56,6 +56,15 @@ export class Output {
 
   paint(colour: Colour, text: string): string {
     return this.#colours ? `\u001b[${CODES[colour]}m${text}\u001b[0m` : text
+  }
+
+  /** The same output, with its results going somewhere else. */
+  into(write: (text: string) => void): Output {
+    const { columns } = this.out
+    const sink = { write: (text: string | Uint8Array) => write(String(text)), columns }
+    const output = new Output(sink, this.err, {})
+    output.#colours = this.#colours
+    return output
   }
 
   #clearProgress(): void {

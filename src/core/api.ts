@@ -98,6 +98,18 @@ export interface NodeAnswer {
   readonly targets: Readonly<Record<string, NodeTarget>>
 }
 
+/** A folder that the hub releases whenever it changes, and how it fares. */
+export interface FollowedFolder {
+  readonly folder: string
+  /** `released` when what stands in the folder is what was last released from it, `settling` while it changes. */
+  readonly state: 'waiting' | 'settling' | 'released' | 'refused'
+  readonly sinceMs: number
+  /** Why what stands in the folder now was refused. */
+  readonly error?:
+    | { readonly code: string; readonly message: string; readonly problems: readonly Problem[] }
+    | undefined
+}
+
 export interface StatusAnswer {
   readonly tree: string
   /** `in-step` only when every joined node is alive and proves the desired release. */
@@ -108,6 +120,8 @@ export interface StatusAnswer {
   readonly nodes: readonly NodeAnswer[]
   /** What to type next, where something is not in step. */
   readonly next?: string | undefined
+  /** Where the hub that answers follows a folder for this tree. */
+  readonly folder?: FollowedFolder | undefined
 }
 
 export interface WhyAnswer {

@@ -5,6 +5,7 @@ import { keys } from '../core/keys.ts'
 import type { Logger } from '../core/log.ts'
 import type { Store } from '../core/store.ts'
 import type { BlobStore } from '../releases/blobs.ts'
+import type { FollowStatus } from '../releases/follow.ts'
 import type { Releases } from '../releases/releases.ts'
 import { buildApp } from './app.ts'
 import { ensureSecret } from './bootstrap.ts'
@@ -25,6 +26,8 @@ export interface HubOptions {
   readonly releases: Releases
   readonly clock: Clock
   readonly log: Logger
+  /** The folders that this process follows, for the status; none unless given. */
+  readonly folders?: (() => readonly FollowStatus[]) | undefined
   /** Names that clients may call this hub by, beside addresses, `localhost` and the machine's own name. */
   readonly hostNames?: readonly string[] | undefined
   readonly limits?: Partial<HubLimits> | undefined
@@ -54,6 +57,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     store,
     blobs: options.blobs,
     releases: options.releases,
+    folders: options.folders ?? (() => []),
     clock,
     log,
     limits,

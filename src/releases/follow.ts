@@ -1,8 +1,8 @@
 import { basename } from 'node:path'
+import type { FollowedFolder } from '../core/api.ts'
 import type { Clock } from '../core/clock.ts'
 import { ERRORS, type FlotillaError, isError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
-import type { Problem } from '../core/problem.ts'
 import type { Service } from '../core/service.ts'
 import type { FileTree, TreeFile } from '../core/tree.ts'
 import { sha256 } from '../lib/hash.ts'
@@ -30,16 +30,8 @@ export interface FollowDeps {
   readonly log: Logger
 }
 
-export interface FollowStatus {
-  readonly folder: string
+export interface FollowStatus extends FollowedFolder {
   readonly tree: string
-  /** `released` when what stands in the folder is what was last released from it, `settling` while it changes. */
-  readonly state: 'waiting' | 'settling' | 'released' | 'refused'
-  readonly sinceMs: number
-  /** Why what stands in the folder now was refused. */
-  readonly error?:
-    | { readonly code: string; readonly message: string; readonly problems: readonly Problem[] }
-    | undefined
 }
 
 export interface FolderFollower extends Service {

@@ -82,6 +82,8 @@ async function asFolder(text: string | undefined, { cwd }: Context): Promise<str
   return isFolder || !/^r?\d+$/i.test(text) ? path : undefined
 }
 
+const FILES_MAX = 50
+
 function tell(difference: Difference, json: boolean, { output }: Context): void {
   if (json) {
     output.json('diff', difference)
@@ -91,5 +93,6 @@ function tell(difference: Difference, json: boolean, { output }: Context): void 
   printChanges(difference.changes, output)
   const files = difference.files ?? []
   if (files.length > 0) output.print('files:')
-  for (const { path, change } of files) output.print(clean(`  ${change}  ${path}`))
+  for (const { path, change } of files.slice(0, FILES_MAX)) output.print(clean(`  ${change}  ${path}`))
+  if (files.length > FILES_MAX) output.print(`  … and ${files.length - FILES_MAX} more; --json has all`)
 }

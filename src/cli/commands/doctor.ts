@@ -1,8 +1,8 @@
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { FlotillaError } from '../../core/errors.ts'
-import { agentFile, statesHere } from '../agent-state.ts'
+import { agentFile, isFile, statesHere } from '../agent-state.ts'
 import { command } from '../command.ts'
-import { CLIENT, findToken, findUrl, TREE } from '../connect.ts'
+import { CLIENT, DEFAULT_DATA, findToken, findUrl, TREE, URL_FILE } from '../connect.ts'
 import type { Context } from '../context.ts'
 import { type Check, type Checked, examine, fail, type Finding, ok, type Verdict } from '../doctor/check.ts'
 import { isPrivate, space, writable } from '../doctor/folders.ts'
@@ -41,7 +41,7 @@ export const doctor = command({
     const token = async () => (await findToken(options, context, url)).token
     const checks = [
       nodeJs(),
-      ...(options.data === undefined ? [] : dataChecks(resolve(context.cwd, options.data))),
+      ...(await dataChecks(options.data, context)),
       ...hubChecks({ url, token, tree: options.tree }, context),
       ...(await Promise.all(files.map((file) => nodeChecks(file, context)))).flat(),
     ]
@@ -80,7 +80,10 @@ function nodeJsFinding(): Promise<Finding> {
   return Promise.resolve(ok(`${process.versions.node} on ${process.platform} ${process.arch}`))
 }
 
-function dataChecks(data: string): readonly Check[] {
+/** Of the data folder that is named, or of the default one where it is there. */
+async function dataChecks(named: string | undefined, { cwd }: Context): Promise<readonly Check[]> {
+  const data = resolve(cwd, named ?? DEFAULT_DATA)
+  if (named === undefined && !(await isFile(join(data, URL_FILE)))) return []
   const group = 'hub data'
   return [
     writable(group, 'folder', data, 'It is the DIR of `flotilla up --data DIR`.'),

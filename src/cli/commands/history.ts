@@ -29,10 +29,11 @@ export const history = command({
 
 function rowOf(release: ReleaseRecord, nowMs: number): string[] {
   const { added, removed, changed } = release.changes
+  const back = `back to r${release.rollbackTo}`
   const kept = release.quarantined?.length ?? 0
   const notes = [
     release.message,
-    ...(release.rollbackTo === undefined ? [] : [`(back to r${release.rollbackTo})`]),
+    ...(release.rollbackTo === undefined || release.message === back ? [] : [`(${back})`]),
     ...(kept === 0 ? [] : [`(${kept} quarantined)`]),
   ]
   return [

@@ -5,7 +5,7 @@ import { command } from '../command.ts'
 import { CLIENT, type Hub, TREE, withHub } from '../connect.ts'
 import type { Context } from '../context.ts'
 import { releaseLine } from '../format.ts'
-import { printNodes, printWarnings } from '../node-view.ts'
+import { printFolder, printNodes, printWarnings } from '../node-view.ts'
 
 const POLL_MS = 1000
 
@@ -47,6 +47,7 @@ function print(answer: StatusAnswer, json: boolean, { output, clock }: Context):
     printNodes(answer, clock.nowMs(), output)
   }
   printWarnings(answer, output)
+  printFolder(answer, clock.nowMs(), output)
   if (answer.next !== undefined) output.print(`\nnext: ${clean(answer.next)}`)
 }
 
@@ -65,11 +66,7 @@ async function watch(options: WatchOptions, hub: Hub, context: Context): Promise
     if (typeof seen === 'object') code = exitOf(seen)
     const text = typeof seen === 'string' ? seen : JSON.stringify([seen.summary, seen.desired?.number])
     if (output.isTerminal && !options.json) {
-      // Home, draw over, then clear what is left below: no flicker.
-      output.out.write('\u001b[H\u001b[2J')
-      if (typeof seen === 'string') output.print(output.paint('red', seen))
-      else print(seen, false, context)
-      output.print(output.paint('dim', `\n${new Date(clock.nowMs()).toLocaleTimeString('en-GB')}  Ctrl-C ends`))
+      draw(seen, context)
     } else if (text !== last) {
       if (typeof seen === 'string') output.note(seen)
       else if (options.json) print(seen, true, context)
@@ -79,6 +76,17 @@ async function watch(options: WatchOptions, hub: Hub, context: Context): Promise
     await clock.sleep(POLL_MS, signal).catch(() => undefined)
   }
   return code
+}
+
+/** Draws over what is there, line by line, and clears what is left: nothing flickers. */
+function draw(seen: StatusAnswer | string, context: Context): void {
+  const { output, clock } = context
+  let page = ''
+  const memory = output.into((text) => (page += text))
+  if (typeof seen === 'string') memory.print(memory.paint('red', seen))
+  else print(seen, false, { ...context, output: memory })
+  memory.print(memory.paint('dim', `\n${new Date(clock.nowMs()).toLocaleTimeString('en-GB')}  Ctrl-C ends`))
+  output.out.write(`\u001b[H${page.replaceAll('\n', '\u001b[K\n')}\u001b[J`)
 }
 
 async function look(tree: string, hub: Hub, { signal }: Context): Promise<StatusAnswer | string> {

@@ -1,4 +1,5 @@
 import type { WhyAnswer } from '../../core/api.ts'
+import { FlotillaError } from '../../core/errors.ts'
 import { placeOf } from '../../core/problem.ts'
 import { clean } from '../../lib/clean.ts'
 import { command } from '../command.ts'
@@ -16,7 +17,11 @@ export const why = command({
     const { tree } = options
     const dataset = args.DATASET
     const answer = await withHub(options, context, (hub) =>
-      withDataset({ tree, dataset }, hub, context, () => hub.client.why(tree, dataset, { signal: context.signal })),
+      withDataset({ tree, dataset }, hub, context, async () => {
+        const found = await hub.client.why(tree, dataset, { signal: context.signal })
+        if (found.item !== undefined || found.history.length > 0) return found
+        throw new FlotillaError('NOT_FOUND', `no release of ${tree} has a dataset "${dataset}"`)
+      }),
     )
     if (options.json) context.output.json('why', answer)
     else print(answer, context)

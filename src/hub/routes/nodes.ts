@@ -19,9 +19,10 @@ export const nodeRoutes: readonly Route[] = [
     access: ['read:node/'],
     query: z.strictObject({ tree: zName }),
     answer: zStatusAnswer,
-    handler: async ({ store, releases }, { query }) => {
+    handler: async ({ store, releases, folders }, { query }) => {
       const [desired, { entries }] = await Promise.all([releases.current(query.tree), store.list(keys.nodes)])
-      return statusOf(query.tree, desired, nodesFrom(entries))
+      const folder = folders().find(({ tree }) => tree === query.tree)
+      return { ...statusOf(query.tree, desired, nodesFrom(entries)), folder }
     },
   }),
   route({

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { HealthAnswer, NodeAnswer, NodesAnswer, StatusAnswer, WhyAnswer } from '../../core/api.ts'
+import type { FollowedFolder, HealthAnswer, NodeAnswer, NodesAnswer, StatusAnswer, WhyAnswer } from '../../core/api.ts'
 import type { ItemReport, NodeAlive, NodeDatasets, NodeTarget, TargetError } from '../../core/target.ts'
 import { hold } from './hold.ts'
 import { named, zCount, zErrorCode, zMoment, zProblem, zProblemCode } from './common.ts'
@@ -66,6 +66,15 @@ named.add(zNodeAnswer, { id: 'Node' })
 
 export const zNodesAnswer = hold<NodesAnswer>()(z.object({ nodes: z.array(zNodeAnswer) }))
 
+const zFollowedFolder = hold<FollowedFolder>()(
+  z.object({
+    folder: z.string(),
+    state: z.enum(['waiting', 'settling', 'released', 'refused']),
+    sinceMs: zMoment,
+    error: z.object({ code: z.string(), message: z.string(), problems: z.array(zProblem) }).optional(),
+  }),
+)
+
 export const zStatusAnswer = hold<StatusAnswer>()(
   z.object({
     tree: z.string(),
@@ -74,6 +83,7 @@ export const zStatusAnswer = hold<StatusAnswer>()(
     desired: zReleaseRecord.optional(),
     nodes: z.array(zNodeAnswer),
     next: z.string().optional(),
+    folder: zFollowedFolder.optional(),
   }),
 )
 
