@@ -22,6 +22,21 @@ function putUnder(strace: readonly string[], folder: string, count: number, mode
   return execFileSync('strace', command, { encoding: 'utf8', env }).trim().split('\n')
 }
 
+/** Calls that strace tells in two halves, because another thread called something in between, as one, where they ended. */
+function whole(lines: readonly string[]): readonly string[] {
+  const begun = new Map<string, string>()
+  return lines.flatMap((line) => {
+    const [, thread = '', rest = ''] = /^(\d+) +(.*)$/.exec(line) ?? []
+    const half = /^(.*) <unfinished \.\.\.>$/.exec(rest)
+    if (half !== null) {
+      begun.set(thread, half[1] ?? '')
+      return []
+    }
+    const end = /^<\.\.\. \w+ resumed>(.*)$/.exec(rest)
+    return end === null ? [rest] : [(begun.get(thread) ?? '') + (end[1] ?? '')]
+  })
+}
+
 /** Those that were put in the folder, from a trace, in order: what happened to which file. */
 function traceOf(path: string): readonly string[] {
   const calls = [
@@ -29,16 +44,13 @@ function traceOf(path: string): readonly string[] {
     /rename(?:at2?)?\(.*?"([^"]*)", (?:AT_FDCWD[^,]*, )?"([^"]*)"/,
     /write\(1<[^>]*>, "(held \w+)/,
   ]
-  return readFileSync(path, 'utf8')
-    .split('\n')
-    .flatMap((line) => {
-      if (line.includes('unfinished')) return []
-      const found = calls.map((call) => call.exec(line))
-      const [synced, renamed, said] = found
-      if (synced) return [`sync ${synced[1]}`]
-      if (renamed) return [`rename ${renamed[1]} ${renamed[2]}`]
-      return said ? [said[1] ?? ''] : []
-    })
+  return whole(readFileSync(path, 'utf8').split('\n')).flatMap((line) => {
+    const found = calls.map((call) => call.exec(line))
+    const [synced, renamed, said] = found
+    if (synced) return [`sync ${synced[1]}`]
+    if (renamed) return [`rename ${renamed[1]} ${renamed[2]}`]
+    return said ? [said[1] ?? ''] : []
+  })
 }
 
 test('a blob is said to be held only after its bytes, and then its name, were synced', async () => {
