@@ -2,8 +2,9 @@ import { FlotillaError } from '../../../core/errors.ts'
 import type { Problem } from '../../../core/problem.ts'
 import { sha256 } from '../../../lib/hash.ts'
 import type { FragmentCache } from './cache.ts'
-import { isActiveWith, placeIn } from './check.ts'
+import { isActiveWith, overrideOf, placeIn } from './check.ts'
 import { type Fragment, readText } from './fragment.ts'
+import { wrapperOf } from './inspect.ts'
 import type { Source } from './load.ts'
 import { columnAt, countLines } from './place.ts'
 import { fillNodeValues } from './variables.ts'
@@ -31,8 +32,18 @@ export async function adapt(source: Source, adaptation: Adaptation): Promise<Fra
   if (fragment.usesNodeValues) text = filled(text, source, adaptation.values)
   if (overrides.length > 0) text = withActive(text, adaptation.active)
   const adapted = await readText(text, { line: fragment.line })
+  refuseBroken(adapted, source)
   adaptation.cache.set(key, adapted)
   return adapted
+}
+
+/** A value may fit by itself and not together with what stands beside it: `]]` and `>`. */
+function refuseBroken({ findings }: Fragment, source: Source): void {
+  const broken = findings.find(({ code }) => code === 'XML_MALFORMED')
+  if (broken === undefined) return
+  const { code, severity, message, column, line } = broken
+  const place = placeIn(source, source.fragment.line + line - 1)
+  throw prepareFailed([{ code, severity, message: `with this node's values: ${message}`, ...place, column }])
 }
 
 function keyOf({ key, fragment }: Source, { values }: Adaptation, overrides: Fragment['datasets']): string {
@@ -51,9 +62,10 @@ function filled(text: string, source: Source, values: ReadonlyMap<string, string
   return result
 }
 
+/** `problems` may hold warnings too, but at least one error. */
 export function prepareFailed(problems: readonly Problem[]): FlotillaError {
-  const [first] = problems
-  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : ''
+  const [first, ...others] = problems.filter(({ severity }) => severity === 'error')
+  const more = others.length > 0 ? ` (and ${others.length} more)` : ''
   return new FlotillaError('PREPARE_FAILED', `datasets.xml could not be made: ${first?.message}${more}`, {
     problems,
     ...(first !== undefined && { file: first.file, hint: first.hint }),
@@ -66,12 +78,11 @@ export function prepareFailed(problems: readonly Problem[]): FlotillaError {
 function withActive(text: string, active: Readonly<Record<string, boolean>>): string {
   const parsed = parseXml(text)
   if (parsed.fault !== undefined) throw new Error(`unreadable after filling in: ${parsed.fault.message}`)
-  const [root] = parsed.roots
-  const elements = root?.name === 'erddapDatasets' ? root.children : parsed.roots
+  const elements = wrapperOf(parsed.roots)?.children ?? parsed.roots
   let result = ''
   let done = 0
   for (const { name, attributes, start, inner } of elements) {
-    const wanted = active[attributes['datasetID'] ?? '']
+    const wanted = overrideOf(active, attributes['datasetID'] ?? '')
     if (name !== 'dataset' || wanted === undefined) continue
     result += text.slice(done, start) + setActive(text.slice(start, inner), wanted)
     done = inner

@@ -50,9 +50,8 @@ export class Assembly {
     }
   }
 
-  /** Keeps an inactive stand-in for a dataset that is gone, unless the id is in use again. */
+  /** An inactive stand-in for a dataset that is gone. */
   bury(id: string, type: string): void {
-    if (this.#datasets.some((dataset) => dataset.id === id)) return
     const text = `<dataset type="${escapeXml(type)}" datasetID="${escapeXml(id)}" active="false"></dataset>`
     this.write(`${text}\n`)
     const digest = digestOf(text)

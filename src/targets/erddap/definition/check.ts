@@ -41,7 +41,11 @@ export function placeIn({ parts }: Source, line: number): { readonly file: strin
 
 /** Whether a dataset is active once an operator's overrides are applied. */
 export function isActiveWith(overrides: Readonly<Record<string, boolean>>, { id, active }: FragmentDataset): boolean {
-  return Object.hasOwn(overrides, id) ? overrides[id] === true : active
+  return overrideOf(overrides, id) ?? active
+}
+
+export function overrideOf(overrides: Readonly<Record<string, boolean>>, id: string): boolean | undefined {
+  return Object.hasOwn(overrides, id) ? overrides[id] : undefined
 }
 
 const EMPTY: Problem = {

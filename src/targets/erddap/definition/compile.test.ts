@@ -174,6 +174,19 @@ describe('overrides and tombstones', () => {
   })
 })
 
+test('ids that are names of every object are ids like any other', async () => {
+  const files = { 'a.xml': gridDataset('constructor') + gridDataset('toString') }
+  const plain = await compiled(files, { manifest: { active: { x: false }, removed: {} } })
+  expect(textOf(plain)).toContain(files['a.xml'])
+  const removed = { valueOf: { type: 'EDDGridFromDap', release: 1 } }
+  const off = await compiled(files, { manifest: { active: { toString: false }, removed } })
+  expect(off.datasets.map(({ id, active }) => [id, active])).toEqual([
+    ['constructor', true],
+    ['toString', false],
+    ['valueOf', false],
+  ])
+})
+
 describe('node values', () => {
   test('are filled in as XML needs it, outside comments, and the digest is of what is written', async () => {
     const a = gridDataset(
@@ -212,6 +225,14 @@ describe('node values', () => {
     })
   })
 
+  test('a value that breaks the XML only together with what stands beside it is refused', async () => {
+    const a = `\n${gridDataset('a', '<fgdcFile><![CDATA[]]${node.v}]]></fgdcFile>')}`
+    await expect(compiled({ 'a.xml': a }, { values: new Map([['v', '>&']]) })).rejects.toMatchObject({
+      code: 'PREPARE_FAILED',
+      details: { problems: [{ code: 'XML_MALFORMED', file: 'a.xml', line: 34 }] },
+    })
+  })
+
   test('can switch a dataset off on one node', async () => {
     const files = { 'a.xml': gridDataset('a').replace('"true"', '"${node.primary}"') }
     const on = async (value: string) =>
@@ -224,8 +245,12 @@ describe('what a check refuses', () => {
   test('is refused here too, with every problem; warnings come with the result', async () => {
     await expect(compiled({ 'a.xml': gridDataset('a', '<oops/>'), 'b.xml': '<' })).rejects.toMatchObject({
       code: 'PREPARE_FAILED',
-      message: /ERDDAP knows no <oops> in EDDGridFromNcFiles \(and 1 more\)/,
+      message: expect.stringMatching(/ERDDAP knows no <oops> in EDDGridFromNcFiles \(and 1 more\)/),
       details: { problems: [{ file: 'a.xml' }, { file: 'b.xml' }] },
+    })
+    const both = gridDataset('a', '<fgdcFile>${HOME}</fgdcFile><oops/>')
+    await expect(compiled({ 'a.xml': both })).rejects.toMatchObject({
+      message: expect.stringMatching(/ERDDAP knows no <oops> in \w+$/),
     })
     const { warnings } = await compiled({ 'a.xml': gridDataset('a', '<fgdcFile>${HOME}</fgdcFile>') })
     expect(warnings).toMatchObject([{ code: 'ENV_SUBSTITUTION' }])

@@ -4,7 +4,7 @@ import type { FileTree, Manifest } from '../../../core/tree.ts'
 import { adapt, type Adaptation, prepareFailed } from './adapt.ts'
 import { Assembly, LF } from './assembly.ts'
 import { FragmentCache } from './cache.ts'
-import { problemsOf } from './check.ts'
+import { problemsOf, sourcesOf } from './check.ts'
 import { type GivenTemplate, loadTree, type Source } from './load.ts'
 import { Pace } from './pace.ts'
 
@@ -69,7 +69,8 @@ export async function compile(input: CompileInput, op?: Op): Promise<Compiled> {
     await pace.rest()
     file.add(source, await adapt(source, adaptation))
   }
-  for (const [id, { type }] of Object.entries(removed).toSorted(([a], [b]) => (a < b ? -1 : 1))) file.bury(id, type)
+  const present = new Set(sourcesOf(loaded).flatMap(({ fragment }) => fragment.datasets.map(({ id }) => id)))
+  for (const id of Object.keys(removed).toSorted()) if (!present.has(id)) file.bury(id, removed[id]?.type ?? '')
   around.close(file)
   return file.finish(problems)
 }

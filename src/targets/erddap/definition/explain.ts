@@ -12,7 +12,7 @@ export interface Explanation extends Place {
  */
 export async function explain(text: string, fault: Fault): Promise<Explanation> {
   const found = { message: tidy(fault.message), ...placeAt(text, fault.offset) }
-  if (fault.code !== 'XML_MALFORMED') return found
+  if (fault.code !== 'XML_MALFORMED' || text.length > EXPLAINED_MAX) return found
   const { XmlDocument, XmlParseError, ParseOption } = await import('libxml2-wasm')
   try {
     // Around it, because a fragment may have several roots; on the first line, so that lines stay as they are.
@@ -26,6 +26,8 @@ export async function explain(text: string, fault: Fault): Promise<Explanation> 
   return found
 }
 
+/** libxml2 needs a multiple of the text's size. */
+const EXPLAINED_MAX = 16 * 1024 * 1024
 const OPEN = '<erddapDatasets>'
 const CLOSE = '</erddapDatasets>'
 

@@ -143,6 +143,18 @@ describe('hostile and broken files', () => {
   })
 
   test.each([
+    ['instructions', '<?a?>', 100],
+    ['raw > in attributes', '<logLevel a=">"/>', 100],
+    ['unknown top-level tags', '<x/>', 50_001],
+    ['text outside', '<logLevel/>x', 50_001],
+    ['variables', '<logLevel>${x}</logLevel>', 50_001],
+  ])('%s without end are reported up to a limit, and refused', async (_, text, count) => {
+    const { findings } = await read(text.repeat(100_000))
+    expect(findings).toHaveLength(count)
+    expect(findings.some(({ severity }) => severity === 'error')).toBe(true)
+  })
+
+  test.each([
     ['text outside', `${ETOPO}\n }`, 'XML_MALFORMED 2:2'],
     ['a second closing tag', `${ETOPO}</dataset>`, 'XML_MALFORMED 1:75'],
     [

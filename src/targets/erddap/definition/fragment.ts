@@ -2,10 +2,10 @@ import { ByteOffsets } from './byte-offsets.ts'
 import { canonicalOf, datasetDigest, isActive } from './canonical.ts'
 import { decodeXml, type EncodingFinding, textOf } from './decode.ts'
 import { explain } from './explain.ts'
-import { findingsOf } from './inspect.ts'
 import type { Finding } from './finding.ts'
-import { countLines } from './place.ts'
+import { findingsOf, wrapperOf } from './inspect.ts'
 import { ownText } from './own-text.ts'
+import { countLines } from './place.ts'
 import { isOtherDocument } from './record.ts'
 import { readableReferences } from './text.ts'
 import { type Element, type Fault, parseXml } from './xml.ts'
@@ -89,7 +89,7 @@ function build(
   findings: readonly Finding[],
   { utf8 = Buffer.from(text), line: firstLine = 1 }: TextOptions,
 ): Fragment {
-  const root = wrapper(roots)
+  const root = wrapperOf(roots)
   const start = text.search(/\S/)
   const end = text.trimEnd().length
   const offsets = new ByteOffsets(text, utf8)
@@ -130,12 +130,6 @@ function build(
     usesNodeValues: text.includes('${node.'),
     findings,
   }
-}
-
-/** `<erddapDatasets>` around everything, as in a template or a compiled file. */
-function wrapper(roots: readonly Element[]): Element | undefined {
-  const [root] = roots
-  return root?.name === 'erddapDatasets' ? root : undefined
 }
 
 /** The bytes with the line feed that follows them; a copy only if none does. */

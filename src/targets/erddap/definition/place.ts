@@ -10,7 +10,11 @@ export function placeAt(text: string, offset: number): Place {
 }
 
 export function columnAt(text: string, offset: number): number {
-  const start = offset === 0 ? 0 : text.lastIndexOf('\n', offset - 1) + 1
+  return columnIn(text, offset === 0 ? 0 : text.lastIndexOf('\n', offset - 1) + 1, offset)
+}
+
+/** The column of `offset` in the line that begins at `start`. */
+export function columnIn(text: string, start: number, offset: number): number {
   // Nobody counts characters in a line that long, and counting them for every finding would take for ever.
   return offset - start > LINE_LENGTH_MAX ? offset - start + 1 : charactersIn(text.slice(start, offset)) + 1
 }

@@ -35,6 +35,8 @@ export type Parsed =
   | { readonly roots: readonly Element[]; readonly oddities: readonly Oddity[]; readonly fault?: undefined }
   | { readonly fault: Fault }
 
+/** Each of them refuses the file: more say nothing new. */
+const ODDITIES_MAX = 100
 /** No real definition is nested deeper than a handful. */
 const DEPTH_MAX = 64
 
@@ -146,14 +148,15 @@ class Reader {
     const gt = this.#text.indexOf('>', start)
     if (gt !== inner - 1) {
       const hint = 'Write &gt; instead: ERDDAP ends the tag at the first ">".'
-      this.oddities.push({ code: 'ATTRIBUTE_GT', message: `a raw ">" in an attribute of <${name}>`, hint, offset: gt })
+      this.#odd('ATTRIBUTE_GT', `a raw ">" in an attribute of <${name}>`, hint, gt)
     }
     if (!this.#spaced) return
     const tag = this.#text.slice(start, inner).replace(/"[^"]*"|'[^']*'/g, (value) => '"'.repeat(value.length))
     const space = /\s+=|=\s/.exec(tag)
     if (space === null) return
     const message = `white space around "=" in an attribute of <${name}>`
-    this.#odd(message, 'Write name="value": ERDDAP does not recognise the attribute otherwise.', start + space.index)
+    const hint = 'Write name="value": ERDDAP does not recognise the attribute otherwise.'
+    this.#odd('XML_FORM', message, hint, start + space.index)
   }
 
   /** ERDDAP takes a comment or CDATA section for a tag if a ">" follows within two characters of its opening. */
@@ -161,20 +164,18 @@ class Reader {
     const gt = content.indexOf('>')
     if (gt !== 0 && gt !== 1) return
     const offset = this.#text.lastIndexOf(opening, this.#parser.position)
-    this.#odd(
-      `a ">" right after the opening of a ${kind}`,
-      'Put a space or two before it: ERDDAP ends it there.',
-      offset,
-    )
+    const hint = 'Put a space or two before it: ERDDAP ends it there.'
+    this.#odd('XML_FORM', `a ">" right after the opening of a ${kind}`, hint, offset)
   }
 
   #instruction(target: string): void {
     const offset = Math.max(0, this.#text.lastIndexOf('<?', this.#parser.position))
-    this.#odd(`the processing instruction <?${target}`, 'Remove it: ERDDAP takes it for an unknown tag.', offset)
+    const hint = 'Remove it: ERDDAP takes it for an unknown tag.'
+    this.#odd('XML_FORM', `the processing instruction <?${target}`, hint, offset)
   }
 
-  #odd(message: string, hint: string, offset: number): void {
-    this.oddities.push({ code: 'XML_FORM', message, hint, offset })
+  #odd(code: Oddity['code'], message: string, hint: string, offset: number): void {
+    if (this.oddities.length < ODDITIES_MAX) this.oddities.push({ code, message, hint, offset })
   }
 }
 
