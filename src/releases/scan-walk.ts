@@ -1,6 +1,7 @@
-import type { Stats } from 'node:fs'
-import { lstat, readdir, realpath } from 'node:fs/promises'
+import { lstat as lstatWithCallback, type Stats } from 'node:fs'
+import { readdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { FlotillaError, isError } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
 import type { Problem } from '../core/problem.ts'
@@ -12,6 +13,8 @@ import { type IgnoreRules, isLeftOut } from './ignore.ts'
 import { Changing, type FoundFile, isSame, orChanging, Unreadable } from './scan-file.ts'
 
 const PARALLEL = 16
+/** Takes half the time of the one in fs/promises, and is called for every file of every scan. */
+const lstat = promisify(lstatWithCallback)
 
 /** What stands in a folder and all folders below, by their attributes alone: no file is opened. */
 export class Walk {

@@ -68,13 +68,15 @@ export class Assembly {
   }
 
   finish(warnings: readonly Problem[]): Compiled {
-    const hash = createHash('sha256')
-    for (const chunk of this.#chunks) hash.update(chunk)
-    const marks = this.#marks
+    const [chunks, marks] = [this.#chunks, this.#marks]
+    let digest: string | undefined
     return {
-      chunks: this.#chunks,
-      size: this.#chunks.reduce((size, chunk) => size + chunk.byteLength, 0),
-      sha256: hash.digest('hex'),
+      chunks,
+      size: chunks.reduce((size, chunk) => size + chunk.byteLength, 0),
+      // Not before somebody asks: it is most of the work when nothing had to be read again.
+      get sha256() {
+        return (digest ??= sha256Of(chunks))
+      },
       datasets: this.#datasets,
       topDigest: sha256(this.#settings),
       warnings,
@@ -86,6 +88,12 @@ export class Assembly {
     if (bytes.byteLength > 0) this.#chunks.push(bytes)
     this.#line += lines
   }
+}
+
+function sha256Of(chunks: readonly Uint8Array[]): string {
+  const hash = createHash('sha256')
+  for (const chunk of chunks) hash.update(chunk)
+  return hash.digest('hex')
 }
 
 function digestOf(dataset: string): string {
