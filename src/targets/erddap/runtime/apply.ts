@@ -8,8 +8,9 @@ import { sha256 } from '../../../lib/hash.ts'
 import { digestOf } from './fingerprints.ts'
 import { clearDecompressed, refused, setFlags } from './flag-folders.ts'
 import type { Done, Flag, Outcome, Prepared, Step } from './model.ts'
-import type { Flagged, FlagKind, Loaded, NodeState } from './node-state.ts'
+import type { Flagged, FlagKind, NodeState, Version } from './node-state.ts'
 import type { SideFiles } from './side-files.ts'
+import type { SplitFile } from '../definition/split.ts'
 import { splitQuietly, type Versions } from './versions.ts'
 
 export interface ApplyParts {
@@ -29,7 +30,7 @@ export interface ApplyParts {
 export async function apply(step: Step, parts: ApplyParts, op: Op): Promise<void> {
   switch (step.step) {
     case 'learn':
-      return await learn(step.read, parts)
+      return await learn(step.prepared, step.read, parts)
     case 'side-files':
       return await placeSideFiles(step.prepared, step.paths, parts, op)
     case 'write':
@@ -46,20 +47,45 @@ export async function apply(step: Step, parts: ApplyParts, op: Op): Promise<void
   }
 }
 
-/** Takes over what ERDDAP read last as what it may have loaded. Done for the file that was looked at, or not at all. */
-async function learn(read: string, parts: ApplyParts): Promise<void> {
-  const bytes = await readFile(join(parts.bigParentDirectory, 'currentDatasets.xml'))
-  if (sha256(bytes) !== read) return
+/**
+ * Takes account of a file that ERDDAP read: whatever stands in it may have been loaded. It may be the wanted one, one of an
+ * earlier release, the node's own before the first release, or one that somebody edited.
+ */
+async function learn({ datasets, compiled }: Prepared, read: string, parts: ApplyParts): Promise<void> {
+  const isOurs = read === compiled.sha256
+  const found = isOurs ? { datasets: [...datasets.values()] } : await readLast(read, parts)
+  if (found === undefined) return
   const state = parts.state()
-  await parts.versions.save(read, bytes)
-  const { datasets, topDigest } = splitQuietly(bytes)
-  const loaded = new Map(state.loaded)
-  for (const { id, digest, active } of datasets) {
-    // What is off was not loaded; the definition that was loaded before it went off still has its index.
-    if (active && loaded.get(id)?.digest !== digest) loaded.set(id, { digest, version: read, proved: false })
+  const maybe = new Map(state.maybe)
+  const flagged = new Map(state.flagged)
+  for (const { id, digest, active } of found.datasets) {
+    // What is off was not loaded.
+    if (active) maybe.set(id, withCandidate(state, id, { digest, version: read }))
+    // The flag may have been answered with this definition.
+    if (flagged.get(id)?.digest !== digest) flagged.delete(id)
   }
-  parts.log.info('took over what ERDDAP read last', { datasets: datasets.length })
-  await parts.save({ ...state, loaded, read, topDigest })
+  for (const [id, candidates] of maybe) if (candidates.length === 0) maybe.delete(id)
+  parts.log.debug('ERDDAP has read another datasets.xml', { ours: isOurs, datasets: found.datasets.length })
+  await parts.save({ ...state, maybe, flagged, read, ...('topDigest' in found && { topDigest: found.topDigest }) })
+}
+
+/** The file that ERDDAP read last, if it is still the one that was looked at. */
+async function readLast(read: string, { bigParentDirectory, versions }: ApplyParts): Promise<SplitFile | undefined> {
+  const bytes = await readFile(join(bigParentDirectory, 'currentDatasets.xml'))
+  if (sha256(bytes) !== read) return undefined
+  await versions.save(read, bytes)
+  return splitQuietly(bytes)
+}
+
+const CANDIDATES_MAX = 4
+
+function withCandidate({ loaded, maybe }: NodeState, id: string, candidate: Version): readonly Version[] {
+  const before = maybe.get(id) ?? []
+  const isKnown = [loaded.get(id), ...before].some((each) => each?.digest === candidate.digest)
+  if (isKnown) return before
+  // Each keeps a whole file; with too many, it only counts that there are more.
+  const kept = before.length < CANDIDATES_MAX ? before : [{ digest: '', version: '' }, ...before.slice(2)]
+  return [...kept, candidate]
 }
 
 async function placeSideFiles(
@@ -76,22 +102,27 @@ async function placeSideFiles(
 
 async function write({ compiled, number }: Prepared, parts: ApplyParts, op: Op): Promise<void> {
   const { datasetsXml, versions, log } = parts
-  const state = parts.state()
   const { sha256: digest } = compiled
   try {
-    const current = await digestOf(datasetsXml)
-    if (current !== undefined && current !== state.written) {
-      const copy = await versions.keep(datasetsXml)
-      log.warn('datasets.xml was not written by this node; it is put back, and a copy is kept', { copy })
-    }
+    await takeLeave(parts)
     await versions.save(digest, compiled.chunks)
     await removeLeftovers(datasetsXml)
     await writeAtomic(datasetsXml, compiled.chunks, { ...op, ...(await modeOf(datasetsXml)) })
-    await parts.save({ ...state, written: digest, applied: number })
+    await parts.save({ ...parts.state(), written: digest, applied: number })
   } catch (error) {
     throw refused(error, datasetsXml)
   }
   log.info('wrote datasets.xml', { release: number, datasets: compiled.datasets.length, bytes: compiled.size })
+}
+
+/** Keeps a copy of a datasets.xml that this node did not write. */
+async function takeLeave({ datasetsXml, versions, log, state, save }: ApplyParts): Promise<void> {
+  const current = await digestOf(datasetsXml)
+  if (current === undefined || current === state().written) return
+  const copy = await versions.keep(datasetsXml)
+  log.warn('datasets.xml was not written by this node; it is put back, and a copy is kept', { copy })
+  // Flags that are not settled yet may have been answered with what stood in it.
+  await save({ ...state(), flagged: new Map() })
 }
 
 /** Temporary files of a write that was cut short. Only this node's agent writes here. */
@@ -125,15 +156,18 @@ async function flag(kind: FlagKind, flags: readonly Flag[], done: readonly Done[
 async function record(prepared: Prepared, outcome: Outcome, parts: ApplyParts): Promise<void> {
   const state = parts.state()
   const { sha256: version, topDigest } = prepared.compiled
-  const loaded = new Map<string, Loaded>(state.loaded)
+  const loaded = new Map(state.loaded)
+  const maybe = new Map(state.maybe)
   const flagged = new Map(state.flagged)
   for (const id of outcome.served) {
     const digest = prepared.datasets.get(id)?.digest
-    if (digest !== undefined) loaded.set(id, { digest, version, proved: true })
+    if (digest !== undefined) loaded.set(id, { digest, version })
+    maybe.delete(id)
   }
   for (const id of [...outcome.served, ...outcome.gone]) flagged.delete(id)
   for (const id of outcome.forgotten) {
     loaded.delete(id)
+    maybe.delete(id)
     flagged.delete(id)
   }
   for (const [id, failure] of outcome.failed) {
@@ -141,14 +175,14 @@ async function record(prepared: Prepared, outcome: Outcome, parts: ApplyParts): 
     if (before !== undefined) flagged.set(id, { ...before, failure })
     parts.log.warn('a dataset failed', { id, code: failure.code, file: failure.file, line: failure.line })
   }
-  repoint(prepared, loaded)
+  const repoint = repointer(prepared)
   await parts.save({
     ...state,
-    loaded,
+    loaded: new Map([...loaded].map(([id, each]) => [id, repoint(id, each)])),
+    maybe: new Map([...maybe].map(([id, all]) => [id, all.map((each) => repoint(id, each))])),
     flagged,
     applied: prepared.number,
     written: version,
-    read: outcome.read ? version : state.read,
     topDigest: outcome.top ? topDigest : state.topDigest,
     served: outcome.whole ? prepared.number : state.served,
     requests: withDone(state, outcome.done),
@@ -158,17 +192,17 @@ async function record(prepared: Prepared, outcome: Outcome, parts: ApplyParts): 
 }
 
 /** The same definition stands in the newest file too; pointing there lets older ones go. */
-function repoint({ compiled, datasets }: Prepared, loaded: Map<string, Loaded>): void {
-  for (const [id, entry] of loaded) {
-    if (datasets.get(id)?.active === true && datasets.get(id)?.digest === entry.digest) {
-      loaded.set(id, { ...entry, version: compiled.sha256 })
-    }
+function repointer({ compiled, datasets }: Prepared): (id: string, version: Version) => Version {
+  return (id, version) => {
+    const wanted = datasets.get(id)
+    const isSame = wanted?.active === true && wanted.digest === version.digest
+    return isSame ? { digest: version.digest, version: compiled.sha256 } : version
   }
 }
 
 async function prune({ compiled }: Prepared, parts: ApplyParts): Promise<void> {
-  const { loaded, flagged } = parts.state()
-  const used = [...loaded.values(), ...flagged.values()].map(({ version }) => version)
+  const { loaded, maybe, flagged } = parts.state()
+  const used = [...loaded.values(), ...[...maybe.values()].flat(), ...flagged.values()].map(({ version }) => version)
   await parts.versions.prune(new Set([compiled.sha256, ...used]))
 }
 

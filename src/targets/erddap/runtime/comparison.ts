@@ -5,7 +5,7 @@ import { Pace } from '../definition/pace.ts'
 import type { Served } from './application.ts'
 import { compareWithPage, type Shown } from './info-page.ts'
 import type { Desired, Effect, Prepared } from './model.ts'
-import type { NodeState } from './node-state.ts'
+import type { NodeState, Version } from './node-state.ts'
 import type { Versions } from './versions.ts'
 
 const ATTRIBUTES_MAX = 20
@@ -20,21 +20,21 @@ export class Comparison {
   }
 
   /**
-   * What loading asks for, of every active dataset whose definition is not, or not surely, the one that was loaded last.
-   * Remembered from one look to the next.
+   * What loading asks for, of every active dataset whose definition is not surely the one that is loaded. Remembered
+   * from one look to the next.
    */
   async effects(prepared: Prepared, state: NodeState, op: Op): Promise<ReadonlyMap<string, Effect>> {
     const effects = new Map<string, Effect>()
     const remembered = new Map<string, Effect>()
     const pace = new Pace(op)
     for (const dataset of prepared.datasets.values()) {
-      if (!dataset.active || !isUncertain(dataset, state)) continue
+      const others = candidates(dataset.id, state).filter(({ digest }) => digest !== dataset.digest)
+      if (!dataset.active || (others.length === 0 && isKnown(dataset.id, state))) continue
       await pace.rest()
-      const { id, digest } = dataset
-      const key = [id, state.loaded.get(id)?.digest, state.flagged.get(id)?.digest, digest].join(' ')
-      const effect = this.#effects.get(key) ?? (await this.#effect(dataset, state))
+      const key = [dataset.id, dataset.digest, ...others.map(({ digest }) => digest)].join(' ')
+      const effect = this.#effects.get(key) ?? (await this.#effect(dataset, others))
       remembered.set(key, effect)
-      effects.set(id, effect)
+      effects.set(dataset.id, effect)
     }
     this.#effects = remembered
     return effects
@@ -44,21 +44,20 @@ export class Comparison {
   async shown(dataset: Desired, state: NodeState, page: Served): Promise<Shown | 'absent' | 'private' | 'unreachable'> {
     if (typeof page === 'string') return page
     const loaded = state.loaded.get(dataset.id)
-    const isChanged = loaded !== undefined && loaded.digest !== dataset.digest
-    if (loaded?.proved === true && !isChanged) return 'same'
-    const before = isChanged ? await this.#versions.source(loaded.version, dataset.id) : undefined
+    const others = candidates(dataset.id, state).filter(({ digest }) => digest !== dataset.digest)
+    if (loaded !== undefined && others.length === 0) return 'same'
+    // With more than one definition that it may be, only the new one can be told from all others.
+    const [only] = others.length === 1 ? others : []
+    const before = only === undefined ? undefined : await this.#versions.source(only.version, dataset.id)
     const after = expectations(before, dataset.source, ATTRIBUTES_MAX)
     if (before === undefined) return compareWithPage(page, after)
     return compareWithPage(page, after, expectations(dataset.source, before, ATTRIBUTES_MAX))
   }
 
-  /** A flag that was set for another definition may have been taken before that definition was replaced. */
-  async #effect(dataset: Desired, state: NodeState): Promise<Effect> {
-    const flagged = state.flagged.get(dataset.id)
-    const candidates = [state.loaded.get(dataset.id), flagged?.digest === dataset.digest ? undefined : flagged]
+  async #effect(dataset: Desired, others: readonly Version[]): Promise<Effect> {
     let strongest: Effect = 'new'
-    for (const candidate of candidates.filter((each) => each !== undefined)) {
-      const before = await this.#versions.source(candidate.version, dataset.id)
+    for (const { version } of others) {
+      const before = await this.#versions.source(version, dataset.id)
       // Without its definition there is no telling what of the stored index is wrong.
       const effect = before === undefined ? 'hard' : compareDatasets(before, dataset.source).effect
       if (strongest === 'new' || effect === 'hard' || strongest === 'none') strongest = effect
@@ -67,7 +66,12 @@ export class Comparison {
   }
 }
 
-function isUncertain({ id, digest }: Desired, state: NodeState): boolean {
-  const flagged = state.flagged.get(id)
-  return state.loaded.get(id)?.digest !== digest || (flagged !== undefined && flagged.digest !== digest)
+/** Whether ERDDAP read a definition of it ever. */
+export function isKnown(id: string, { loaded, maybe }: NodeState): boolean {
+  return loaded.has(id) || maybe.has(id)
+}
+
+/** Every definition that ERDDAP may have loaded; a flag may have been answered with the one it was set for. */
+function candidates(id: string, { loaded, maybe, flagged }: NodeState): readonly Version[] {
+  return [loaded.get(id), ...(maybe.get(id) ?? []), flagged.get(id)].filter((each) => each !== undefined)
 }

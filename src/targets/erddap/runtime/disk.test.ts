@@ -111,7 +111,7 @@ describe('the state of a node', () => {
   const name = fc.constantFrom('a', 'constructor', 'toString', '__proto__', 'hasOwnProperty')
   const pairs = <T>(value: fc.Arbitrary<T>) =>
     fc.uniqueArray(fc.tuple(name, value), { selector: ([key]) => key }).map((entries) => new Map(entries))
-  const loaded = fc.record({ digest: fc.string(), version: fc.string(), proved: fc.boolean() })
+  const loaded = fc.record({ digest: fc.string(), version: fc.string() })
   const failure = fc.record({
     code: fc.constantFrom('LOAD_FAILED', 'LOAD_STALE', 'LOAD_ABORTED'),
     message: fc.string({ unit: 'binary' }),
@@ -134,6 +134,7 @@ describe('the state of a node', () => {
     const folder = temporaryFolder()
     const maps = fc.record({
       loaded: pairs(loaded),
+      maybe: pairs(fc.array(loaded)),
       flagged: pairs(flagged),
       requests: pairs(fc.nat()),
       sideFiles: pairs(fc.string()),

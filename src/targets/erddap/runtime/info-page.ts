@@ -22,32 +22,31 @@ export function parseInfoPage(csv: string): InfoPage {
 /**
  * Which of two definitions a page shows.
  *
- * - `new`: at least one attribute has its new text, or no longer has the text that was taken out.
+ * - `new`: every attribute that tells the new one has its text; or one is gone that was taken out.
  * - `old`: none has, and at least one still has its old text, or is still missing as it was.
- * - `unlike`: no attribute is as either definition says.
  * - `same`: there is nothing to tell the two apart by.
+ * - `unlike`: anything else.
  */
-export type Shown = 'new' | 'old' | 'unlike' | 'same'
+export type Shown = 'new' | 'old' | 'same' | 'unlike'
 
 /**
  * `after`: what the new definition sets and the old one does not, or not so; `before` the other way round, undefined
- * where the old definition is not known. One new text is enough, because ERDDAP replaces a dataset as a whole, and
- * rewrites or adds some attributes itself.
+ * where the old definition is not known.
  */
 export function compareWithPage(page: InfoPage, after: readonly Attribute[], before?: readonly Attribute[]): Shown {
-  if (after.some((expected) => shows(page, expected))) return 'new'
-  const set = new Set(after.map(keyOf))
-  const had = new Set(before?.map(keyOf))
-  const [replaced, takenOut] = [
-    before?.filter((old) => set.has(keyOf(old))),
-    before?.filter((old) => !set.has(keyOf(old))),
-  ]
-  if (replaced?.some((old) => shows(page, old)) === true) return 'old'
-  const missing = after.some((expected) => !had.has(keyOf(expected)) && !page.has(keyOf(expected)))
-  if (before !== undefined && missing) return 'old'
-  // A text that was taken out and is still there may be the data file's own, so it proves nothing.
-  if (takenOut?.some((old) => !shows(page, old)) === true) return 'new'
-  return after.length === 0 ? 'same' : 'unlike'
+  if (after.length === 0) {
+    // A text that was taken out and is still there may be the data file's own, so it proves nothing.
+    return before?.some((old) => !shows(page, old)) === true ? 'new' : 'same'
+  }
+  const asNew = after.filter((expected) => shows(page, expected))
+  if (asNew.length === after.length) return 'new'
+  if (asNew.length > 0 || before === undefined) return 'unlike'
+  const had = new Map(before.map((old) => [keyOf(old), old]))
+  const isOld = after.some((expected) => {
+    const old = had.get(keyOf(expected))
+    return old === undefined ? !page.has(keyOf(expected)) : shows(page, old)
+  })
+  return isOld ? 'old' : 'unlike'
 }
 
 function shows(page: InfoPage, expected: Attribute): boolean {

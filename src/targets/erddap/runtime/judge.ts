@@ -1,3 +1,4 @@
+import { isKnown } from './comparison.ts'
 import { type Case, failureOf, type Reason, whyMissing, whyStale } from './failure.ts'
 import type { Actual, Desired, Effect } from './model.ts'
 import type { Failure, Flagged, FlagKind } from './node-state.ts'
@@ -68,20 +69,20 @@ function toLoad(effect: Effect): Verdict {
   return effect === 'hard' ? HARD : SOFT
 }
 
-/** Nothing changed since it was loaded; it may have been dropped since. */
+/** Nothing changed since it was loaded, or since ERDDAP read it; it may have been dropped since. */
 function judgeLoaded(all: Case, dataset: Desired): Verdict {
-  const loaded = all.actual.state.loaded.get(dataset.id)
   const presence = presenceOf(all.actual, dataset)
   if (presence === 'no') return isMissingForNow(all, dataset) ? LOADING : SOFT
   if (presence === 'other') return SOFT
-  if (loaded?.proved === true) {
+  if (all.actual.state.loaded.has(dataset.id)) {
     const unlisted = all.actual.application.is === 'up' && all.actual.application.listing === undefined
     return unlisted ? UNPROVED : { is: 'served', news: false }
   }
   if (presence === 'unknown') return UNPROVED
   const shown = all.actual.shown.get(dataset.id)
   if (shown === undefined) return LOADING
-  return shown === 'unlike' || shown === 'old' ? SOFT : { is: 'served', news: true }
+  const isDoubtful = shown === 'old' || (shown === 'unlike' && !startedOn(all, dataset))
+  return isDoubtful ? SOFT : { is: 'served', news: true }
 }
 
 /** It changed, but ERDDAP has started since and so read nothing else. */
@@ -113,11 +114,11 @@ function judgeUnwanted(all: Case, id: string, dataset?: Desired): Verdict {
   const asked = flagged !== undefined && flagged.digest === (dataset?.digest ?? '')
   if (application.is === 'down') return UNPROVED
   if (application.is === 'unknown') {
-    return !asked && reading !== undefined && state.loaded.has(id) && dataset !== undefined ? SOFT : UNPROVED
+    return !asked && reading !== undefined && isKnown(id, state) && dataset !== undefined ? SOFT : UNPROVED
   }
   const presence = presenceOf(all.actual, dataset ?? { id, restricted: false })
   if (presence === 'no') return GONE
-  if (presence === 'unknown') return state.loaded.has(id) ? UNPROVED : GONE
+  if (presence === 'unknown') return isKnown(id, state) ? UNPROVED : GONE
   if (!asked) return dataset === undefined ? HARD : SOFT
   if (isWaiting(all.actual, id)) return LOADING
   return judgeUnproved(all, flagged, dataset, () => whyStale(all, 'unload'))
@@ -142,8 +143,9 @@ function judgeUnproved(
     return dataset === undefined ? HARD : SOFT
   }
   if (!situation.readsOurs) {
-    // A load that had read an older file came past the dataset and took the flag: once more, this time at rest.
-    if (situation.quiet && flagged.attempts === 1) return { is: 'to-load', kind: flagged.kind }
+    // A load that had read another file came past the dataset and took the flag: once more, this time at rest.
+    const rewritten = flagged.atMs < (actual.datasetsXml?.mtimeMs ?? 0)
+    if (situation.quiet && (flagged.attempts === 1 || rewritten)) return { is: 'to-load', kind: flagged.kind }
     const busy = actual.application.is === 'up' && actual.application.status?.loading === true
     if (busy || actual.nowMs - flagged.atMs < patience.flagMs) return LOADING
     return failed({ code: 'LOAD_STALE', message: 'ERDDAP took the flag, and did not read datasets.xml again' })

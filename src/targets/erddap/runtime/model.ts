@@ -56,7 +56,7 @@ export interface FlagFolders {
 }
 
 export type Step =
-  | { readonly step: 'learn'; readonly read: string }
+  | { readonly step: 'learn'; readonly prepared: Prepared; readonly read: string }
   | { readonly step: 'side-files'; readonly prepared: Prepared; readonly paths: readonly string[] }
   | { readonly step: 'write'; readonly prepared: Prepared }
   | { readonly step: 'record'; readonly prepared: Prepared; readonly outcome: Outcome }
@@ -85,9 +85,7 @@ export interface Outcome {
   /** Ids that no file and no ERDDAP knows any more. */
   readonly forgotten: readonly string[]
   readonly failed: readonly (readonly [id: string, failure: Failure])[]
-  /** ERDDAP read the file that was written. */
-  readonly read: boolean
-  /** It also applied the settings outside of datasets. */
+  /** ERDDAP applied the settings outside of datasets. */
   readonly top: boolean
   /** Every item of the release is proved. */
   readonly whole: boolean

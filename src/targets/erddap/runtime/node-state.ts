@@ -13,11 +13,14 @@ export interface NodeState {
   readonly served: number
   /** SHA-256 of the datasets.xml that this node wrote last. */
   readonly written: string | undefined
-  /** SHA-256 of the file that ERDDAP read last, once `loaded` takes account of it. */
+  /** SHA-256 of the file that ERDDAP read last, once `maybe` takes account of it. */
   readonly read: string | undefined
   /** The settings outside of datasets that ERDDAP has read. */
   readonly topDigest: string | undefined
-  readonly loaded: ReadonlyMap<string, Loaded>
+  /** The definition of each dataset that ERDDAP was last proved to have loaded. It outlives the dataset's being switched off. */
+  readonly loaded: ReadonlyMap<string, Version>
+  /** Definitions of each that ERDDAP has read since, and so may have loaded. */
+  readonly maybe: ReadonlyMap<string, readonly Version[]>
   readonly flagged: ReadonlyMap<string, Flagged>
   /** Newest generation that is done, by `kind/item`. */
   readonly requests: ReadonlyMap<string, number>
@@ -25,20 +28,15 @@ export interface NodeState {
   readonly sideFiles: ReadonlyMap<string, string>
 }
 
-/** The last definition that ERDDAP loaded of a dataset. It outlives the dataset's being switched off: so does the index. */
-export interface Loaded {
+/** One definition of a dataset. */
+export interface Version {
   readonly digest: string
-  /** SHA-256 of the datasets.xml, kept as a version, that it stands in. */
+  /** SHA-256 of the kept datasets.xml that it stands in; empty where that was too long ago to keep. */
   readonly version: string
-  /** False where it is only known that ERDDAP read a file with it. */
-  readonly proved: boolean
 }
 
-/** A flag that was set, and what came of it. */
-export interface Flagged {
-  /** What ERDDAP was asked to load; empty for "unload what is no longer in datasets.xml". */
-  readonly digest: string
-  readonly version: string
+/** A flag that was set, and what came of it. The version is what ERDDAP was asked to load, empty for "unload it". */
+export interface Flagged extends Version {
   readonly kind: FlagKind
   /** Just before the flag was set. */
   readonly atMs: number
@@ -65,6 +63,7 @@ export const EMPTY_STATE: NodeState = {
   read: undefined,
   topDigest: undefined,
   loaded: new Map(),
+  maybe: new Map(),
   flagged: new Map(),
   requests: new Map(),
   sideFiles: new Map(),
@@ -72,6 +71,8 @@ export const EMPTY_STATE: NodeState = {
 
 const mapOf = <V extends z.ZodType>(value: V) =>
   z.array(z.tuple([z.string(), value])).transform((pairs) => new Map(pairs as [string, z.output<V>][]))
+
+const version = z.object({ digest: z.string(), version: z.string() })
 
 const failureSchema = z.object({
   code: z.enum(['LOAD_FAILED', 'LOAD_ABORTED', 'LOAD_STALE']),
@@ -89,7 +90,8 @@ const schema = z.object({
   written: z.string().optional(),
   read: z.string().optional(),
   topDigest: z.string().optional(),
-  loaded: mapOf(z.object({ digest: z.string(), version: z.string(), proved: z.boolean() })),
+  loaded: mapOf(version),
+  maybe: mapOf(z.array(version)),
   flagged: mapOf(
     z.object({
       digest: z.string(),
@@ -130,8 +132,14 @@ export async function loadState(folder: string, log: Logger): Promise<NodeState>
 
 /** Durable when it resolves. */
 export async function saveState(folder: string, state: NodeState): Promise<void> {
-  const { loaded, flagged, requests, sideFiles, ...rest } = state
-  const maps = { loaded: [...loaded], flagged: [...flagged], requests: [...requests], sideFiles: [...sideFiles] }
+  const { loaded, maybe, flagged, requests, sideFiles, ...rest } = state
+  const maps = {
+    loaded: [...loaded],
+    maybe: [...maybe],
+    flagged: [...flagged],
+    requests: [...requests],
+    sideFiles: [...sideFiles],
+  }
   await writeAtomic(join(folder, FILE), `${JSON.stringify({ format: 1, ...rest, ...maps })}\n`, { mode: 0o600 })
 }
 

@@ -114,8 +114,8 @@ function pagesToAsk({ prepared, state, application, flags, restarted }: Question
     .filter(({ id, digest, restricted, active }) => {
       if (restricted && !listing.has(id)) return true
       if (taken(id)) return listing.has(id)
-      const loaded = state.loaded.get(id)
-      return active && listing.has(id) && (loaded?.digest === digest ? !loaded.proved : restarted)
+      const isProved = state.loaded.get(id)?.digest === digest
+      return active && listing.has(id) && !isProved && (restarted || !state.loaded.has(id))
     })
     .map(({ id }) => id)
   const others = [...listing.keys()].filter((id) => !prepared.datasets.has(id) && taken(id))

@@ -146,7 +146,8 @@ const license = (value: string) => ({ variable: 'NC_GLOBAL', attribute: 'license
 
 describe('what a page shows', () => {
   test.for([
-    ['one new text is enough', 'new', [title('New title'), summary('other')], [title('Old')]],
+    ['every text that changed', 'new', [title('New title'), summary('Two lines')], [title('Old')]],
+    ['only some of them: neither definition', 'unlike', [title('New title'), summary('other')], [title('Old')]],
     ['white space does not count', 'new', [summary('Two lines')], undefined],
     ['an old text where a new one should be', 'old', [title('Newer')], [title('New title')]],
     ['a new attribute that is missing, as before', 'old', [license('x')], []],

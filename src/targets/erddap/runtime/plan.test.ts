@@ -6,7 +6,7 @@ import type { Application } from './application.ts'
 import type { Shown } from './info-page.ts'
 import { NO_LOG } from './load-log.ts'
 import type { Actual, Desired, Effect, FlagFolders, Prepared, Step } from './model.ts'
-import { EMPTY_STATE, type Failure, type Flagged, type FlagKind, type Loaded, type NodeState } from './node-state.ts'
+import { EMPTY_STATE, type Failure, type Flagged, type FlagKind, type NodeState, type Version } from './node-state.ts'
 import { plan } from './plan.ts'
 import { report } from './report.ts'
 
@@ -86,9 +86,9 @@ function actual(parts: Partial<Actual> & { readonly state?: NodeState } = {}): A
   }
 }
 
-const loaded = (id: string, parts: Partial<Loaded> = {}): [string, Loaded] => [
+const loaded = (id: string, parts: Partial<Version> = {}): [string, Version] => [
   id,
-  { digest: `${id}-new`, version: OURS, proved: true, ...parts },
+  { digest: `${id}-new`, version: OURS, ...parts },
 ]
 const flagged = (id: string, parts: Partial<Flagged> = {}): [string, Flagged] => [
   id,
@@ -105,7 +105,7 @@ const flagged = (id: string, parts: Partial<Flagged> = {}): [string, Flagged] =>
 ]
 
 function stateOf(parts: {
-  readonly loaded?: readonly [string, Loaded][]
+  readonly loaded?: readonly [string, Version][]
   readonly flagged?: readonly [string, Flagged][]
   readonly rest?: Partial<NodeState>
 }): NodeState {
@@ -177,6 +177,16 @@ describe('files first', () => {
     })
     expect(planned(prepared([A]), at)).toEqual([])
     expect(planned(prepared([A]), { ...at, nowMs: WRITTEN_MS + 9000 })).toEqual(['learn'])
+  })
+
+  test('nothing counts as served while ERDDAP has read a file that is not accounted for', () => {
+    const served = { application: up(['a']), state: stateOf({ loaded: [loaded('a')], rest: { served: 7 } }) }
+    const at = actual({
+      ...served,
+      nowMs: WRITTEN_MS + 6000,
+      reading: { sha256: SOMEBODYS, mtimeMs: WRITTEN_MS + 5000 },
+    })
+    expect(reported(prepared([A]), at)).toMatchObject({ state: 'pending', served: 0 })
   })
 
   test('side files come before the definitions that name them, and go last', () => {

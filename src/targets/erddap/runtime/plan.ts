@@ -3,7 +3,7 @@ import { judge, type Verdict } from './judge.ts'
 import type { Actual, Flag, Outcome, Prepared, Step } from './model.ts'
 import type { FlagKind } from './node-state.ts'
 import { type Reload, wantedRequests, type WantedRequests } from './requests.ts'
-import { situationOf, type Patience, type Situation } from './situation.ts'
+import { situationOf, type Patience } from './situation.ts'
 
 type Verdicts = ReadonlyMap<string, Verdict>
 
@@ -20,15 +20,17 @@ const KINDS = ['hard', 'soft', 'bad-files'] as const satisfies readonly FlagKind
 export function plan(prepared: Prepared, actual: Actual, patience: Patience): readonly Step[] {
   const situation = situationOf(prepared, actual, patience)
   const steps: Step[] = []
-  if (mustLearn(prepared, actual, situation)) {
+  const { reading } = actual
+  if (reading !== undefined && reading.sha256 !== actual.state.read) {
+    const isOurs = reading.sha256 === prepared.compiled.sha256
     // ERDDAP may be in the middle of writing its copy.
-    if (Math.abs(actual.nowMs - (actual.reading?.mtimeMs ?? 0)) < patience.settleMs) return []
-    steps.push({ step: 'learn', read: actual.reading?.sha256 ?? '' })
+    if (!isOurs && Math.abs(actual.nowMs - reading.mtimeMs) < patience.settleMs) return []
+    steps.push({ step: 'learn', prepared, read: reading.sha256 })
   }
   const paths = [...prepared.sideFiles].filter(([path, sha256]) => actual.sideFiles.get(path)?.sha256 !== sha256)
   if (paths.length > 0) steps.push({ step: 'side-files', prepared, paths: paths.map(([path]) => path) })
   if (!situation.written) steps.push({ step: 'write', prepared })
-  // What is known changes with these; the flags come with the next look.
+  // What is known changes with these; the rest comes with the next look.
   if (steps.length > 0) return steps
   const verdicts = judge({ prepared, actual, situation, patience })
   const requests = wantedRequests(prepared, actual)
@@ -39,16 +41,6 @@ export function plan(prepared: Prepared, actual: Actual, patience: Patience): re
   if (flags !== undefined) steps.push(flags)
   else if (isSettled(verdicts)) steps.push(...tidying(prepared, actual))
   return steps
-}
-
-/**
- * ERDDAP read a file that is not accounted for: the node's own datasets.xml before the first release, or one that
- * somebody edited. Some of its definitions may have been loaded.
- */
-function mustLearn(prepared: Prepared, { reading, state }: Actual, { startedOnOurs }: Situation): boolean {
-  if (reading === undefined || reading.sha256 === state.read) return false
-  if (reading.sha256 !== prepared.compiled.sha256) return true
-  return state.read === undefined && state.written === undefined && !startedOnOurs
 }
 
 function flagStep(all: Case, verdicts: Verdicts, { reloads }: WantedRequests): Step | undefined {
@@ -113,7 +105,7 @@ function outcomeOf(all: Case, verdicts: Verdicts, done: Outcome['done']): Outcom
   const { state, application } = actual
   const entries = [...verdicts]
   const listing = application.is === 'up' ? application.listing : undefined
-  const known = [...new Set([...state.loaded.keys(), ...state.flagged.keys()])]
+  const known = [...new Set([...state.loaded.keys(), ...state.maybe.keys(), ...state.flagged.keys()])]
   const top =
     state.topDigest !== prepared.compiled.topDigest &&
     situation.readsOurs &&
@@ -127,19 +119,17 @@ function outcomeOf(all: Case, verdicts: Verdicts, done: Outcome['done']): Outcom
     failed: entries.flatMap(([id, verdict]) =>
       verdict.is === 'failed' && verdict.news ? [[id, verdict.failure]] : [],
     ),
-    read: situation.readsOurs,
     top,
     whole: application.is === 'up' && settled && (top || state.topDigest === prepared.compiled.topDigest),
     done,
   }
 }
 
-function isNews(outcome: Outcome, { number, compiled }: Prepared, { state }: Actual): boolean {
+function isNews(outcome: Outcome, { number }: Prepared, { state }: Actual): boolean {
   const { served, gone, forgotten, failed, done } = outcome
   return (
     served.length + gone.length + forgotten.length + failed.length + done.length > 0 ||
     state.applied !== number ||
-    (outcome.read && state.read !== compiled.sha256) ||
     outcome.top ||
     (outcome.whole && state.served !== number)
   )

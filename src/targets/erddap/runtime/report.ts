@@ -29,7 +29,9 @@ export function report(
   const states = items.map(([, { state }]) => state)
   const { reloads, cache } = wantedRequests(prepared, actual)
   const topIsRead = actual.state.topDigest === prepared.compiled.topDigest
-  const isDone = topIsRead && reloads.length === 0 && cache.done.length === 0
+  // ERDDAP may have loaded something from a file that is not accounted for yet.
+  const isAccounted = actual.reading === undefined || actual.reading.sha256 === actual.state.read
+  const isDone = topIsRead && isAccounted && reloads.length === 0 && cache.done.length === 0
   const whole = situation.written && states.every((state) => state === 'served' || state === 'inactive')
   const error = errorOf(actual, situation, patience, folders)
   const state = stateOf({ actual, situation, states, error, proved: whole && isDone })

@@ -30,6 +30,7 @@ export class Versions {
 
   /** The element of one dataset as it stands in a saved version; undefined where either is not there. */
   async source(sha256: string, id: string): Promise<Uint8Array | undefined> {
+    if (!isSha256(sha256)) return undefined
     if (this.#cached?.sha256 !== sha256) this.#cached = { sha256, datasets: await this.#read(sha256) }
     return this.#cached.datasets.get(id)?.source
   }
