@@ -82,6 +82,21 @@ describe('a body of JSON', () => {
     expect(await commit(`{"changes":[{${members}}]}`)).toMatchObject(LARGE)
   })
 
+  it('with so many elements that judging them would fill the memory is refused', async () => {
+    for (const element of ['0', '[]', '{}']) {
+      const body = `{"changes":[${`${element},`.repeat(2_000_000)}0]}`
+      expect(await commit(body)).toMatchObject(LARGE)
+    }
+  })
+
+  it('may ask for as many blobs as the schema allows', async () => {
+    const full = await openTestHub({})
+    const sha256 = Array.from({ length: 100_000 }, (_, index) => String(index).padStart(64, '0'))
+    const answer = await full.ask('POST', '/v1/blobs/missing', { token: full.admin, json: { sha256 } })
+    expect(answer.status).toBe(200)
+    await full.close()
+  })
+
   it('of another type, or compressed, is refused', async () => {
     for (const type of [
       'text/plain',

@@ -87,6 +87,14 @@ describe('a JSON body', () => {
     expect(Object.keys(parse(members(1000)) as object)).toHaveLength(1000)
   })
 
+  it('with more elements than the limit is refused, in one array or in many', () => {
+    const over = expect.objectContaining({ code: 'TOO_LARGE' })
+    expect(() => parse(`[${'0,'.repeat(1000)}0]`)).toThrow(over)
+    expect(() => parse(`[${'[],'.repeat(600)}[]]`)).toThrow(over)
+    expect(() => parse(`{"a":[${'{},'.repeat(1000)}{}]}`)).toThrow(over)
+    expect(parse(`[${'0,'.repeat(999)}0]`)).toHaveLength(1000)
+  })
+
   it('that is not UTF-8 is refused', () => {
     for (const bytes of [
       [0x22, 0xc0, 0xaf, 0x22],

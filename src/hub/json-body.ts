@@ -2,6 +2,7 @@ import { FlotillaError } from '../core/errors.ts'
 
 export interface JsonLimits {
   readonly depth: number
+  /** Members of objects and elements of arrays, all together. */
   readonly members: number
 }
 
@@ -11,7 +12,9 @@ const HOSTILE = new Set(['__proto__', 'constructor', 'prototype'])
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const COLON = 0x3a
-const OPEN = new Set([0x7b, 0x5b])
+const COMMA = 0x2c
+const OPEN_OBJECT = 0x7b
+const OPEN_ARRAY = 0x5b
 const CLOSE = new Set([0x7d, 0x5d])
 const NUMBER = /-?\d[\d.eE+-]*/y
 const decoder = new TextDecoder('utf-8', { fatal: true })
@@ -19,7 +22,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
 /**
  * Parses a JSON body that may be hostile. Beyond what `JSON.parse` refuses, it refuses with `BAD_REQUEST`: bytes that are not
  * UTF-8, too deep a nesting, a member named twice (parsers disagree on which one counts),
- * `__proto__`, `constructor` and `prototype` as names, and numbers beyond the safe integers. More members than the limit are `TOO_LARGE`.
+ * `__proto__`, `constructor` and `prototype` as names, and numbers beyond the safe integers. More members and elements
+ * than the limit are `TOO_LARGE`: every one that does not fit its schema costs a kilobyte of findings.
  */
 export function parseJson(bytes: Uint8Array, limits: JsonLimits): unknown {
   const text = decode(bytes)
@@ -44,8 +48,15 @@ function decode(bytes: Uint8Array): string {
  * certain that nothing in a valid text goes unseen.
  */
 function inspect(text: string, limits: JsonLimits): void {
-  const names: Set<string>[] = []
+  /** What is open: the names of an object so far, nothing for an array. */
+  const names: (Set<string> | undefined)[] = []
   let members = 0
+  const count = (): void => {
+    members += 1
+    if (members > limits.members) {
+      throw new FlotillaError('TOO_LARGE', `the body has more than ${limits.members} members and elements`)
+    }
+  }
   let at = 0
   while (at < text.length) {
     const code = text.charCodeAt(at)
@@ -53,19 +64,20 @@ function inspect(text: string, limits: JsonLimits): void {
       const end = endOfString(text, at)
       const after = skipSpace(text, end)
       if (text.charCodeAt(after) === COLON) {
-        members += 1
-        if (members > limits.members) {
-          throw new FlotillaError('TOO_LARGE', `the body has more than ${limits.members} members`)
-        }
+        count()
         addName(names.at(-1), text.slice(at, end))
       }
       at = after
-    } else if (OPEN.has(code)) {
-      names.push(new Set())
+    } else if (code === OPEN_OBJECT || code === OPEN_ARRAY) {
+      names.push(code === OPEN_OBJECT ? new Set() : undefined)
+      if (code === OPEN_ARRAY) count()
       if (names.length > limits.depth) throw bad(`the body is nested deeper than ${limits.depth}`)
       at += 1
     } else if (CLOSE.has(code)) {
       names.pop()
+      at += 1
+    } else if (code === COMMA) {
+      if (names.at(-1) === undefined) count()
       at += 1
     } else if (code === 0x2d || (code >= 0x30 && code <= 0x39)) {
       at = endOfNumber(text, at)

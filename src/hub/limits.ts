@@ -17,7 +17,7 @@ export interface HubLimits {
   readonly nodeKeys: number
   readonly nodeChars: number
   readonly jsonDepth: number
-  /** Names of members in one body, all objects together. */
+  /** Members of objects and elements of arrays in one body, all together. */
   readonly jsonMembers: number
   readonly connections: number
   /** The request's line and headers together. */
@@ -54,7 +54,7 @@ export const HUB_LIMITS: HubLimits = {
   nodeKeys: 1000,
   nodeChars: 32 * MIB,
   jsonDepth: 32,
-  jsonMembers: 10_000,
+  jsonMembers: 20_000,
   connections: 5000,
   headerBytes: 16 * KIB,
   headersMs: 10_000,

@@ -40,7 +40,7 @@ interface RouteText {
   readonly status?: 200 | 201 | 204
   readonly limits?: {
     readonly bodyBytes?: 'commitBytes' | 'releaseBytes'
-    /** Names of members in the body for each file of a release. */
+    /** Members and elements in the body for each file of a release. */
     readonly members?: number
   }
   /** The body is bytes of any size, which the handler reads as a stream. */

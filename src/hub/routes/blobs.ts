@@ -7,6 +7,9 @@ import { type Route, route } from '../route.ts'
 import { zSha256 } from '../schemas/common.ts'
 import { zMissingAnswer, zMissingRequest } from '../schemas/releases.ts'
 
+/** A client may ask for the contents of two whole releases at once. */
+const HASHES_PER_FILE = 2
+
 const zParams = z.strictObject({ sha256: zSha256 })
 
 /** Contents by their SHA-256. They never change, and are streamed: memory does not grow with their size. */
@@ -17,7 +20,7 @@ export const blobRoutes: readonly Route[] = [
     id: 'missingBlobs',
     summary: 'Which of these blobs the hub does not hold',
     access: ['read:blob/'],
-    limits: { bodyBytes: 'releaseBytes' },
+    limits: { bodyBytes: 'releaseBytes', members: HASHES_PER_FILE },
     body: zMissingRequest,
     answer: zMissingAnswer,
     handler: async ({ blobs }, { body }) => ({ missing: await blobs.missing(body.sha256) }),

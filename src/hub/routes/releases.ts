@@ -17,8 +17,8 @@ import {
 
 const HISTORY_MAX = 1000
 const HISTORY_DEFAULT = 100
-/** What one file of a release request has: path, size, sha256. */
-const FILE_MEMBERS = 3
+/** One file of a release request: an element with path, size, sha256. */
+const FILE_MEMBERS = 4
 
 const zTree = z.strictObject({ tree: zName })
 const zTreeDataset = z.strictObject({ tree: zName, id: zDataset })
