@@ -24,7 +24,6 @@ test.for([
   [tally(0), false, false],
   [tally(1, [], [['b', 'needs root']]), false, true],
   [tally(1, [], [['b', 'needs root']]), true, false],
-  [tally(1, [], [['b', 'opt-in: set FLOTILLA_SOAK=1']]), true, true],
 ] as const)('holds: %#', ([result, ci, ok]) => {
   expect(result.ok(ci)).toBe(ok)
 })

@@ -49,6 +49,18 @@ const EFFECTS: Readonly<Record<ItemChange['effect'], { sign: string; words: stri
   hard: { sign: '!', words: 'changed: hard reload, away until its data files are read again' },
 }
 
+const NAMES: Readonly<Record<ItemChange['effect'], string>> = {
+  added: 'new',
+  removed: 'removed',
+  soft: 'soft reload',
+  hard: 'hard reload',
+}
+
+/** `soft reload (title)`. */
+export function changeText({ effect, details }: ItemChange): string {
+  return details.length === 0 ? NAMES[effect] : `${NAMES[effect]} (${details.join(', ')})`
+}
+
 const LISTED_MAX = 50
 
 /** What a change does to the running applications, dataset by dataset, in words. */

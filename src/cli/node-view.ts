@@ -27,7 +27,7 @@ export function printNodes(status: StatusAnswer, nowMs: number, output: Output):
       target === undefined ? '-' : `${target.progress.done}/${target.progress.total}`,
       target?.version ?? '-',
       target === undefined ? '-' : ago(target.atMs, nowMs),
-      errorText(nodeProblem(node, status.tree)),
+      troubleOf(node, status.tree),
     ]
   })
   table(output, HEAD, rows)
@@ -62,13 +62,16 @@ export function nodeProblem(node: NodeAnswer, tree: string): TargetError | undef
   return undefined
 }
 
-function errorText(error: TargetError | undefined): string {
-  if (error === undefined) return ''
-  const place =
-    error.file === undefined || error.file === ''
-      ? []
-      : [`${error.file}${error.line === undefined ? '' : `:${error.line}`}`]
-  return [...place, ...(error.dataset === undefined ? [] : [error.dataset]), error.message].join(': ')
+function troubleOf(node: NodeAnswer, tree: string): string {
+  const problem = nodeProblem(node, tree)
+  return problem === undefined ? '' : problemText(problem)
+}
+
+/** `buoys/a.xml:7: coastBuoys: what is wrong`. */
+export function problemText(error: TargetError): string {
+  const { file = '', line, dataset, message } = error
+  const place = file === '' ? [] : [line === undefined ? file : `${file}:${line}`]
+  return [...place, ...(dataset === undefined ? [] : [dataset]), message].join(': ')
 }
 
 /** What stands in the folder that the hub follows, where that is not what was released. */
@@ -93,6 +96,6 @@ export function printWarnings(status: StatusAnswer, output: Output): void {
     const [first] = warnings
     if (first === undefined) continue
     const more = warnings.length > 1 ? ` (and ${warnings.length - 1} more; --json has all)` : ''
-    output.print(`${output.paint('yellow', 'warning')} ${node}: ${errorText(first)}${more}`)
+    output.print(`${output.paint('yellow', 'warning')} ${node}: ${problemText(first)}${more}`)
   }
 }

@@ -1,12 +1,11 @@
 import type { NodeAnswer, StatusAnswer } from '../core/api.ts'
 import { type ExitCode, FlotillaError, isError } from '../core/errors.ts'
-import type { TargetError } from '../core/target.ts'
 import { clean } from '../lib/clean.ts'
 import { parseDuration } from '../lib/duration.ts'
 import type { Hub } from './connect.ts'
 import type { Context } from './context.ts'
 import { span } from './format.ts'
-import { nodeProblem } from './node-view.ts'
+import { nodeProblem, problemText } from './node-view.ts'
 
 /** Options of commands that can wait for the nodes. */
 export const WAIT = {
@@ -76,21 +75,19 @@ function hasFailed(node: NodeAnswer, tree: string, release: number, waitedMs: nu
 }
 
 function tell(settled: Settled, status: StatusAnswer, { output }: Context): ExitCode {
-  output.print(output.paint(settled === 'in-step' ? 'green' : 'yellow', clean(status.summary)))
+  // What each node says of a failure follows on lines of its own.
+  const summary = settled === 'failed' ? status.summary.split(';')[0] : status.summary
+  output.print(output.paint(settled === 'in-step' ? 'green' : 'yellow', clean(summary ?? status.summary)))
   if (settled === 'in-step') return 0
   if (settled === 'superseded') output.note('another release came in between; see: flotilla history')
   if (settled === 'nobody') output.note('no node has joined yet; next: flotilla token join-code')
   if (settled !== 'failed') return 3
   for (const node of status.nodes) {
     const problem = nodeProblem(node, status.tree)
-    if (problem !== undefined) output.print(clean(`  ${node.node}: ${textOf(problem)}`))
+    if (problem !== undefined) output.print(clean(`  ${node.node}: ${problemText(problem)}`))
   }
   if (status.next !== undefined) output.note(`next: ${status.next}`)
   return 1
-}
-
-function textOf({ file, line, message }: TargetError): string {
-  return file === undefined || file === '' ? message : `${file}${line === undefined ? '' : `:${line}`}: ${message}`
 }
 
 /** A hub that is restarting is no reason to give up. */

@@ -12,8 +12,6 @@ export interface Needs {
   readonly root?: boolean
   /** Programs on the PATH; missing ones are installed from the system's packages where root and apt allow. */
   readonly tools?: readonly Tool[]
-  /** Long runs: only with FLOTILLA_SOAK=1. */
-  readonly soak?: boolean
 }
 
 /** Program → the package of Debian that has it. */
@@ -22,8 +20,6 @@ const PACKAGES = {
   fish: 'fish',
   zsh: 'zsh',
   bash: 'bash',
-  faketime: 'faketime',
-  java: 'default-jre-headless',
   setpriv: 'util-linux',
 } as const
 
@@ -34,9 +30,6 @@ const REPOSITORY = join(import.meta.dirname, '../..')
 /** Where the licensed fixtures lie; tests that read them start with `needs({ fixtures: true })`. */
 export const FIXTURES = process.env['FLOTILLA_FIXTURES'] ?? join(REPOSITORY, '../shared/fixtures')
 
-/** Skipped reasons that start with this are skipped on purpose, also in CI. */
-export const OPT_IN = 'opt-in'
-
 /**
  * Vitest's `test`, for tests that need something of the machine: `const test = await needs({ tools: ['strace'] })`.
  * Where the need is missing, every such test is skipped by name with the reason; with CI=true it fails instead.
@@ -44,7 +37,7 @@ export const OPT_IN = 'opt-in'
 export async function needs(wanted: Needs): Promise<TestAPI> {
   const reason = await missing(wanted)
   if (reason === undefined) return test
-  if (process.env['CI'] === 'true' && !reason.startsWith(OPT_IN)) {
+  if (process.env['CI'] === 'true') {
     return test.extend('need', { auto: true }, (): undefined => {
       throw new Error(`in CI nothing may be skipped: ${reason}`)
     }) as unknown as TestAPI
@@ -53,7 +46,6 @@ export async function needs(wanted: Needs): Promise<TestAPI> {
 }
 
 async function missing(wanted: Needs): Promise<string | undefined> {
-  if (wanted.soak === true && process.env['FLOTILLA_SOAK'] !== '1') return `${OPT_IN}: set FLOTILLA_SOAK=1`
   if (wanted.fixtures === true && !existsSync(FIXTURES)) return `the fixtures are not at ${FIXTURES}`
   if (wanted.root === true && !isRoot()) return 'needs root'
   const absent = (wanted.tools ?? []).filter((tool) => !onPath(tool))

@@ -6,7 +6,7 @@ import { command } from '../command.ts'
 import { CLIENT, TREE, withHub } from '../connect.ts'
 import type { Context } from '../context.ts'
 import { withDataset } from '../datasets.ts'
-import { ago } from '../format.ts'
+import { ago, changeText } from '../format.ts'
 import { type Cell, type Colour, table } from '../output.ts'
 
 export const why = command({
@@ -45,7 +45,7 @@ function print(answer: WhyAnswer, { output, clock }: Context): void {
     `r${release}`,
     ago(atMs, clock.nowMs()),
     author,
-    [change.effect, ...change.details].join(': ').replace(': ', ' of '),
+    changeText(change),
     message,
   ])
   table(output, ['RELEASE', 'WHEN', 'BY', 'CHANGE', 'MESSAGE'], rows)
