@@ -1,5 +1,6 @@
 import { systemClock } from '../lib/system-clock.ts'
 import type { Context } from './context.ts'
+import { renderError } from './errors.ts'
 import { main } from './main.ts'
 import { Output, type Sink } from './output.ts'
 
@@ -24,6 +25,10 @@ export async function start(): Promise<void> {
     signal: stop.signal,
     readInput,
   }
+  // Nothing should get past the commands. What does must not show a stack to people either.
+  process.on('uncaughtException', (error) => {
+    process.exit(renderError(error, context.output, { json: false, debug: process.argv.includes('--debug') }))
+  })
   process.exit(await main(process.argv.slice(2), context))
 }
 
