@@ -86,6 +86,42 @@ test('of many nodes three are asked, and not always the same', async () => {
   expect(at.asked).not.toEqual(first)
 })
 
+test('a node that says nonsense of itself does not keep others from being asked', async () => {
+  const at = new Setup()
+  await at.put('peer/key', 'k1')
+  for (const [index, value] of ['', 'null', '5', '[]', '{"peerUrl":5}', '{"peerUrl":{}}', '"x"'].entries()) {
+    await at.put(`node/a${index}/alive`, value)
+  }
+  await at.put('node/a9/alive/more', JSON.stringify({ peerUrl: 'http://erd2' }))
+  await at.put('node/a9/target/datasets', 'broken')
+  await at.node('erd2', 'http://erd2')
+  at.holders.add('erd2')
+  expect(await text(await at.peers.open('ab/cd'))).toBe('http://erd2 k1')
+  expect(at.asked).toEqual(['erd2'])
+})
+
+test('an address that is none does not keep others from being asked', async () => {
+  const store = new MemoryStore({ clock: new VirtualClock() })
+  const alive = (peerUrl: string): string => JSON.stringify({ peerUrl })
+  const put = (key: string, value: string) => ({ op: 'put', key, value }) as const
+  await store.commit({
+    changes: [put('peer/key', 'k'), put('node/a/alive', alive('file:///x')), put('node/b/alive', alive('http://b'))],
+  })
+  const asked: string[] = []
+  const peers = new Peers({
+    node: 'erd1',
+    store,
+    clock: new VirtualClock(),
+    random: seeded(1),
+    open: ({ node, url }) => {
+      if (!url.startsWith('http')) throw new FlotillaError('USAGE', `"${url}" is neither http nor https`)
+      return { name: node, open: async () => (asked.push(node), (async function* () {})()) }
+    },
+  })
+  await peers.open('ab/cd')
+  expect(asked).toEqual(['b'])
+})
+
 test('with nobody to ask it says so', async () => {
   const at = new Setup()
   await expect(at.peers.open('ab/cd')).rejects.toMatchObject({ code: 'NOT_FOUND' })

@@ -1,10 +1,10 @@
 import type { Clock } from '../core/clock.ts'
 import { FlotillaError, isError } from '../core/errors.ts'
-import { keys } from '../core/keys.ts'
+import { keys, parseNodeKey } from '../core/keys.ts'
 import type { ObjectReader } from '../core/objects.ts'
 import type { Op } from '../core/op.ts'
-import { nodesOf } from '../core/status.ts'
-import type { Store } from '../core/store.ts'
+import type { Entry, Store } from '../core/store.ts'
+import type { NodeAlive } from '../core/target.ts'
 import { Secret } from '../lib/secret.ts'
 
 export interface PeersOptions {
@@ -64,13 +64,24 @@ export class Peers implements ObjectReader {
   }
 
   async #find(op: Op): Promise<readonly ObjectReader[] | undefined> {
-    const { node: self, store, open } = this.#options
+    const { store } = this.#options
     const key = await this.key(op)
     if (key === undefined) return undefined
     const { entries } = await store.list(keys.nodes, op)
-    return nodesOf(entries).flatMap(({ node, alive }) =>
-      alive?.peerUrl === undefined || node === self ? [] : [open({ node, url: alive.peerUrl, key })],
-    )
+    return entries.flatMap((entry) => this.#readerOf(entry, key))
+  }
+
+  /** Each node writes its own entry: one that says nonsense is left out, and the others are asked all the same. */
+  #readerOf({ key: path, value }: Entry, key: Secret): readonly ObjectReader[] {
+    const { node: self, open } = this.#options
+    const node = parseNodeKey(path)?.node ?? self
+    if (node === self || path !== keys.alive(node)) return []
+    try {
+      const { peerUrl } = JSON.parse(value) as Partial<NodeAlive>
+      return typeof peerUrl === 'string' ? [open({ node, url: peerUrl, key })] : []
+    } catch {
+      return []
+    }
   }
 
   #some(readers: readonly ObjectReader[]): readonly ObjectReader[] {

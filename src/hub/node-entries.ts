@@ -1,15 +1,18 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { NodeAnswer } from '../core/api.ts'
 import { parseNodeKey } from '../core/keys.ts'
 import { nodesOf } from '../core/status.ts'
 import type { Entry } from '../core/store.ts'
-import { zNodeAlive, zNodeDatasets, zNodeTarget } from './schemas/nodes.ts'
+import { zNodeAlive, zNodeTarget } from './schemas/nodes.ts'
 
-const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
-  alive: zNodeAlive,
-  target: zNodeTarget,
-  datasets: zNodeDatasets,
-}
+/** Far more than an honest report has. Every part that does not fit costs a kilobyte of findings, at every status. */
+const PARTS_MAX = 10_000
+const zModest = z.unknown().refine((value) => countParts(value, PARTS_MAX) <= PARTS_MAX)
+
+const SCHEMAS: ReadonlyMap<string, z.ZodType> = new Map<string, z.ZodType>([
+  ['alive', zModest.pipe(zNodeAlive)],
+  ['target', zModest.pipe(zNodeTarget)],
+])
 
 /** What the entries under `node/` say. A node writes its own, so what has not the right form is left out, not believed. */
 export function nodesFrom(entries: readonly Entry[]): readonly NodeAnswer[] {
@@ -18,7 +21,7 @@ export function nodesFrom(entries: readonly Entry[]): readonly NodeAnswer[] {
 
 /** The entry with nothing in its value but what its schema knows; nothing if the value has another form. */
 function wellFormed(entry: Entry): readonly Entry[] {
-  const schema = SCHEMAS[parseNodeKey(entry.key)?.family ?? '']
+  const schema = SCHEMAS.get(parseNodeKey(entry.key)?.family ?? '')
   if (schema === undefined) return [entry]
   const value = parseValue(schema, entry.value)
   return value === undefined ? [] : [{ ...entry, value: JSON.stringify(value) }]
@@ -31,4 +34,16 @@ export function parseValue<T>(schema: z.ZodType<T>, value: string): T | undefine
   } catch {
     return undefined
   }
+}
+
+/** Members and elements of `value`, its parts' included; counts no further than just over `limit`. */
+function countParts(value: unknown, limit: number): number {
+  if (typeof value !== 'object' || value === null) return 0
+  const parts: readonly unknown[] = Object.values(value)
+  let count = parts.length
+  for (const part of parts) {
+    if (count > limit) return count
+    count += countParts(part, limit - count)
+  }
+  return count
 }

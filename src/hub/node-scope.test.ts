@@ -212,3 +212,21 @@ describe('a lease', () => {
     }
   })
 })
+
+describe('what a node says of itself', () => {
+  it('costs the hub little, however much nonsense it is', async () => {
+    const flood = `{"kind":"x","warnings":[${'0,'.repeat(400_000)}0]}`
+    const items = `{"applied":1,"items":{"a":"served",${Array.from({ length: 40_000 }, (_, at) => `"d${at}":0`).join()}}}`
+    for (let tree = 0; tree < 8; tree++) {
+      await node.commit({ changes: [{ op: 'put', key: `node/erd1/target/t${tree}`, value: flood }] })
+    }
+    await node.commit({ changes: [{ op: 'put', key: 'node/erd1/datasets/datasets', value: items }] })
+    const before = process.memoryUsage().rss
+    const { nodes } = await hub.client.nodes()
+    expect(process.memoryUsage().rss - before).toBeLessThan(400 * 1024 * 1024)
+    expect(nodes.find((each) => each.node === 'erd1')?.targets).toEqual({})
+    await node.commit({
+      changes: Array.from({ length: 8 }, (_, tree) => ({ op: 'delete', key: `node/erd1/target/t${tree}` })),
+    })
+  })
+})

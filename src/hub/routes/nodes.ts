@@ -8,7 +8,7 @@ import type { Joined } from '../join.ts'
 import { nodesFrom, parseValue } from '../node-entries.ts'
 import { type Route, route } from '../route.ts'
 import { zDataset, zName } from '../schemas/common.ts'
-import { zNodeDatasets, zNodesAnswer, zStatusAnswer, zWhyAnswer } from '../schemas/nodes.ts'
+import { zItemState, zNodeDatasets, zNodesAnswer, zStatusAnswer, zWhyAnswer } from '../schemas/nodes.ts'
 
 export const nodeRoutes: readonly Route[] = [
   route({
@@ -89,7 +89,8 @@ function statesOf(entries: readonly Entry[], tree: string, id: string): WhyAnswe
   const datasets = new Map(entries.map(({ key, value }) => [key, value]))
   return nodesFrom(entries).map(({ node, liveness, targets }) => {
     const report = parseValue(zNodeDatasets, datasets.get(keys.datasets(node, tree)) ?? '')
-    const state = report !== undefined && Object.hasOwn(report.items, id) ? report.items[id] : undefined
+    const told = report !== undefined && Object.hasOwn(report.items, id) ? report.items[id] : undefined
+    const state = zItemState.safeParse(told).data
     const troubled = targets[tree]?.troubled ?? {}
     const problem = Object.hasOwn(troubled, id) ? troubled[id]?.problem : undefined
     return { node, liveness, state: state ?? 'absent', problem }

@@ -5,7 +5,7 @@ import { hold } from './hold.ts'
 import { named, zCount, zErrorCode, zMoment, zProblem, zProblemCode } from './common.ts'
 import { zItemChange, zReleaseRecord, zTreeItem } from './releases.ts'
 
-const zItemState = z.enum(['served', 'loading', 'failed', 'unproved', 'inactive'])
+export const zItemState = z.enum(['served', 'loading', 'failed', 'unproved', 'inactive'])
 const zItemReport = hold<ItemReport>()(z.object({ state: zItemState, problem: zProblem.exactOptional() }))
 
 const zTargetError = hold<TargetError>()(
@@ -48,8 +48,9 @@ export const zNodeAlive = hold<NodeAlive>()(
   }),
 )
 
-export const zNodeDatasets = hold<NodeDatasets>()(
-  z.object({ applied: zCount, items: z.record(z.string(), zItemState) }),
+/** The states are judged one by one where they are needed: there may be as many as datasets. */
+export const zNodeDatasets = hold<Record<keyof Pick<NodeDatasets, 'items'>, Readonly<Record<string, unknown>>>>()(
+  z.object({ items: z.record(z.string(), z.unknown()) }),
 )
 
 const zLiveness = z.enum(['alive', 'lost'])
