@@ -29,7 +29,7 @@ it('a token that is revoked between being read and being learned is not learned'
     { verb: 'write', prefix: '' },
   ] as const
   // While the index learns nothing by itself, it must ask the store.
-  const { token } = await createToken(inner, systemClock, { label: 'x', scopes: ['read:'] }, everything)
+  const { token } = await createToken(inner, systemClock, { label: 'x', scopes: ['read:'] }, { scopes: everything })
   index.end(parseToken(token)?.id ?? '')
   afterReading = async () => {
     afterReading = async () => {}

@@ -81,6 +81,19 @@ describe('a token', () => {
     }
   })
 
+  it('that ends cannot make one that outlives it', async () => {
+    const hub = await open()
+    const token = await hub.token(['write:token/', 'read:x/'], { ttlMs: 60_000 })
+    const maker = hub.as(token)
+    const { expiresAtMs: end } = await maker.whoami()
+    for (const more of [{}, { ttlMs: 3_600_000 }]) {
+      const made = await maker.createToken({ label: 'x', scopes: ['read:x/'], ...more })
+      expect(made.expiresAtMs).toBe(end)
+    }
+    const shorter = await maker.createToken({ label: 'x', scopes: ['read:x/'], ttlMs: 5000 })
+    expect(shorter.expiresAtMs).toBeLessThan(end ?? 0)
+  })
+
   it('ends when it is revoked: at once, at every hub of the store, and with it its open watches', async () => {
     const store = inMemory()
     const one = await open({ store })

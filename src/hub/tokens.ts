@@ -3,9 +3,10 @@ import type { CreateTokenAnswer, CreateTokenRequest, TokenInfo } from '../core/a
 import type { Clock } from '../core/clock.ts'
 import { FlotillaError } from '../core/errors.ts'
 import { keys } from '../core/keys.ts'
-import { allows, formatScope, parseScope, type Scope } from '../core/scope.ts'
+import { allows, formatScope, parseScope } from '../core/scope.ts'
 import type { Store, Write } from '../core/store.ts'
 import { Secret } from '../lib/secret.ts'
+import type { Caller } from './caller.ts'
 
 /** Value of `token/<id>`. The token itself is kept nowhere. */
 export interface TokenRecord extends Omit<TokenInfo, 'id'> {
@@ -58,16 +59,19 @@ function infoOf(id: string, { label, scopes, createdAtMs, expiresAtMs, node }: T
   return { id, label, scopes, createdAtMs, expiresAtMs, node }
 }
 
-/** Makes a token, and takes the chance to remove those that have expired. Throws `FORBIDDEN` for a scope that `by` does not cover: nobody can hand out more than they have. */
+/**
+ * Makes a token, and takes the chance to remove those that have expired. Nobody can hand out more than they have: throws
+ * `FORBIDDEN` for a scope that `by` does not cover, and ends the token no later than `by` ends.
+ */
 export async function createToken(
   store: Store,
   clock: Clock,
   { label, scopes, ttlMs }: CreateTokenRequest,
-  by: readonly Scope[],
+  by: Pick<Caller, 'scopes' | 'expiresAtMs'>,
 ): Promise<CreateTokenAnswer> {
   const parsed = scopes.map((text) => parseScope(text))
   for (const scope of parsed) {
-    if (allows(by, scope.verb, scope.prefix)) continue
+    if (allows(by.scopes, scope.verb, scope.prefix)) continue
     throw new FlotillaError('FORBIDDEN', `your own token does not cover ${formatScope(scope)}`)
   }
   const { id, token, hash } = mintToken()
@@ -77,7 +81,8 @@ export async function createToken(
   if (entries.length - over.length >= TOKENS_MAX) {
     throw new FlotillaError('TOO_LARGE', `there are ${TOKENS_MAX} tokens already`, { hint: 'Revoke some of them.' })
   }
-  const expiry = ttlMs === undefined ? {} : { expiresAtMs: now + ttlMs }
+  const expiresAtMs = Math.min(ttlMs === undefined ? Infinity : now + ttlMs, by.expiresAtMs ?? Infinity)
+  const expiry = Number.isFinite(expiresAtMs) ? { expiresAtMs } : {}
   const record = { label, scopes: parsed.map((scope) => formatScope(scope)), createdAtMs: now, ...expiry, hash }
   const expired = over.slice(0, EXPIRED_AT_ONCE).map(({ key }): Write => ({ op: 'delete', key }))
   await store.commit({ changes: [putToken(id, record), ...expired] })

@@ -52,14 +52,14 @@ export const tokenRoutes: readonly Route[] = [
     method: 'POST',
     url: '/v1/tokens',
     id: 'createToken',
-    summary: 'Makes a token, with at most the rights of the one that asks',
+    summary: 'Makes a token, with at most the rights and the time of the one that asks',
     details: 'The only answer that ever holds the token itself.',
     access: ['write:token/'],
     body: zCreateTokenRequest,
     answer: zCreateTokenAnswer,
     status: 201,
     handler: async ({ store, clock, log }, { body, caller }) => {
-      const answer = await createToken(store, clock, body, caller.scopes)
+      const answer = await createToken(store, clock, body, caller)
       log.info('token made', { id: answer.id, label: answer.label, scopes: answer.scopes, by: caller.id })
       return answer
     },
