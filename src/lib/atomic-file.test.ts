@@ -33,6 +33,14 @@ describe('writing', () => {
     }
   })
 
+  test('under the longest name that a file system takes', async () => {
+    for (const name of ['a'.repeat(255), 'é'.repeat(127), '雪'.repeat(85), '🌊'.repeat(63)]) {
+      path = join(folder, name)
+      expect(await writeAtomic(path, 'x')).toBe('changed')
+      expect(await writeAtomic(path, 'x')).toBe('unchanged')
+    }
+  })
+
   test('the mode is the one asked for, or readable by all', async () => {
     await writeAtomic(path, 'x', { mode: 0o600 })
     expect((await stat(path)).mode & 0o777).toBe(0o600)

@@ -23,7 +23,7 @@ export async function writeAtomic(
   const chunks =
     typeof content === 'string' ? [Buffer.from(content)] : content instanceof Uint8Array ? [content] : content
   if (await holds(path, chunks)) return 'unchanged'
-  const temporary = join(dirname(path), `${TEMPORARY_PREFIX}${basename(path)}-${randomBytes(6).toString('hex')}`)
+  const temporary = join(dirname(path), temporaryName(basename(path)))
   try {
     await writeSynced(temporary, chunks, options)
     options.signal?.throwIfAborted()
@@ -34,6 +34,13 @@ export async function writeAtomic(
   }
   await syncDirectory(dirname(path))
   return 'changed'
+}
+
+/** Characters of a file's own name in its temporary one: at most three bytes each, of the 255 that a name may have. */
+const OWN_CHARS = 64
+
+function temporaryName(name: string): string {
+  return `${TEMPORARY_PREFIX}${name.slice(0, OWN_CHARS)}-${randomBytes(6).toString('hex')}`
 }
 
 /** Makes a rename, creation or removal in `directory` survive a power loss. */

@@ -42,7 +42,11 @@ export async function digestOf(path: string): Promise<string | undefined> {
   return await withFile(path, digest)
 }
 
-async function withFile<T>(path: string, use: (handle: FileHandle, stat: Stats) => Promise<T>): Promise<T | undefined> {
+/** What `use` makes of a regular file; undefined where there is none. */
+export async function withFile<T>(
+  path: string,
+  use: (handle: FileHandle, stat: Stats) => Promise<T>,
+): Promise<T | undefined> {
   // Without O_NONBLOCK, opening a pipe would wait for somebody to write into it.
   const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error

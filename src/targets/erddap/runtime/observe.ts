@@ -1,10 +1,9 @@
-import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../../../core/clock.ts'
 import type { Op } from '../../../core/op.ts'
 import type { Application, ApplicationClient, Served } from './application.ts'
 import type { Comparison } from './comparison.ts'
-import type { Fingerprint, Fingerprints } from './fingerprints.ts'
+import { type Fingerprint, type Fingerprints, withFile } from './fingerprints.ts'
 import { readFlags, refused } from './flag-folders.ts'
 import type { Shown } from './info-page.ts'
 import { type LoadLog, NO_LOG, parseLoadLog } from './load-log.ts'
@@ -81,18 +80,14 @@ async function sideFilesOnDisk(
   return found
 }
 
-/** The end of log.txt; a log that is not there or may not be read tells nothing. */
-async function readLog(bigParentDirectory: string): Promise<LoadLog> {
-  const handle = await open(join(bigParentDirectory, 'logs', 'log.txt'), 'r').catch(() => undefined)
-  if (handle === undefined) return NO_LOG
-  try {
-    const { size } = await handle.stat()
+/** The end of log.txt; a log that is not there, may not be read or is no file tells nothing. */
+export async function readLog(bigParentDirectory: string): Promise<LoadLog> {
+  const text = await withFile(join(bigParentDirectory, 'logs', 'log.txt'), async (handle, { size }) => {
     const buffer = Buffer.alloc(Math.min(size, LOG_BYTES))
     const { bytesRead } = await handle.read(buffer, 0, buffer.byteLength, size - buffer.byteLength)
-    return parseLoadLog(buffer.toString('utf8', 0, bytesRead).replaceAll('\r\n', '\n'))
-  } finally {
-    await handle.close()
-  }
+    return buffer.toString('utf8', 0, bytesRead).replaceAll('\r\n', '\n')
+  }).catch(() => undefined)
+  return text === undefined ? NO_LOG : parseLoadLog(text)
 }
 
 interface Question {

@@ -132,6 +132,12 @@ describe('tables', () => {
   test('a row that is not of this form is empty', () => {
     expect(parseCsv('a,"b\nc,d\n')).toEqual([[], ['c', 'd']])
   })
+
+  test('with a cell of megabytes is read, closed or not', () => {
+    const long = 'a'.repeat(32 * 1024 * 1024)
+    expect(parseCsv(`"${long}",b`)).toEqual([[long, 'b']])
+    expect(parseCsv(`"${long}`)).toEqual([[]])
+  })
 })
 
 const PAGE = parseInfoPage(`Row Type,Variable Name,Attribute Name,Data Type,Value
