@@ -24,8 +24,13 @@ export function folderMemory(folder: string): Memory {
       }
     },
     async save(name, text) {
-      await mkdir(folder, { recursive: true, mode: 0o700 })
-      await writeAtomic(pathOf(folder, name), text, { mode: 0o600 })
+      const path = pathOf(folder, name)
+      const write = async (): Promise<unknown> => await writeAtomic(path, text, { mode: 0o600 })
+      await write().catch(async (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error
+        await mkdir(folder, { recursive: true, mode: 0o700 })
+        await write()
+      })
     },
   }
 }

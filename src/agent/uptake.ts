@@ -7,8 +7,14 @@ import type { Memory } from './memory.ts'
 import { mayPass, troubleOf } from './trouble.ts'
 import type { Wanted } from './wanted.ts'
 
-/** Gathers every byte of a release on this node, and adds the requests as they are. */
-export type Stage = (wanted: Wanted, op?: Op) => Promise<StagedRelease>
+/**
+ * Gathers every byte of a release on this node, and adds the requests as they are. `before` is the release in use: what it
+ * has in common with the next one need not be looked for.
+ */
+export type Stage = (
+  wanted: Wanted,
+  options: Op & { readonly before: StagedRelease | undefined },
+) => Promise<StagedRelease>
 
 export interface UptakeOptions {
   readonly tree: string
@@ -98,7 +104,7 @@ export class Uptake {
     if (!again) this.forgive()
     let staged: StagedRelease | undefined
     try {
-      staged = await this.#stage(wanted, signal)
+      staged = await this.#stage(wanted, again, signal)
       const prepared = await target.prepare(staged, { signal })
       await this.#options.memory.save(`good.${tree}`, JSON.stringify(wanted))
       this.#inUse = { wanted, staged, prepared }
@@ -113,12 +119,13 @@ export class Uptake {
     }
   }
 
-  async #stage(wanted: Wanted, signal: AbortSignal): Promise<StagedRelease> {
+  async #stage(wanted: Wanted, again: boolean, signal: AbortSignal): Promise<StagedRelease> {
     const staged = this.#inUse?.staged
     if (staged !== undefined && sameRelease(wanted, this.#inUse?.wanted)) {
       return { ...staged, requests: wanted.requests }
     }
-    return await this.#options.stage(wanted, { signal })
+    // After a failure nothing is taken for granted.
+    return await this.#options.stage(wanted, { signal, before: again ? undefined : staged })
   }
 
   async #remembered(): Promise<Wanted | undefined> {

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { getPriority, setPriority } from 'node:os'
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
 import { Agent } from '../agent/agent.ts'
 import { folderMemory } from '../agent/memory.ts'
 import { agentOnce, type OnceResult } from '../agent/once.ts'
@@ -19,6 +21,7 @@ import { folderObjects } from '../objects/folder/folder-objects.ts'
 import { httpObjects } from '../objects/http/http-objects.ts'
 import type { BlobStore } from '../releases/blobs.ts'
 import { openFolderBlobs } from '../releases/folder-blobs.ts'
+import { RecentBlobs } from '../releases/recent-blobs.ts'
 import { stageRelease } from '../releases/stage.ts'
 import { openRemoteStore } from '../store/remote/remote-store.ts'
 import { findPeers, offer, peerUrlOf } from './agent-peers.ts'
@@ -32,15 +35,28 @@ export interface AgentDeps {
   readonly base: string
 }
 
+/** Enough for what one change brings: it is fetched, then compiled from. */
+const RECENT = { totalBytes: 4 * 1024 * 1024, blobBytes: 256 * 1024 }
+/** As `nice -n 10`. */
+const NICE = 10
+
 /** Runs the agent until the signal is aborted. */
 export async function runAgent(config: AgentConfig, deps: AgentDeps): Promise<void> {
   const { clock, log } = deps
+  beModest()
   await withParts(config, deps, async ({ options, blobs, peers }) => {
     const { services, bus } = offer({ config, blobs, peers, log })
     const sweep = sweepBlobs({ blobs, inUse: () => agent.inUse(), clock, log })
     const agent: Agent = new Agent({ ...options, bus }, [...services, sweep])
     await agent.run(deps.signal)
   })
+}
+
+/** Serving comes first: what the application needs of processor and memory is not taken away from it. */
+function beModest(): void {
+  setPriority(Math.max(getPriority(), NICE))
+  // An agent works for moments and waits for hours: V8 then should give back what it took, not keep it for the next moment.
+  setFlagsFromString('--optimize-for-size')
 }
 
 /** Brings the node in step once. */
@@ -58,7 +74,7 @@ async function withParts<T>(config: AgentConfig, deps: AgentDeps, use: (parts: P
   const { clock, log, base } = deps
   const state = absolute(base, config.state)
   const token = await readSecretFile(absolute(base, config.credentialFile))
-  const blobs = await openFolderBlobs(join(state, 'blobs'), { clock })
+  const blobs = new RecentBlobs(await openFolderBlobs(join(state, 'blobs'), { clock }), RECENT)
   const store = openRemoteStore({ url: config.hub, token })
   try {
     const peers = findPeers({ node: config.node, store, clock })
@@ -104,8 +120,9 @@ function sourcesOf(config: AgentConfig, base: string, peers: ObjectReader, token
 }
 
 function stageFrom(sources: readonly ObjectReader[], blobs: BlobStore, log: Logger): Stage {
-  return async ({ desired, requests }, op) => {
-    const { manifest, tree } = await stageRelease({ desired, blobs, sources, log, ...op })
+  return async ({ desired, requests }, { before, signal }) => {
+    const held = new Set(before?.manifest.files.map(({ sha256 }) => sha256))
+    const { manifest, tree } = await stageRelease({ desired, blobs, held, sources, log, signal })
     return { number: desired.release, manifest, tree, requests }
   }
 }

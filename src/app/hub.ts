@@ -19,6 +19,7 @@ import { supervise } from '../lib/supervise.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import { openFolderBlobs } from '../releases/folder-blobs.ts'
 import { type FolderFollower, followFolder, type FollowDeps } from '../releases/follow.ts'
+import { RecentBlobs } from '../releases/recent-blobs.ts'
 import { Releases } from '../releases/releases.ts'
 import { openSqliteStore } from '../store/sqlite/sqlite-store.ts'
 import { erddapKind } from '../targets/erddap/kind.ts'
@@ -44,6 +45,8 @@ export interface ReadyHub {
 const STORE_FILE = 'store.db'
 const TOKEN_FILE = 'admin.token'
 const URL_FILE = 'url'
+/** After a release every node asks for the same few blobs at once. */
+const RECENT = { totalBytes: 32 * 1024 * 1024, blobBytes: 1024 * 1024 }
 const SWEEP_MS = 6 * 3_600_000
 const MAX_DELAY_MS = 60_000
 
@@ -58,7 +61,8 @@ export async function runHub(
   await ownFolder(data, STORE_FILE)
   const store = await openSqliteStore({ path: join(data, STORE_FILE), clock })
   try {
-    const blobs = await openFolderBlobs(absolute(base, config.blobs ?? join(data, 'blobs')), { clock })
+    const folder = absolute(base, config.blobs ?? join(data, 'blobs'))
+    const blobs = new RecentBlobs(await openFolderBlobs(folder, { clock }), RECENT)
     const releases = new Releases({ store, blobs, kinds: [erddapKind()], clock, guardShare: config.guardShare })
     const tokenFile = join(data, TOKEN_FILE)
     await keepAdminToken(tokenFile, store, clock)

@@ -12,6 +12,8 @@ export interface StageOptions extends Op {
   readonly desired: Pick<Desired, 'manifest'>
   /** Where the blobs are gathered. */
   readonly blobs: BlobStore
+  /** Hashes that are known to lie there: of the release in use, of which most is in the next one too. */
+  readonly held?: ReadonlySet<string> | undefined
   /** Asked in this order for every blob that is missing. */
   readonly sources: readonly ObjectReader[]
   readonly log?: Logger | undefined
@@ -32,12 +34,13 @@ const FAILURES_MAX = 3
 export async function stageRelease(
   options: StageOptions,
 ): Promise<{ readonly manifest: Manifest; readonly tree: FileTree }> {
-  const { desired, blobs, onProgress, signal } = options
+  const { desired, blobs, held, onProgress, signal } = options
   const fetch = new Fetch(options)
   if (!(await blobs.has(desired.manifest, { signal }))) await fetch.one(desired.manifest, RELEASE_LIMITS.manifestBytes)
   const manifest = parseManifest(await blobs.read(desired.manifest, { signal }))
   const sizes = new Map(manifest.files.map(({ sha256, size }) => [sha256, size]))
-  const missing = await blobs.missing(sizes.keys(), { signal })
+  const unknown = [...sizes.keys()].filter((hash) => held?.has(hash) !== true)
+  const missing = await blobs.missing(unknown, { signal })
   let done = sizes.size - missing.length
   onProgress?.({ done, total: sizes.size })
   await forEachLimited(missing, PARALLEL, async (hash) => {
