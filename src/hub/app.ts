@@ -73,6 +73,7 @@ function serverOptions(limits: HubLimits) {
     forceCloseConnections: 'idle',
     bodyLimit: limits.bodyBytes,
     requestTimeout: limits.requestMs,
+    connectionTimeout: limits.idleMs,
     keepAliveTimeout: limits.keepAliveMs,
     routerOptions: { maxParamLength: PARAMETER_CHARS },
     http: {

@@ -60,7 +60,12 @@ export class EventStream {
     }
   }
 
+  /**
+   * Cuts off a reader that is behind: what waits for it would stay in memory, and the connection open, for as long as it
+   * likes, and it would do so once more with each stream that is ended for it.
+   */
   end(): void {
-    this.#response.end()
+    if (this.#response.writableNeedDrain) this.#response.destroy()
+    else this.#response.end()
   }
 }

@@ -4,12 +4,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openTestHub, type TestHub } from '../../test/helpers/hub.ts'
 import { sendRaw } from '../../test/helpers/raw-http.ts'
+import { sha256 } from '../lib/hash.ts'
 
 let hub: TestHub
 let good: string
 beforeAll(async () => {
   hub = await openTestHub({
-    limits: { headersMs: 400, requestMs: 1200, headerBytes: 8192, connections: 40 },
+    limits: { headersMs: 400, requestMs: 1200, idleMs: 1500, headerBytes: 8192, connections: 40 },
     hostNames: ['Hub.Example.org'],
   })
   good = `Host: 127.0.0.1\r\nAuthorization: Bearer ${hub.admin.reveal()}\r\n`
@@ -242,6 +243,21 @@ describe('a client that is slow on purpose', () => {
     expect((await get(good)).status).toBe(200)
     for (const socket of sockets) socket.resume()
     await Promise.all(closed)
+  })
+
+  it('with reading its answer is cut off', async () => {
+    const content = Buffer.alloc(32 * 1024 * 1024, 'x')
+    const hash = sha256(content)
+    await hub.client.putBlob(hash, content)
+    const ended = new Promise((resolve) => {
+      hub.hub.app.server.once('connection', (socket: Socket) => socket.once('close', resolve))
+    })
+    const { hostname, port } = new URL(hub.url)
+    const socket = connect(Number(port), hostname).on('error', () => undefined)
+    socket.pause()
+    socket.write(`GET /v1/blobs/${hash} HTTP/1.1\r\n${good}\r\n`)
+    await ended
+    socket.destroy()
   })
 
   it('finds no more connections than there are, and leaves them to others when it goes', async () => {

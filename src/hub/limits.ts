@@ -26,6 +26,8 @@ export interface HubLimits {
   /** For receiving a whole request, uploads included. */
   readonly requestMs: number
   readonly keepAliveMs: number
+  /** How long a connection may carry nothing, both ways, while a request is answered: its client takes nothing. */
+  readonly idleMs: number
   /** Of one token; one more ends its oldest, which most likely is a connection that died unseen. */
   readonly watchesPerToken: number
   readonly watches: number
@@ -60,6 +62,7 @@ export const HUB_LIMITS: HubLimits = {
   headersMs: 10_000,
   requestMs: 300_000,
   keepAliveMs: 30_000,
+  idleMs: 300_000,
   watchesPerToken: 64,
   watches: 4000,
   heartbeatMs: 5000,

@@ -174,6 +174,30 @@ describe('a watch', () => {
     await store.close()
   })
 
+  it('that is ended while its reader is behind is cut off: nothing of it is kept for a reader that takes nothing', async () => {
+    const hub = await open({ limits: { watchesPerToken: 1 } })
+    await hub.store.commit({ changes: [{ op: 'put', key: 'x/big', value: 'v'.repeat(1_000_000) }] })
+    for (let index = 0; index < 30; index++) {
+      await hub.store.commit({ changes: [{ op: 'put', key: 'x/big', value: 'v'.repeat(1_000_000) }] })
+    }
+    const { hostname, port } = new URL(hub.url)
+    const sockets = Array.from({ length: 10 }, () => {
+      const socket = connect(Number(port), hostname)
+      opened.unshift({ close: async () => void socket.destroy() })
+      socket.on('error', () => undefined)
+      socket.pause()
+      socket.write(
+        `GET /v1/store/watch?prefix=x/&after=0 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${hub.admin.reveal()}\r\n\r\n`,
+      )
+      return socket
+    })
+    const connections = () =>
+      new Promise<number>((resolve) => hub.hub.app.server.getConnections((_, count) => resolve(count)))
+    await expect.poll(() => sockets.every(({ readyState }) => readyState === 'open')).toBe(true)
+    // One watch for its one place, and the connection of whoever asks.
+    await expect.poll(connections, { timeout: 5000 }).toBeLessThanOrEqual(2)
+  })
+
   it('ends when the hub stops, with a word about it, and goes on at another without missing anything', async () => {
     const store = new MemoryStore({ clock: systemClock })
     const hub = await open({ store })
