@@ -92,6 +92,33 @@ test('every tree is told once when the store is reached, then each of its own', 
   expect(at.told).toEqual(['datasets', 'layers', 'layers', 'layers'])
 })
 
+test('what is no release and no request is as good as absent, whatever else it is', async () => {
+  const at = new Setup()
+  await at.start()
+  const nonsense = [
+    '',
+    '{',
+    'null',
+    '5',
+    '"x"',
+    '[]',
+    '{}',
+    '{"release":"1","manifest":"m"}',
+    '{"release":1,"manifest":5}',
+  ]
+  for (const value of nonsense) {
+    await at.store.commit({ changes: [{ op: 'put', key: 'desired/datasets', value }] })
+    await at.clock.advance(0)
+    expect(at.feed.get('datasets')).toBeUndefined()
+  }
+  for (const [index, value] of [...nonsense, '{"kind":"reload","item":5}', '{"kind":"other","item":"x"}'].entries()) {
+    await at.store.commit({ changes: [{ op: 'put', key: `request/datasets/reload/d${index}`, value }] })
+  }
+  await at.put('request/datasets/reload/a', request('a'))
+  await at.put('desired/datasets', { release: 1, manifest: 'm' })
+  expect(at.feed.get('datasets')?.requests.map(({ item }) => item)).toEqual(['a'])
+})
+
 test('nothing is known before the store is reached', () => {
   const at = new Setup()
   expect(at.feed.known).toBe(false)

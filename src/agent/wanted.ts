@@ -64,7 +64,7 @@ export class WantedFeed {
   get(tree: string): Wanted | undefined {
     const entry = this.#desired.entries.get(keys.desired(tree))
     if (!this.known || entry === undefined) return undefined
-    const desired = parse(entry) as Desired | undefined
+    const desired = parse(entry, isDesired)
     return desired === undefined ? undefined : { desired, requests: this.#requestsOf(tree) }
   }
 
@@ -98,7 +98,7 @@ export class WantedFeed {
     const requests: PendingRequest[] = []
     for (const entry of this.#requests.entries.values()) {
       if (!entry.key.startsWith(keys.requests(tree))) continue
-      const request = parse(entry) as Request | undefined
+      const request = parse(entry, isRequest)
       if (request !== undefined) requests.push({ ...request, generation: entry.revision })
     }
     return requests.toSorted((a, b) => a.generation - b.generation)
@@ -140,10 +140,19 @@ function isNews(hint: Hint, copy: Mirror, prefix: string): boolean {
 }
 
 /** Only the hub writes these keys. One that cannot be read is as good as absent: the last good state stays. */
-function parse(entry: Entry): unknown {
+function parse<T>(entry: Entry, is: (value: Partial<T>) => value is T): T | undefined {
   try {
-    return JSON.parse(entry.value)
+    const value = JSON.parse(entry.value) as Partial<T> | null
+    return value !== null && is(value) ? value : undefined
   } catch {
     return undefined
   }
+}
+
+function isDesired(value: Partial<Desired>): value is Desired {
+  return Number.isSafeInteger(value.release) && typeof value.manifest === 'string'
+}
+
+function isRequest(value: Partial<Request>): value is Request {
+  return (value.kind === 'reload' || value.kind === 'clear-cache') && typeof value.item === 'string'
 }
