@@ -201,7 +201,7 @@ describe('failures', () => {
       const report = await node.reach(
         releaseOf(2, { ...two, 'datasets.template.xml': newTag }),
         'failed',
-        ({ state }) => state === 'failed',
+        ({ state, items }) => state === 'failed' && items['c']?.state === 'failed',
       )
       expect(report.error).toMatchObject({ code: 'LOAD_ABORTED', file: 'datasets.template.xml', line: 2 })
       expect(report.served).toBe(1)

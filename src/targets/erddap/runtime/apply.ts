@@ -10,8 +10,7 @@ import { clearDecompressed, refused, setFlags } from './flag-folders.ts'
 import type { Done, Flag, Outcome, Prepared, Step } from './model.ts'
 import type { Flagged, FlagKind, NodeState, Version } from './node-state.ts'
 import type { SideFiles } from './side-files.ts'
-import type { SplitFile } from '../definition/split.ts'
-import { splitQuietly, type Versions } from './versions.ts'
+import { type Readable, splitLeniently, type Versions } from './versions.ts'
 
 export interface ApplyParts {
   readonly datasetsXml: string
@@ -53,7 +52,7 @@ export async function apply(step: Step, parts: ApplyParts, op: Op): Promise<void
  */
 async function learn({ datasets, compiled }: Prepared, read: string, parts: ApplyParts): Promise<void> {
   const isOurs = read === compiled.sha256
-  const found = isOurs ? { datasets: [...datasets.values()] } : await readLast(read, parts)
+  const found = isOurs ? { datasets: [...datasets.values()], topDigest: undefined } : await readLast(read, parts)
   if (found === undefined) return
   const state = parts.state()
   const maybe = new Map(state.maybe)
@@ -66,15 +65,15 @@ async function learn({ datasets, compiled }: Prepared, read: string, parts: Appl
   }
   for (const [id, candidates] of maybe) if (candidates.length === 0) maybe.delete(id)
   parts.log.debug('ERDDAP has read another datasets.xml', { ours: isOurs, datasets: found.datasets.length })
-  await parts.save({ ...state, maybe, flagged, read, ...('topDigest' in found && { topDigest: found.topDigest }) })
+  await parts.save({ ...state, maybe, flagged, read, topDigest: found.topDigest ?? state.topDigest })
 }
 
 /** The file that ERDDAP read last, if it is still the one that was looked at. */
-async function readLast(read: string, { bigParentDirectory, versions }: ApplyParts): Promise<SplitFile | undefined> {
+async function readLast(read: string, { bigParentDirectory, versions }: ApplyParts): Promise<Readable | undefined> {
   const bytes = await readFile(join(bigParentDirectory, 'currentDatasets.xml'))
   if (sha256(bytes) !== read) return undefined
   await versions.save(read, bytes)
-  return splitQuietly(bytes)
+  return splitLeniently(bytes)
 }
 
 const CANDIDATES_MAX = 4

@@ -3,7 +3,7 @@ import { compareDatasets } from '../definition/compare.ts'
 import { expectations } from '../definition/expectations.ts'
 import { Pace } from '../definition/pace.ts'
 import type { Served } from './application.ts'
-import { compareWithPage, type Shown } from './info-page.ts'
+import { compareWithPage, type InfoPage, type Shown } from './info-page.ts'
 import type { Desired, Effect, Prepared } from './model.ts'
 import type { NodeState, Version } from './node-state.ts'
 import type { Versions } from './versions.ts'
@@ -40,17 +40,23 @@ export class Comparison {
     return effects
   }
 
-  /** What a page of ERDDAP shows of a wanted dataset: the new definition, or the one that was loaded before. */
+  /** What a page of ERDDAP shows of a wanted dataset: its new definition, or one of those it may have had before. */
   async shown(dataset: Desired, state: NodeState, page: Served): Promise<Shown | 'absent' | 'private' | 'unreachable'> {
     if (typeof page === 'string') return page
-    const loaded = state.loaded.get(dataset.id)
     const others = candidates(dataset.id, state).filter(({ digest }) => digest !== dataset.digest)
-    if (loaded !== undefined && others.length === 0) return 'same'
-    // With more than one definition that it may be, only the new one can be told from all others.
-    const [only] = others.length === 1 ? others : []
-    const before = only === undefined ? undefined : await this.#versions.source(only.version, dataset.id)
+    if (others.length > 0) {
+      const each = await Promise.all(others.map(async ({ version }) => await this.#against(dataset, version, page)))
+      // It must be told from every one of them.
+      return (['old', 'unlike', 'same', 'new'] as const).find((shown) => each.includes(shown)) ?? 'same'
+    }
+    if (state.loaded.has(dataset.id) || !isKnown(dataset.id, state)) return 'same'
+    return compareWithPage(page, expectations(undefined, dataset.source, ATTRIBUTES_MAX))
+  }
+
+  async #against(dataset: Desired, version: string, page: InfoPage): Promise<Shown> {
+    const before = await this.#versions.source(version, dataset.id)
+    if (before === undefined) return 'same'
     const after = expectations(before, dataset.source, ATTRIBUTES_MAX)
-    if (before === undefined) return compareWithPage(page, after)
     return compareWithPage(page, after, expectations(dataset.source, before, ATTRIBUTES_MAX))
   }
 

@@ -9,7 +9,7 @@ import { systemClock } from '../../../lib/system-clock.ts'
 import { Fingerprints } from './fingerprints.ts'
 import { clearDecompressed, readFlags, setFlags } from './flag-folders.ts'
 import { EMPTY_STATE, loadState, saveState } from './node-state.ts'
-import { Versions } from './versions.ts'
+import { splitLeniently, Versions } from './versions.ts'
 
 describe('flags', () => {
   test('are empty files under the ids, in folders that are made where they are missing', async () => {
@@ -170,4 +170,34 @@ test('of the files of others, the last ten copies are kept', async () => {
   writeFileSync(join(folder, 'datasets.xml'), 'theirs')
   for (let copy = 0; copy < 13; copy++) await versions.keep(join(folder, 'datasets.xml'))
   expect(readdirSync(join(folder, 'kept'))).toHaveLength(10)
+})
+
+describe('a file that ERDDAP has read', () => {
+  const one = '<dataset type="EDDGridFromDap" datasetID="one"><sourceUrl>x</sourceUrl></dataset>'
+  const two = one.replace('one', 'two')
+  const whole = `<?xml version="1.0" encoding="UTF-8" ?>\n<erddapDatasets>\n${one}\n${two}\n</erddapDatasets>\n`
+  const idsOf = (text: string) => splitLeniently(Buffer.from(text)).datasets.map(({ id }) => id)
+
+  test('tells its datasets and settings', () => {
+    expect(idsOf(whole)).toEqual(['one', 'two'])
+    expect(splitLeniently(Buffer.from(whole)).topDigest).toEqual(expect.any(String))
+  })
+
+  test.for([
+    ['a slip behind the second', whole.replace('</erddapDatasets>', '<oops</erddapDatasets>'), ['one', 'two']],
+    ['a slip between them', whole.replace(two, `\n<&>\n${two}`), ['one']],
+    ['a slip in the first', whole.replace('<sourceUrl>', '<source Url'), []],
+    ['nothing', '', []],
+    ['no XML at all', 'hello', []],
+  ] as const)('with %s tells those before it', ([, text, ids]) => {
+    expect(idsOf(text)).toEqual(ids)
+  })
+
+  test('that is cut off anywhere tells the datasets that are whole', () => {
+    for (let length = 0; length < whole.length; length++) {
+      const cut = whole.slice(0, length)
+      const ends = [one, two].filter((each) => cut.includes(each)).length
+      expect([length, idsOf(cut)]).toEqual([length, ['one', 'two'].slice(0, ends)])
+    }
+  })
 })

@@ -7,7 +7,7 @@ import { type Fingerprint, type Fingerprints, withFile } from './fingerprints.ts
 import { readFlags, refused } from './flag-folders.ts'
 import type { Shown } from './info-page.ts'
 import { type LoadLog, NO_LOG, parseLoadLog } from './load-log.ts'
-import type { Actual, FlagFolders, Prepared } from './model.ts'
+import type { Actual, Effect, FlagFolders, Prepared } from './model.ts'
 import type { NodeState } from './node-state.ts'
 import type { SideFiles } from './side-files.ts'
 
@@ -43,7 +43,7 @@ export async function observe(prepared: Prepared, state: NodeState, parts: Obser
   const effects = await comparison.effects(prepared, state, op)
   const startedAtMs = application.is === 'up' ? application.status?.startedAtMs : undefined
   const restarted = startedAtMs !== undefined && onDisk !== undefined && startedAtMs >= onDisk.mtimeMs
-  const ids = pagesToAsk({ prepared, state, application, flags, restarted })
+  const ids = pagesToAsk({ prepared, state, application, flags, effects, restarted })
   const pages = client === undefined ? new Map<string, Served>() : await client.serve(ids.slice(0, PAGES_MAX), op)
   const shown = new Map<string, Shown | 'absent' | 'private' | 'unreachable'>()
   for (const [id, page] of pages) {
@@ -95,22 +95,22 @@ interface Question {
   readonly state: NodeState
   readonly application: Application
   readonly flags: FlagFolders | undefined
+  readonly effects: ReadonlyMap<string, Effect>
   /** ERDDAP started after datasets.xml was written: what it serves may need no flag. */
   readonly restarted: boolean
 }
 
 /** Datasets that wait for a proof which the list does not give; those that failed already come last. */
-function pagesToAsk({ prepared, state, application, flags, restarted }: Question): readonly string[] {
+function pagesToAsk({ prepared, state, application, flags, effects, restarted }: Question): readonly string[] {
   if (application.is !== 'up' || application.listing === undefined) return []
   const { listing } = application
   const taken = (id: string): boolean =>
     state.flagged.has(id) && !Object.values(flags?.set ?? {}).some((ids) => ids.has(id))
   const ids = [...prepared.datasets.values()]
-    .filter(({ id, digest, restricted, active }) => {
+    .filter(({ id, restricted, active }) => {
       if (restricted && !listing.has(id)) return true
       if (taken(id)) return listing.has(id)
-      const isProved = state.loaded.get(id)?.digest === digest
-      return active && listing.has(id) && !isProved && (restarted || !state.loaded.has(id))
+      return active && listing.has(id) && (effects.has(id) ? restarted : !state.loaded.has(id))
     })
     .map(({ id }) => id)
   const others = [...listing.keys()].filter((id) => !prepared.datasets.has(id) && taken(id))

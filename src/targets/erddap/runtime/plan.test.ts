@@ -169,16 +169,6 @@ describe('files first', () => {
     expect(planned(prepared([A]), at)).toEqual(['learn', 'write'])
   })
 
-  test('a file that ERDDAP is only just copying is not taken for somebody else’s', () => {
-    const at = actual({
-      nowMs: WRITTEN_MS + 6000,
-      reading: { sha256: SOMEBODYS, mtimeMs: WRITTEN_MS + 5000 },
-      effects: effects({ a: 'new' }),
-    })
-    expect(planned(prepared([A]), at)).toEqual([])
-    expect(planned(prepared([A]), { ...at, nowMs: WRITTEN_MS + 9000 })).toEqual(['learn'])
-  })
-
   test('nothing counts as served while ERDDAP has read a file that is not accounted for', () => {
     const served = { application: up(['a']), state: stateOf({ loaded: [loaded('a')], rest: { served: 7 } }) }
     const at = actual({

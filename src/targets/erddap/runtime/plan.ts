@@ -22,9 +22,6 @@ export function plan(prepared: Prepared, actual: Actual, patience: Patience): re
   const steps: Step[] = []
   const { reading } = actual
   if (reading !== undefined && reading.sha256 !== actual.state.read) {
-    const isOurs = reading.sha256 === prepared.compiled.sha256
-    // ERDDAP may be in the middle of writing its copy.
-    if (!isOurs && Math.abs(actual.nowMs - reading.mtimeMs) < patience.settleMs) return []
     steps.push({ step: 'learn', prepared, read: reading.sha256 })
   }
   const paths = [...prepared.sideFiles].filter(([path, sha256]) => actual.sideFiles.get(path)?.sha256 !== sha256)

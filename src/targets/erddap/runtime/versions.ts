@@ -2,11 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { copyFile, mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Clock } from '../../../core/clock.ts'
+import { isError } from '../../../core/errors.ts'
 import { syncDirectory, writeAtomic } from '../../../lib/atomic-file.ts'
 import { isSha256 } from '../../../lib/hash.ts'
 import { type SplitDataset, splitDatasets, type SplitFile } from '../definition/split.ts'
 
 const KEPT_MAX = 10
+/** How many versions are held in memory while something is compared with them. */
+const READ_MAX = 4
 
 /**
  * Whole datasets.xml files in the state folder. `versions/` holds those that ERDDAP may have loaded a dataset from, by
@@ -16,7 +19,8 @@ const KEPT_MAX = 10
 export class Versions {
   readonly #folder: string
   readonly #clock: Clock
-  #cached: { readonly sha256: string; readonly datasets: ReadonlyMap<string, SplitDataset> } | undefined
+  /** The versions that were looked into last, in that order. */
+  readonly #read = new Map<string, ReadonlyMap<string, SplitDataset>>()
 
   constructor(folder: string, clock: Clock) {
     this.#folder = folder
@@ -31,13 +35,16 @@ export class Versions {
   /** The element of one dataset as it stands in a saved version; undefined where either is not there. */
   async source(sha256: string, id: string): Promise<Uint8Array | undefined> {
     if (!isSha256(sha256)) return undefined
-    if (this.#cached?.sha256 !== sha256) this.#cached = { sha256, datasets: await this.#read(sha256) }
-    return this.#cached.datasets.get(id)?.source
+    const datasets = this.#read.get(sha256) ?? (await this.#load(sha256))
+    this.#read.delete(sha256)
+    this.#read.set(sha256, datasets)
+    for (const oldest of this.#read.keys()) if (this.#read.size > READ_MAX) this.#read.delete(oldest)
+    return datasets.get(id)?.source
   }
 
   /** Deletes every version but those of `wanted`. */
   async prune(wanted: ReadonlySet<string>): Promise<void> {
-    if (this.#cached !== undefined && !wanted.has(this.#cached.sha256)) this.#cached = undefined
+    for (const sha256 of this.#read.keys()) if (!wanted.has(sha256)) this.#read.delete(sha256)
     const names = await readdir(join(this.#folder, 'versions')).catch(() => [])
     for (const name of names) {
       if (!wanted.has(name.replace(/\.xml$/, ''))) await rm(join(this.#folder, 'versions', name), { force: true })
@@ -63,9 +70,9 @@ export class Versions {
     return path
   }
 
-  async #read(sha256: string): Promise<ReadonlyMap<string, SplitDataset>> {
+  async #load(sha256: string): Promise<ReadonlyMap<string, SplitDataset>> {
     const bytes = await readFile(this.#path(sha256)).catch(() => undefined)
-    const { datasets } = bytes === undefined ? { datasets: [] } : splitQuietly(bytes)
+    const { datasets } = bytes === undefined ? { datasets: [] } : splitLeniently(bytes)
     return new Map(datasets.map((dataset) => [dataset.id, dataset]))
   }
 
@@ -75,11 +82,47 @@ export class Versions {
   }
 }
 
-/** A file that ERDDAP could not read either holds no dataset. */
-export function splitQuietly(bytes: Uint8Array): SplitFile {
+/** What could be read of a datasets.xml: with no settings where it could not be read to its end. */
+export type Readable = Pick<SplitFile, 'datasets'> & { readonly topDigest: string | undefined }
+
+const HEADS_MAX = 5
+
+/**
+ * The datasets of a file that ERDDAP has read. Where it could not be read to its end (somebody's slip, or a copy that is
+ * only being made), those before that place: they may have been loaded.
+ */
+export function splitLeniently(bytes: Uint8Array): Readable {
+  const whole = trySplit(bytes)
+  if ('datasets' in whole) return whole
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  // A file that is only cut off ends with a whole dataset and a part of another.
+  let end = file.lastIndexOf(DATASET_END)
+  for (let tries = 0; end >= 0 && tries < HEADS_MAX; tries++) {
+    const head = trySplit(Buffer.concat([file.subarray(0, end + DATASET_END.length), ROOT_END]))
+    if ('datasets' in head) return { datasets: head.datasets, topDigest: undefined }
+    end = file.subarray(0, end).lastIndexOf(DATASET_END, head.stop)
+  }
+  return { datasets: [], topDigest: undefined }
+}
+
+const DATASET_END = Buffer.from('</dataset>')
+const ROOT_END = Buffer.from('\n</erddapDatasets>')
+
+/** The file's datasets, or the end of the line that cannot be read. */
+function trySplit(bytes: Uint8Array): SplitFile | { readonly stop: number } {
   try {
     return splitDatasets(bytes)
-  } catch {
-    return { datasets: [], topDigest: '' }
+  } catch (error) {
+    const line = isError(error, 'CHECK_FAILED') ? error.details.line : undefined
+    return { stop: line === undefined ? bytes.byteLength : endOfLine(bytes, line) }
   }
+}
+
+function endOfLine(bytes: Uint8Array, line: number): number {
+  let at = -1
+  for (let count = 0; count < line; count++) {
+    at = bytes.indexOf(0x0a, at + 1)
+    if (at < 0) return bytes.byteLength
+  }
+  return at
 }
