@@ -10,10 +10,12 @@ export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket
   }
   const [status, code, message] = ANSWERS[error.code ?? ''] ?? MALFORMED
   const body = JSON.stringify({ error: { code, message } })
-  socket.end(
+  socket.write(
     `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\n` +
       `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   )
+  // Not only our half: a client that never closes its own would hold the connection for ever.
+  socket.destroySoon()
 }
 
 type Answer = readonly [status: string, code: ErrorCode, message: string]

@@ -260,6 +260,22 @@ describe('a client that is slow on purpose', () => {
     socket.destroy()
   })
 
+  it('that never closes its own end holds no connection, whatever it sent', async () => {
+    const patient = await openTestHub({ limits: { headersMs: 400 } })
+    let closed = 0
+    patient.hub.app.server.on('connection', (socket: Socket) => socket.once('close', () => (closed += 1)))
+    const { hostname, port } = new URL(patient.url)
+    const texts = ['', 'GET / HTTP/1.1\r\n', 'nonsense\r\n\r\n', `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}`]
+    const sockets = texts.map((text) => {
+      const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
+      socket.on('error', () => undefined).write(text)
+      return socket.resume()
+    })
+    await expect.poll(() => closed, { timeout: 5000 }).toBe(texts.length)
+    for (const socket of sockets) socket.destroy()
+    await patient.close()
+  })
+
   it('finds no more connections than there are, and leaves them to others when it goes', async () => {
     const { hostname, port } = new URL(hub.url)
     const sockets = Array.from({ length: 60 }, () => connect(Number(port), hostname).on('error', () => undefined))
