@@ -420,6 +420,8 @@ describe('what others wrote', () => {
     node.forget()
     expect(await node.inStep(one)).toMatchObject({ served: 1 })
     expect(flags()).toEqual([])
+    await node.inStep(releaseOf(2, { 'a.xml': A.replace('A one', 'A two'), 'b.xml': B }))
+    expect(flags()).toEqual(['flag a'])
   })
 
   test('a state file that cannot be read is as none', async () => {

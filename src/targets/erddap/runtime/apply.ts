@@ -1,29 +1,14 @@
-import { readdir, readFile, rm, stat } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import type { Clock } from '../../../core/clock.ts'
-import type { Logger } from '../../../core/log.ts'
 import type { Op } from '../../../core/op.ts'
 import { TEMPORARY_PREFIX, writeAtomic } from '../../../lib/atomic-file.ts'
-import { sha256 } from '../../../lib/hash.ts'
 import { digestOf } from './fingerprints.ts'
 import { clearDecompressed, refused, setFlags } from './flag-folders.ts'
-import type { Done, Flag, Outcome, Prepared, Step } from './model.ts'
-import type { Flagged, FlagKind, NodeState, Version } from './node-state.ts'
-import type { SideFiles } from './side-files.ts'
-import { type Readable, splitLeniently, type Versions } from './versions.ts'
-
-export interface ApplyParts {
-  readonly datasetsXml: string
-  readonly bigParentDirectory: string
-  readonly clock: Clock
-  readonly log: Logger
-  readonly versions: Versions
-  readonly sideFiles: SideFiles
-  /** The state as it is on disk. */
-  readonly state: () => NodeState
-  /** Durable when it resolves. */
-  readonly save: (state: NodeState) => Promise<void>
-}
+import { learn } from './learn.ts'
+import type { Done, Flag, Prepared, Step } from './model.ts'
+import type { Flagged, FlagKind } from './node-state.ts'
+import { type ApplyParts, withDone } from './parts.ts'
+import { record } from './record.ts'
 
 /** Carries out one step. Every step may be cut short anywhere, and is then planned and carried out again. */
 export async function apply(step: Step, parts: ApplyParts, op: Op): Promise<void> {
@@ -44,47 +29,6 @@ export async function apply(step: Step, parts: ApplyParts, op: Op): Promise<void
     case 'tidy':
       return await tidy(step.paths, parts)
   }
-}
-
-/**
- * Takes account of a file that ERDDAP read: whatever stands in it may have been loaded. It may be the wanted one, one of an
- * earlier release, the node's own before the first release, or one that somebody edited.
- */
-async function learn({ datasets, compiled }: Prepared, read: string, parts: ApplyParts): Promise<void> {
-  const isOurs = read === compiled.sha256
-  const found = isOurs ? { datasets: [...datasets.values()], topDigest: undefined } : await readLast(read, parts)
-  if (found === undefined) return
-  const state = parts.state()
-  const maybe = new Map(state.maybe)
-  const flagged = new Map(state.flagged)
-  for (const { id, digest, active } of found.datasets) {
-    // What is off was not loaded.
-    if (active) maybe.set(id, withCandidate(state, id, { digest, version: read }))
-    // The flag may have been answered with this definition.
-    if (flagged.get(id)?.digest !== digest) flagged.delete(id)
-  }
-  for (const [id, candidates] of maybe) if (candidates.length === 0) maybe.delete(id)
-  parts.log.debug('ERDDAP has read another datasets.xml', { ours: isOurs, datasets: found.datasets.length })
-  await parts.save({ ...state, maybe, flagged, read, topDigest: found.topDigest ?? state.topDigest })
-}
-
-/** The file that ERDDAP read last, if it is still the one that was looked at. */
-async function readLast(read: string, { bigParentDirectory, versions }: ApplyParts): Promise<Readable | undefined> {
-  const bytes = await readFile(join(bigParentDirectory, 'currentDatasets.xml'))
-  if (sha256(bytes) !== read) return undefined
-  await versions.save(read, bytes)
-  return splitLeniently(bytes)
-}
-
-const CANDIDATES_MAX = 4
-
-function withCandidate({ loaded, maybe }: NodeState, id: string, candidate: Version): readonly Version[] {
-  const before = maybe.get(id) ?? []
-  const isKnown = [loaded.get(id), ...before].some((each) => each?.digest === candidate.digest)
-  if (isKnown) return before
-  // Each keeps a whole file; with too many, it only counts that there are more.
-  const kept = before.length < CANDIDATES_MAX ? before : [{ digest: '', version: '' }, ...before.slice(2)]
-  return [...kept, candidate]
 }
 
 async function placeSideFiles(
@@ -152,71 +96,10 @@ async function flag(kind: FlagKind, flags: readonly Flag[], done: readonly Done[
   parts.log.info('set flags', { kind, datasets: flags.length, first: flags[0]?.id })
 }
 
-async function record(prepared: Prepared, outcome: Outcome, parts: ApplyParts): Promise<void> {
-  const state = parts.state()
-  const { sha256: version, topDigest } = prepared.compiled
-  const loaded = new Map(state.loaded)
-  const maybe = new Map(state.maybe)
-  const flagged = new Map(state.flagged)
-  for (const id of outcome.served) {
-    const digest = prepared.datasets.get(id)?.digest
-    if (digest !== undefined) loaded.set(id, { digest, version })
-    maybe.delete(id)
-  }
-  for (const id of [...outcome.served, ...outcome.gone]) flagged.delete(id)
-  for (const id of outcome.forgotten) {
-    loaded.delete(id)
-    maybe.delete(id)
-    flagged.delete(id)
-  }
-  for (const [id, failure] of outcome.failed) {
-    const before = flagged.get(id)
-    if (before !== undefined) flagged.set(id, { ...before, failure })
-    parts.log.warn('a dataset failed', { id, code: failure.code, file: failure.file, line: failure.line })
-  }
-  const repoint = repointer(prepared)
-  await parts.save({
-    ...state,
-    loaded: new Map([...loaded].map(([id, each]) => [id, repoint(id, each)])),
-    maybe: new Map([...maybe].map(([id, all]) => [id, all.map((each) => repoint(id, each))])),
-    flagged,
-    applied: prepared.number,
-    written: version,
-    topDigest: outcome.top ? topDigest : state.topDigest,
-    served: outcome.whole ? prepared.number : state.served,
-    requests: withDone(state, outcome.done),
-  })
-  await prune(prepared, parts)
-  if (outcome.whole) parts.log.info('ERDDAP serves the release', { release: prepared.number })
-}
-
-/** The same definition stands in the newest file too; pointing there lets older ones go. */
-function repointer({ compiled, datasets }: Prepared): (id: string, version: Version) => Version {
-  return (id, version) => {
-    const wanted = datasets.get(id)
-    const isSame = wanted?.active === true && wanted.digest === version.digest
-    return isSame ? { digest: version.digest, version: compiled.sha256 } : version
-  }
-}
-
-async function prune({ compiled }: Prepared, parts: ApplyParts): Promise<void> {
-  const { loaded, maybe, flagged } = parts.state()
-  const used = [...loaded.values(), ...[...maybe.values()].flat(), ...flagged.values()].map(({ version }) => version)
-  await parts.versions.prune(new Set([compiled.sha256, ...used]))
-}
-
 async function tidy(paths: readonly string[], parts: ApplyParts): Promise<void> {
   const state = parts.state()
   for (const path of paths) await parts.sideFiles.remove(path, state.sideFiles.get(path))
   const sideFiles = new Map(state.sideFiles)
   for (const path of paths) sideFiles.delete(path)
   await parts.save({ ...state, sideFiles })
-}
-
-function withDone(state: NodeState, done: readonly Done[]): ReadonlyMap<string, number> {
-  const requests = new Map(state.requests)
-  for (const { request, generation } of done) {
-    requests.set(request, Math.max(generation, requests.get(request) ?? 0))
-  }
-  return requests
 }
