@@ -166,6 +166,13 @@ describe('releasing', () => {
     expect(out).toContain('NO NODES')
     expect(err).toContain('flotilla token join-code')
   })
+
+  test('with --json and --wait the standard output is one object, and how it ended is said beside it', async () => {
+    fragments({ 'c.xml': gridDataset('gamma') })
+    const { out, err } = await hub.cli('datasets', 'release', 'datasets.d', '-m', 'y', '--wait', '--json')
+    expect(JSON.parse(out)).toMatchObject({ kind: 'release', changed: true })
+    expect(err).toContain('NO NODES')
+  })
 })
 
 describe('looking at datasets', () => {
@@ -393,6 +400,7 @@ describe('tokens', () => {
     [['token', 'create', '--role', 'reader'], '--label is required'],
     [['token', 'revoke'], 'ID is missing'],
     [['history', '--limit', 'many'], '--limit takes a number'],
+    [['datasets', 'list', '--release', '0'], '"0" is not a release'],
     [['datasets', 'release', 'd', '-m', 'x', '--wait', '--timeout', 'long'], '--timeout takes a time'],
   ] as const)('a mistake is a usage error before anything is asked: %s', async ([argv, message]) => {
     const { code, err } = await runCli(argv, {

@@ -1,14 +1,15 @@
-import { chmod, mkdir, readdir, stat } from 'node:fs/promises'
+import { chmod, readdir, stat } from 'node:fs/promises'
 import { FlotillaError } from '../core/errors.ts'
+import { makeFolder } from '../lib/make-folder.ts'
 
 /**
  * Makes a folder that only this user can enter. One that is there is taken when it is empty or holds `mark`, the file by
  * which such a folder is known, and closed to others; any other may belong to something else and is refused.
  */
 export async function ownFolder(folder: string, mark: string): Promise<void> {
-  const made = await mkdir(folder, { recursive: true, mode: 0o700 })
+  const made = await makeFolder(folder, 0o700)
   const names = await readdir(folder)
-  if (made === undefined && names.length > 0 && !names.includes(mark)) {
+  if (!made && names.length > 0 && !names.includes(mark)) {
     throw new FlotillaError('USAGE', `${folder} is not empty, and was not made by Flotilla`, {
       hint: 'Choose another folder, which does not need to exist.',
     })

@@ -26,7 +26,7 @@ export function span(ms: number): string {
 /** `r12`, `R12` or `12`. Throws `USAGE`. */
 export function parseRelease(text: string): number {
   const digits = /^r?(\d{1,9})$/i.exec(text)?.[1]
-  if (digits !== undefined) return Number(digits)
+  if (digits !== undefined && Number(digits) > 0) return Number(digits)
   throw new FlotillaError('USAGE', `"${text}" is not a release`, {
     hint: 'A release is written r12. See them with `flotilla history`.',
   })

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Document } from 'yaml'
 import { FlotillaError } from '../core/errors.ts'
 import { TEMPORARY_PREFIX, writeAtomic } from '../lib/atomic-file.ts'
+import { makeFolder } from '../lib/make-folder.ts'
 import { AGENT_FILE, isFile } from './agent-state.ts'
 
 export const CREDENTIAL_FILE = 'credential'
@@ -18,7 +19,7 @@ export async function prepareState(folder: string, replace: boolean): Promise<vo
       hint: `Start its agent: flotilla agent --state ${folder}. Or join anew with --replace.`,
     })
   }
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await makeFolder(folder, 0o700)
   const probe = join(folder, `${TEMPORARY_PREFIX}join-${randomBytes(6).toString('hex')}`)
   await writeFile(probe, '', { flag: 'wx' })
   await rm(probe)

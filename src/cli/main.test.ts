@@ -56,6 +56,7 @@ test.for([
   [['datasets', 'compile', '--to', 'x'], '--from is required', 'Add --from DIR'],
   [['datasets', 'compile', '--to'], '--to needs a value', 'flotilla datasets compile --help'],
   [['datasets', 'release', 'd', '-m'], '--message needs a value', 'flotilla datasets release --help'],
+  [['datasets', 'release', 'd', '-m', ''], '--message is required', 'Add --message TEXT'],
   [['datasets', 'release', 'd', '-m', '--wait'], 'needs a value', 'write -m=VALUE'],
   [['datasets', 'reload', 'a', '--flag', 'sfot'], '--flag takes soft, bad-files, hard', 'Did you mean "soft"?'],
   [['status', '--json=yes'], '--json takes no value', 'flotilla status --help'],

@@ -68,7 +68,7 @@ function optionsOf(name: string, command: Command, values: Values): Record<strin
     else if (option.type === 'list') result[key] = given ?? []
     else {
       const value = given ?? option.fallback
-      if (value === undefined && option.required === true) {
+      if ((value === undefined || value === '') && option.required === true) {
         throw usage(name, `--${flag} is required`, `Add --${flag} ${option.placeholder}: ${option.summary}.`)
       }
       if (option.choices !== undefined && typeof value === 'string' && !option.choices.includes(value)) {

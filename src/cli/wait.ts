@@ -18,6 +18,8 @@ const POLL_MS = 500
 const STALE_MS = 5000
 
 interface WaitOptions {
+  /** The result is the JSON object that was printed; how it ended is then only said to the person. */
+  readonly json: boolean
   readonly tree: string
   readonly release: number
   readonly timeoutMs: number
@@ -45,12 +47,14 @@ export async function waitForNodes(options: WaitOptions, hub: Hub, context: Cont
     status = (await currentStatus(options.tree, hub, context)) ?? status
     if (status !== undefined) {
       const settled = settle(status, options.release, clock.monotonicMs() - startedMs)
-      if (settled !== undefined) return tell(settled, status, context)
+      if (settled !== undefined) return tell(settled, status, options.json, context)
       output.progress(`${status.summary} ${progressOf(status)}`)
     }
     await clock.sleep(POLL_MS, signal)
   }
-  output.print(clean(status === undefined ? `no answer from ${hub.url}` : status.summary))
+  const end = clean(status === undefined ? `no answer from ${hub.url}` : status.summary)
+  if (options.json) output.note(end)
+  else output.print(end)
   output.note(`still not in step after ${span(options.timeoutMs)}; follow it with: flotilla status --watch`)
   return 3
 }
@@ -74,17 +78,18 @@ function hasFailed(node: NodeAnswer, tree: string, release: number, waitedMs: nu
   return target.staged === release || waitedMs >= STALE_MS
 }
 
-function tell(settled: Settled, status: StatusAnswer, { output }: Context): ExitCode {
+function tell(settled: Settled, status: StatusAnswer, json: boolean, { output }: Context): ExitCode {
+  const say = (text: string): void => (json ? output.note(text) : output.print(text))
   // What each node says of a failure follows on lines of its own.
   const summary = settled === 'failed' ? status.summary.split(';')[0] : status.summary
-  output.print(output.paint(settled === 'in-step' ? 'green' : 'yellow', clean(summary ?? status.summary)))
+  say(output.paint(settled === 'in-step' ? 'green' : 'yellow', clean(summary ?? status.summary)))
   if (settled === 'in-step') return 0
   if (settled === 'superseded') output.note('another release came in between; see: flotilla history')
   if (settled === 'nobody') output.note('no node has joined yet; next: flotilla token join-code')
   if (settled !== 'failed') return 3
   for (const node of status.nodes) {
     const problem = nodeProblem(node, status.tree)
-    if (problem !== undefined) output.print(clean(`  ${node.node}: ${problemText(problem)}`))
+    if (problem !== undefined) say(clean(`  ${node.node}: ${problemText(problem)}`))
   }
   if (status.next !== undefined) output.note(`next: ${status.next}`)
   return 1

@@ -47,7 +47,10 @@ export function statusOf(tree: string, desired: ReleaseRecord | undefined, nodes
       next: advice(troubled, tree),
     }
   }
-  return { ...base, state: 'pending', summary: `PENDING r${desired.number}, ${count}`, next: 'flotilla status --watch' }
+  const silent = nodes.find(({ targets }) => targets[tree]?.state === 'unproved')
+  const why = silent === undefined ? '' : `; ${reason(silent, tree)}`
+  const next = silent === undefined ? 'flotilla status --watch' : `on ${silent.node}: flotilla doctor --state DIR`
+  return { ...base, state: 'pending', summary: `PENDING r${desired.number}, ${count}${why}`, next }
 }
 
 export function proves(node: NodeAnswer, tree: string, release: number): boolean {
@@ -65,7 +68,7 @@ function reason(node: NodeAnswer, tree: string): string {
   const item = Object.entries(target?.troubled ?? {}).find(([, report]) => report.problem !== undefined)
   const problem = target?.error ?? item?.[1].problem
   const what = item === undefined || target?.error !== undefined ? '' : `${item[0]}: `
-  return `${node.node}: ${what}${problem?.message ?? 'failed'}`
+  return `${node.node}: ${what}${problem?.message ?? target?.state ?? 'failed'}`
 }
 
 function advice(node: NodeAnswer, tree: string): string {

@@ -55,6 +55,7 @@ export interface TargetReport {
   readonly staged: number
   readonly applied: number
   readonly served: number
+  /** Why it failed, or why nothing can be proved. */
   readonly error?: TargetError
   /** What a person should look at although nothing failed, such as paths that are missing on this node; at most 20. */
   readonly warnings: readonly Problem[]

@@ -170,7 +170,7 @@ function asError(reason: unknown): Error {
 }
 
 function parseBaseUrl(text: string): URL {
-  const hint = 'It looks like http://127.0.0.1:7400 or https://hub.example.org.'
+  const hint = 'It looks like http://127.0.0.1:8470 or https://hub.example.org.'
   if (!URL.canParse(text)) throw new FlotillaError('USAGE', `"${text}" is not a URL`, { hint })
   const url = new URL(text)
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {

@@ -360,3 +360,9 @@ testAsRoot('a share that is unmounted between two scans, or during one, is never
   await expect(scanFolder(folder, { clock, cache })).rejects.toMatchObject({ code: 'SOURCE_VANISHED' })
   await expect(scanFolder(folder, { clock, cache })).rejects.toThrow('was another file system and is now empty')
 })
+
+test('a file in place of the folder is called what it is', async () => {
+  const folder = temporaryFolder({ 'a.xml': 'a' })
+  const scan = scanFolder(join(folder, 'a.xml'), { clock: systemClock })
+  await expect(scan).rejects.toThrow('a.xml is not a folder')
+})

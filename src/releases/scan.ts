@@ -1,4 +1,4 @@
-import { lstat, realpath } from 'node:fs/promises'
+import { lstat, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import type { Op } from '../core/op.ts'
@@ -44,6 +44,7 @@ async function scanOnce(folder: string, cache: ScanCache, clock: Clock, op: Op):
   const root = await realpath(folder).catch((error: unknown) => {
     throw vanished(folder, 'is not there', error)
   })
+  if (!(await isFolder(root))) throw vanished(folder, 'is not a folder')
   const walk = new Walk(root, await readIgnore(root, op), op)
   await walk.run()
   cache.refuseUnmounted(folder, walk)
@@ -55,6 +56,14 @@ async function scanOnce(folder: string, cache: ScanCache, clock: Clock, op: Op):
   if (tree.files.length === 0 && !tree.hasErrors()) throw vanished(folder, 'holds no files')
   cache.keep(walk)
   return tree
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  // One that vanished just now is found out by the walk.
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => true,
+  )
 }
 
 async function readIgnore(root: string, op: Op): Promise<IgnoreRules> {

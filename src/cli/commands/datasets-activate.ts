@@ -32,7 +32,7 @@ function switching(active: boolean): Command {
         )
         tellRelease(answer, { previous, json }, context)
         if (timeoutMs === undefined) return 0
-        return waitForNodes({ tree, timeoutMs, release: answer.release.number }, hub, context)
+        return waitForNodes({ tree, timeoutMs, json: options.json, release: answer.release.number }, hub, context)
       })
     },
   })

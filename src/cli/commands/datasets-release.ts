@@ -31,7 +31,7 @@ export const datasetsRelease = command({
       if (dryRun && !json) context.output.print('dry run, nothing was changed:')
       tellRelease(answer, { previous, json, dryRun }, context)
       if (timeoutMs === undefined || dryRun) return 0
-      return waitForNodes({ tree, timeoutMs, release: answer.release.number }, hub, context)
+      return waitForNodes({ tree, timeoutMs, json: options.json, release: answer.release.number }, hub, context)
     })
   },
 })

@@ -27,7 +27,7 @@ export const rollback = command({
       const answer = await hub.client.rollback(tree, { to, base, message }, { signal: context.signal })
       tellRelease(answer, { previous: base, json }, context)
       if (timeoutMs === undefined) return 0
-      return waitForNodes({ tree, timeoutMs, release: answer.release.number }, hub, context)
+      return waitForNodes({ tree, timeoutMs, json: options.json, release: answer.release.number }, hub, context)
     })
   },
 })

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parseScope } from '../../core/scope.ts'
@@ -46,12 +47,14 @@ export const tokenCreate = command({
       throw new FlotillaError('USAGE', 'a token without scopes can do nothing', { hint: 'Add --role or --scope.' })
     for (const scope of scopes) parseScope(scope)
     const ttlMs = ttlOf(options.ttl)
+    const out = options.out === undefined ? undefined : resolve(context.cwd, options.out)
+    if (out !== undefined && existsSync(out)) throw new FlotillaError('USAGE', `${out} is there already`)
     const request = { label: options.label, scopes, ...(ttlMs !== undefined && { ttlMs }) }
     const answer = await withHub(options, context, ({ client }) =>
       client.createToken(request, { signal: context.signal }),
     )
-    const { token, ...info } = answer
-    if (options.out !== undefined) await keep(resolve(context.cwd, options.out), token)
+    const { token: _, ...info } = answer
+    if (out !== undefined) await keep(out, answer)
     if (options.json) context.output.json('token', options.out === undefined ? answer : info)
     else tell(answer, options.out, context)
     return 0
@@ -72,13 +75,13 @@ function ttlOf(text: string): number | undefined {
   throw new FlotillaError('USAGE', `--ttl takes a time such as 12h or 90d, not "${text}"`)
 }
 
-async function keep(path: string, token: string): Promise<void> {
+async function keep(path: string, { id, token }: { readonly id: string; readonly token: string }): Promise<void> {
   try {
     await writeFile(path, `${token}\n`, { mode: 0o600, flag: 'wx' })
   } catch (cause) {
     throw new FlotillaError('USAGE', `the token could not be written to ${path}`, {
       cause,
-      hint: 'The token was made but nobody has it: end it with `flotilla token revoke`, then create one into a new file.',
+      hint: `The token was made but nobody has it: end it with \`flotilla token revoke ${id}\`, then create one into a new file.`,
     })
   }
 }

@@ -277,7 +277,8 @@ describe('ERDDAP is down', () => {
       state: stateOf({ loaded: [loaded('a', { digest: 'x' })] }),
     })
     expect(planned(prepared([A, B]), at)).toEqual([])
-    expect(reported(prepared([A, B]), at)).toMatchObject({ state: 'unproved', applied: 7, served: 0 })
+    const error = { code: 'UNREACHABLE', message: 'ERDDAP does not answer: nothing listens there' }
+    expect(reported(prepared([A, B]), at)).toMatchObject({ state: 'unproved', applied: 7, served: 0, error })
   })
 
   test('a hard flag is set, so that the stored index goes before the first load', () => {

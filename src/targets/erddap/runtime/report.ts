@@ -33,8 +33,9 @@ export function report(
   const isAccounted = actual.reading === undefined || actual.reading.sha256 === actual.state.read
   const isDone = topIsRead && isAccounted && reloads.length === 0 && cache.done.length === 0
   const whole = situation.written && states.every((state) => state === 'served' || state === 'inactive')
-  const error = errorOf(actual, situation, patience, folders)
-  const state = stateOf({ actual, situation, states, error, proved: whole && isDone })
+  const failing = errorOf(actual, situation, patience, folders)
+  const state = stateOf({ actual, situation, states, error: failing, proved: whole && isDone })
+  const error = failing ?? silenceOf(actual)
   const version = actual.application.is === 'up' ? actual.application.version : undefined
   return {
     state,
@@ -100,6 +101,23 @@ function appliedOf({ number }: Prepared, { datasetsXml, state }: Actual, { writt
 function provedBefore({ number }: Prepared, { application, state }: Actual): number {
   // A release that is wanted again after another one has to be proved again.
   return application.is === 'up' && state.served !== number ? state.served : 0
+}
+
+/** Why nothing can be proved. Nothing failed: what is written stays written, and ERDDAP reads it when it starts. */
+function silenceOf({ application }: Actual): TargetError | undefined {
+  if (application.is === 'up') return undefined
+  if (application.is === 'down') {
+    return {
+      code: 'UNREACHABLE',
+      message: `ERDDAP does not answer: ${application.why}`,
+      hint: 'Start this node’s ERDDAP, or correct `url` of the target in the agent’s configuration.',
+    }
+  }
+  return {
+    code: 'CONFIG_INVALID',
+    message: 'nothing can be proved: the agent was not told the address of this node’s ERDDAP',
+    hint: 'Set `url` of the target in the agent’s configuration, and start the agent again.',
+  }
 }
 
 function errorOf(
