@@ -91,6 +91,7 @@ class Setup {
   readonly reconciler: Reconciler
   wanted: Wanted | undefined
   stageError: (release: number) => Error | undefined = () => undefined
+  durable: () => Promise<void> | void = () => undefined
 
   constructor(texts = new Map<string, string>()) {
     onTestFinished(() => this.stop.abort())
@@ -103,7 +104,8 @@ class Setup {
         const error = this.stageError(desired.release)
         if (error !== undefined) throw error
         const manifest = { format: 1, kind: 'scripted', files: [], active: {}, removed: {} } as const
-        return { number: desired.release, manifest, tree: { files: [], read: async () => new Uint8Array() }, requests }
+        const tree = { files: [], read: async () => new Uint8Array() }
+        return { release: { number: desired.release, manifest, tree, requests }, durable: async () => this.durable() }
       },
       memory: {
         load: async (name) => this.texts.get(name),
@@ -336,6 +338,18 @@ test('a release is remembered before anything of it is applied', async () => {
   await at.start()
   await at.want(wanted(1))
   expect(remembered).toEqual([JSON.stringify(wanted(1))])
+})
+
+test('nothing is remembered or applied of a release whose bytes are not durable', async () => {
+  const at = new Setup()
+  await at.start()
+  await at.want(wanted(1))
+  at.target.news()
+  at.durable = () => Promise.reject(new FlotillaError('DISK_FULL', 'no room'))
+  await at.want(wanted(2))
+  expect(at.target.news()).toEqual(['prepare 2', 'observe 1'])
+  expect(at.reports.at(-1)).toMatchObject({ state: 'failed', applied: 1, error: { code: 'DISK_FULL' } })
+  expect(at.texts.get('good.datasets')).toBe(JSON.stringify(wanted(1)))
 })
 
 test('with a memory that cannot be read it goes on with what it hears', async () => {

@@ -11,10 +11,13 @@ import type { Wanted } from './wanted.ts'
  * Gathers every byte of a release on this node, and adds the requests as they are. `before` is the release in use: what it
  * has in common with the next one need not be looked for.
  */
-export type Stage = (
-  wanted: Wanted,
-  options: Op & { readonly before: StagedRelease | undefined },
-) => Promise<StagedRelease>
+export type Stage = (wanted: Wanted, options: Op & { readonly before: StagedRelease | undefined }) => Promise<Gathered>
+
+export interface Gathered {
+  readonly release: StagedRelease
+  /** Resolves when every byte of it would survive a power loss. Preparing may begin before that. */
+  readonly durable: () => Promise<void>
+}
 
 export interface UptakeOptions {
   readonly tree: string
@@ -104,12 +107,14 @@ export class Uptake {
     if (!again) this.forgive()
     let staged: StagedRelease | undefined
     try {
-      staged = await this.#stage(wanted, again, signal)
-      const prepared = await target.prepare(staged, { signal })
+      const { release, durable } = await this.#stage(wanted, again, signal)
+      staged = release
+      const prepared = await target.prepare(release, { signal })
+      await durable()
       await this.#options.memory.save(`good.${tree}`, JSON.stringify(wanted))
       this.#inUse = { wanted, staged, prepared }
       this.forgive()
-      log.info('took up a release', { tree, release: staged.number, requests: wanted.requests.length })
+      log.info('took up a release', { tree, release: release.number, requests: wanted.requests.length })
     } catch (error) {
       signal.throwIfAborted()
       const trouble = troubleOf(error)
@@ -119,13 +124,13 @@ export class Uptake {
     }
   }
 
-  async #stage(wanted: Wanted, again: boolean, signal: AbortSignal): Promise<StagedRelease> {
-    const staged = this.#inUse?.staged
-    if (staged !== undefined && sameRelease(wanted, this.#inUse?.wanted)) {
-      return { ...staged, requests: wanted.requests }
+  async #stage(wanted: Wanted, again: boolean, signal: AbortSignal): Promise<Gathered> {
+    const before = this.#inUse?.staged
+    if (before !== undefined && sameRelease(wanted, this.#inUse?.wanted)) {
+      return { release: { ...before, requests: wanted.requests }, durable: async () => undefined }
     }
     // After a failure nothing is taken for granted.
-    return await this.#options.stage(wanted, { signal, before: again ? undefined : staged })
+    return await this.#options.stage(wanted, { signal, before: again ? undefined : before })
   }
 
   async #remembered(): Promise<Wanted | undefined> {

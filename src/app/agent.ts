@@ -122,7 +122,7 @@ function sourcesOf(config: AgentConfig, base: string, peers: ObjectReader, token
 function stageFrom(sources: readonly ObjectReader[], blobs: BlobStore, log: Logger): Stage {
   return async ({ desired, requests }, { before, signal }) => {
     const held = new Set(before?.manifest.files.map(({ sha256 }) => sha256))
-    const { manifest, tree } = await stageRelease({ desired, blobs, held, sources, log, signal })
-    return { number: desired.release, manifest, tree, requests }
+    const { manifest, tree, durable } = await stageRelease({ desired, blobs, held, sources, log, signal })
+    return { release: { number: desired.release, manifest, tree, requests }, durable }
   }
 }

@@ -194,8 +194,9 @@ test('at most eight blobs are fetched at once, and all are durable in the end', 
   blobs.sync = async () => {
     synced = true
   }
-  await stageRelease({ desired: { manifest }, blobs, sources: [slow] })
+  const { durable } = await stageRelease({ desired: { manifest }, blobs, sources: [slow] })
   expect(most).toBe(8)
+  await durable()
   expect(synced).toBe(true)
 })
 

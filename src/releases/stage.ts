@@ -25,15 +25,20 @@ const PARALLEL = 8
 /** A source that failed so many times in a row is not asked again during one staging. */
 const FAILURES_MAX = 3
 
+export interface Staged {
+  readonly manifest: Manifest
+  readonly tree: FileTree
+  /** Resolves when every blob is durable; until then nothing may be done that counts on finding them after a crash. */
+  readonly durable: () => Promise<void>
+}
+
 /**
- * Gathers every blob of a release on this node, each verified; resolves when all are durable. What arrived stays, so a
+ * Gathers every blob of a release on this node, each verified. What arrived stays, so a
  * second attempt goes on where the first ended. A source that does not answer, has not got a blob or sends other bytes
  * is passed over for it. Rejects with the error of the last source when none has a blob, with `CORRUPT` when the manifest
  * is none, and with `DISK_FULL`.
  */
-export async function stageRelease(
-  options: StageOptions,
-): Promise<{ readonly manifest: Manifest; readonly tree: FileTree }> {
+export async function stageRelease(options: StageOptions): Promise<Staged> {
   const { desired, blobs, held, onProgress, signal } = options
   const fetch = new Fetch(options)
   if (!(await blobs.has(desired.manifest, { signal }))) await fetch.one(desired.manifest, RELEASE_LIMITS.manifestBytes)
@@ -47,8 +52,7 @@ export async function stageRelease(
     await fetch.one(hash, sizes.get(hash) ?? 0)
     onProgress?.({ done: ++done, total: sizes.size })
   })
-  await blobs.sync({ signal })
-  return { manifest, tree: manifestTree(manifest, blobs) }
+  return { manifest, tree: manifestTree(manifest, blobs), durable: async () => await blobs.sync({ signal }) }
 }
 
 class Fetch {

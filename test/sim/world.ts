@@ -216,12 +216,12 @@ export class World {
       store: new WiredStore(this.store, wire, life),
       bus: wiredBus(this.#bus, wire, life),
       stage: async (wanted) =>
-        await life.effect(async () => ({
-          number: wanted.desired.release,
-          manifest: await this.#fetch(machine, wanted.desired),
-          tree: { files: [], read: async () => new Uint8Array() },
-          requests: wanted.requests,
-        })),
+        await life.effect(async () => {
+          const { desired, requests } = wanted
+          const manifest = await this.#fetch(machine, desired)
+          const tree = { files: [], read: async () => new Uint8Array() }
+          return { release: { number: desired.release, manifest, tree, requests }, durable: async () => undefined }
+        }),
       memory: memoryOf(life, disk.texts),
       clock: clockOf(life, this.clock, wall),
       log: silent,
@@ -266,7 +266,7 @@ export class World {
   }
 }
 
-type ManifestOf = Awaited<ReturnType<AgentOptions['stage']>>['manifest']
+type ManifestOf = Awaited<ReturnType<AgentOptions['stage']>>['release']['manifest']
 
 /** What a source yields until the signal aborts. */
 async function* until(signal: AbortSignal, source: Subscription<object>): AsyncGenerator<object, void> {
