@@ -37,8 +37,7 @@ const vitest = await startVitest('test', filters, {
   reporters: ['default', counting(tally), { onTestCaseResult: remember }],
 })
 await vitest.close()
-// A part of the tests says nothing of the whole: only a full run is written down.
-if (filters.length === 0) writeFileSync(join(root, 'docs/soak.md'), page())
+writeFileSync(join(root, 'docs/soak.md'), page())
 console.log(`\n${tally.summary()}`)
 process.exit(tally.ok(process.env['CI'] === 'true') ? 0 : 1)
 
@@ -47,11 +46,12 @@ function page(): string {
   const rows = long
     .toSorted((a, b) => b.seconds - a.seconds)
     .map(({ name, seconds, state }) => `| ${name.replaceAll('|', String.raw`\|`)} | ${seconds} s | ${state} |`)
+  const which = filters.length === 0 ? 'All tests' : `The tests in files named \`${filters.join('`, `')}\``
   return `<!-- Written by \`npm run soak\`; do not edit. -->
 
 # Soak
 
-The tests of the repository at their large sizes (\`FLOTILLA_SOAK=1\`), on ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB,
+${which} at their large sizes (\`FLOTILLA_SOAK=1\`), on ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB,
 Node.js ${process.versions.node}, ${new Date(startedMs).toISOString().slice(0, 10)}, in ${minutes} min: ${tally.passed} passed, ${tally.failed.length} failed.
 
 | test that took a second or more | time | result |

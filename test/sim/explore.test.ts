@@ -3,7 +3,7 @@ import { explore } from './explore.ts'
 
 /** FLOTILLA_SIM_SEEDS=5000 tells more stories, FLOTILLA_SIM_FIRST=77 starts with another one. */
 const FIRST = Number(process.env['FLOTILLA_SIM_FIRST'] ?? 1)
-const SEEDS = Number(process.env['FLOTILLA_SIM_SEEDS'] ?? 300)
+const SEEDS = Number(process.env['FLOTILLA_SIM_SEEDS'] ?? (process.env['FLOTILLA_SOAK'] === '1' ? 5000 : 300))
 
 test(`${SEEDS} random stories of faults all end in step, and break no promise on the way`, async () => {
   for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
