@@ -142,9 +142,32 @@ describe('releasing', () => {
     const before = json((await hub.cli('status', '--json')).out)['desired'] as { number: number }
     const { code, out } = await hub.cli('rollback', '-m', 'beta is needed')
     expect(code).toBe(0)
+    expect(out).toContain(`r${before.number + 1}  back to r${before.number - 1}: "`)
     expect(out).toContain(`r${before.number + 1}  2 datasets: 1 new`)
     expect(out).toContain(`undo: flotilla rollback r${before.number}`)
     expect((await hub.cli('history', '--limit', '1')).out).toContain(`beta is needed (back to r${before.number - 1})`)
+  })
+
+  test('rollback typed again goes back further, and never to the release it was to leave', async () => {
+    const first = await startCliHub()
+    try {
+      for (const [index, text] of ['one', 'two', 'bad'].entries()) {
+        const extra = `<reloadEveryNMinutes>${index + 20}</reloadEveryNMinutes>`
+        mkdirSync(join(first.folder, 'd'), { recursive: true })
+        writeFileSync(join(first.folder, 'd', 'a.xml'), gridDataset('alpha', extra))
+        expect((await first.cli('datasets', 'release', 'd', '-m', text)).code).toBe(0)
+      }
+      expect((await first.cli('rollback')).out).toContain('r4  back to r2: "two"\n')
+      expect((await first.cli('rollback')).out).toContain('r5  back to r1: "one"\n')
+      expect(await first.cli('rollback')).toMatchObject({
+        code: 1,
+        err: expect.stringMatching(/r5 has the contents of r1, the first release.*\n.*flotilla history/),
+      })
+      expect((await first.cli('rollback', 'r4')).out).toContain('r6  back to r4: "back to r2"\n')
+      expect((await first.cli('rollback')).out).toContain('r7  back to r1: "one"\n')
+    } finally {
+      await first.close()
+    }
   })
 
   test('rollback to a named release, and to one that never was', async () => {

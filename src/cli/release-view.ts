@@ -1,5 +1,5 @@
 import type { ReleaseAnswer } from '../core/api.ts'
-import type { Quarantined } from '../core/release.ts'
+import type { Quarantined, ReleaseRecord } from '../core/release.ts'
 import { clean } from '../lib/clean.ts'
 import type { Context } from './context.ts'
 import { printProblems } from './findings.ts'
@@ -10,11 +10,13 @@ interface TellOptions {
   readonly previous: number
   readonly json: boolean
   readonly dryRun?: boolean
+  /** The release whose contents this one has. */
+  readonly backTo?: ReleaseRecord | undefined
 }
 
 /** Says what was released, what that does, and how to take it back. */
 export function tellRelease(answer: ReleaseAnswer, options: TellOptions, { output }: Context): void {
-  const { previous, json, dryRun = false } = options
+  const { previous, json, dryRun = false, backTo } = options
   const undo = answer.changed && !dryRun && previous > 0 ? `flotilla rollback r${previous}` : undefined
   if (json) {
     output.json(dryRun ? 'plan' : 'release', { ...answer, previous, ...(undo !== undefined && { undo }) })
@@ -28,6 +30,7 @@ export function tellRelease(answer: ReleaseAnswer, options: TellOptions, { outpu
     return
   }
   const name = dryRun ? 'would be released' : `r${release.number}`
+  if (backTo !== undefined) output.print(clean(`${name}  back to r${backTo.number}: "${backTo.message}"`))
   output.print(`${output.paint('bold', name)}  ${plural(release.items, 'dataset')}: ${countChanges(answer.changes)}`)
   printChanges(answer.changes, output)
   if (undo !== undefined) output.print(`undo: ${undo}`)

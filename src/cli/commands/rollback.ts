@@ -1,4 +1,5 @@
-import { FlotillaError } from '../../core/errors.ts'
+import { FlotillaError, isError } from '../../core/errors.ts'
+import type { ReleaseRecord } from '../../core/release.ts'
 import { command } from '../command.ts'
 import { CLIENT, type Hub, TREE, withHub } from '../connect.ts'
 import type { Context } from '../context.ts'
@@ -7,7 +8,9 @@ import { tellRelease } from '../release-view.ts'
 import { WAIT, waitForNodes, waitMs } from '../wait.ts'
 
 export const rollback = command({
-  arguments: [{ name: 'RELEASE', summary: 'such as r11; without it the one before the current', optional: true }],
+  arguments: [
+    { name: 'RELEASE', summary: 'such as r11; without it the one before what is served now', optional: true },
+  ],
   options: {
     message: { type: 'value', placeholder: 'TEXT', summary: 'why', short: 'm' },
     ...WAIT,
@@ -15,32 +18,49 @@ export const rollback = command({
     ...CLIENT,
   },
   details:
-    'Makes a new release with the contents of an earlier one, so the way back is a way forward again. Refused when ' +
-    'somebody else releases at the same moment.',
+    'Makes a new release with the contents of an earlier one, so the way back is a way forward again. Typed again it goes ' +
+    'back one release further. Refused when somebody else releases at the same moment.',
   examples: ['flotilla rollback', 'flotilla rollback r11 -m "bad units" --wait'],
   async run({ args, options }, context) {
     const { tree, json, message } = options
     const timeoutMs = waitMs(options)
     return withHub(options, context, async (hub) => {
-      const base = await currentRelease(tree, hub, context)
-      const to = args.RELEASE === undefined ? previous(base) : parseRelease(args.RELEASE)
-      const answer = await hub.client.rollback(tree, { to, base, message }, { signal: context.signal })
-      tellRelease(answer, { previous: base, json }, context)
+      const { signal } = context
+      const current = await currentRelease(tree, hub, context)
+      const base = current.number
+      const to = args.RELEASE === undefined ? await previous(current, hub, context) : parseRelease(args.RELEASE)
+      const backTo = json ? undefined : await hub.client.releaseRecord(tree, to, { signal }).catch(unlessForbidden)
+      const answer = await hub.client.rollback(tree, { to, base, message }, { signal })
+      tellRelease(answer, { previous: base, json, backTo }, context)
       if (timeoutMs === undefined) return 0
       return waitForNodes({ tree, timeoutMs, json: options.json, release: answer.release.number }, hub, context)
     })
   },
 })
 
-async function currentRelease(tree: string, hub: Hub, { signal }: Context): Promise<number> {
+async function currentRelease(tree: string, hub: Hub, { signal }: Context): Promise<ReleaseRecord> {
   const { desired } = await hub.client.status(tree, { signal })
-  if (desired !== undefined) return desired.number
+  if (desired !== undefined) return desired
   throw new FlotillaError('NOT_FOUND', `nothing has been released in ${tree} yet`, {
     hint: 'flotilla datasets release DIR -m "first release"',
   })
 }
 
-function previous(current: number): number {
-  if (current > 1) return current - 1
-  throw new FlotillaError('NOT_FOUND', `r${current} is the first release: there is none before it`)
+/** The release before the one whose contents are current: a rollback is a release too, but has none of its own. */
+async function previous(current: ReleaseRecord, hub: Hub, { signal }: Context): Promise<number> {
+  let origin = current
+  while (origin.rollbackTo !== undefined) {
+    origin = await hub.client.releaseRecord(current.tree, origin.rollbackTo, { signal })
+  }
+  if (origin.number > 1) return origin.number - 1
+  const what =
+    origin === current ? 'r1 is the first release' : `r${current.number} has the contents of r1, the first release`
+  throw new FlotillaError('NOT_FOUND', `${what}: there is none before it`, {
+    hint: 'Name the release whose contents you want, as in `flotilla rollback r2`; `flotilla history` lists them.',
+  })
+}
+
+/** A token may be allowed to make releases and not to read them. */
+function unlessForbidden(error: unknown): undefined {
+  if (!isError(error, 'FORBIDDEN')) throw error
 }
