@@ -83,7 +83,7 @@ afterAll(async () => {
 }, 60_000)
 
 test('`up` says how to join, and keeps the token to its owner', async () => {
-  await hub.line(/^join +flotilla join http:\S+ [0-9A-Z-]{14} --node NAME$/)
+  await hub.line(/^join +flotilla join http:\S+ [0-9A-Z-]{14} --node NAME --content-dir DIR$/)
   expect(statSync(join(folder, 'hub')).mode & 0o777).toBe(0o700)
   expect(statSync(join(folder, 'hub/admin.token')).mode & 0o777).toBe(0o600)
   expect(hub.said()).not.toContain(readFileSync(join(folder, 'hub/admin.token'), 'utf8').trim())

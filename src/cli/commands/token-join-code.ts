@@ -1,6 +1,7 @@
 import { command } from '../command.ts'
 import { CLIENT, withHub } from '../connect.ts'
 import { span } from '../format.ts'
+import { JOIN_ADVICE, joinLine } from '../join-line.ts'
 
 export const tokenJoinCode = command({
   arguments: [],
@@ -12,11 +13,13 @@ export const tokenJoinCode = command({
       answer: await hub.client.createJoinCode({ signal }),
       url: hub.url,
     }))
-    const line = `flotilla join ${url} ${answer.code} --node NAME`
+    const line = joinLine({ url, code: answer.code })
     if (options.json) output.json('join-code', { ...answer, join: line })
     else {
       output.print(answer.code)
-      output.note(`for one node, within ${span(answer.expiresAtMs - clock.nowMs())}; on that server:\n  ${line}`)
+      output.note(
+        `for one node, within ${span(answer.expiresAtMs - clock.nowMs())}; on that server:\n  ${line}\n${JOIN_ADVICE}`,
+      )
     }
     return 0
   },

@@ -3,6 +3,7 @@ import { command } from '../command.ts'
 import { CLIENT, DEFAULT_DATA } from '../connect.ts'
 import type { Context } from '../context.ts'
 import { span } from '../format.ts'
+import { JOIN_ADVICE, joinLine } from '../join-line.ts'
 import { SERVICE, serviceLog, serviceSources } from '../service.ts'
 
 export const up = command({
@@ -67,10 +68,6 @@ interface Ready {
   readonly expiresAtMs: number
 }
 
-function joinLine({ url, code }: Ready): string {
-  return `flotilla join ${url} ${code} --node NAME`
-}
-
 function tell(ready: Ready, isDefault: boolean, { output, clock }: Context): void {
   output.print(`hub    ${ready.url}`)
   output.print(`token  ${ready.tokenFile}`)
@@ -78,6 +75,7 @@ function tell(ready: Ready, isDefault: boolean, { output, clock }: Context): voi
   output.print(
     `       (for one node, within ${span(ready.expiresAtMs - clock.nowMs())}; for the next one: flotilla token join-code)`,
   )
+  output.print(`       (${JOIN_ADVICE})`)
   if (!isDefault) {
     output.print('\nfor commands in another terminal:')
     output.print(`  export FLOTILLA_URL=${ready.url} FLOTILLA_TOKEN_FILE=${ready.tokenFile}`)
