@@ -242,11 +242,16 @@ describe('looking at datasets', () => {
   })
 
   test('deactivate and activate are releases of their own', async () => {
-    expect(await hub.cli('datasets', 'deactivate', 'beta', '-m', 'broken sensor')).toMatchObject({ code: 0 })
+    const off = await hub.cli('datasets', 'deactivate', 'beta', '-m', 'broken sensor')
+    expect(off).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('  - beta  switched off: unloaded everywhere\n'),
+    })
+    expect(off.out).toContain(': 1 switched off\n')
     expect((await hub.cli('datasets', 'list')).out).toMatch(/beta +EDDGridFromNcFiles +no/)
     expect(await hub.cli('datasets', 'activate', 'beta')).toMatchObject({
       code: 0,
-      out: expect.stringContaining('undo:'),
+      out: expect.stringMatching(/: 1 switched on\n {2}\+ beta {2}switched on\nundo:/),
     })
   })
 
@@ -437,7 +442,8 @@ describe('tokens', () => {
   test('join-code prints the code alone, and the whole line for the other server', async () => {
     const { out, err } = await hub.cli('token', 'join-code')
     expect(out).toMatch(/^[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}\n$/)
-    expect(err).toContain(`flotilla join ${hub.url} ${out.trim()} --node NAME`)
+    expect(err).toContain(`flotilla join ${hub.url} ${out.trim()} --node NAME --content-dir DIR\n`)
+    expect(err).toContain('--erddap-url URL')
     expect(json((await hub.cli('token', 'join-code', '--json')).out)).toMatchObject({
       kind: 'join-code',
       code: expect.any(String),

@@ -42,23 +42,44 @@ export function releaseLine(release: ReleaseRecord, nowMs: number): string {
   return clean(`r${release.number} by ${release.author}, ${ago(release.atMs, nowMs)}${message}`)
 }
 
-const EFFECTS: Readonly<Record<ItemChange['effect'], { sign: string; words: string }>> = {
-  added: { sign: '+', words: 'new' },
-  removed: { sign: '-', words: 'removed: unloaded everywhere' },
-  soft: { sign: '~', words: 'changed: soft reload, the old version is served meanwhile' },
-  hard: { sign: '!', words: 'changed: hard reload, away until its data files are read again' },
+type Effect = ItemChange['effect'] | 'on' | 'off'
+
+const EFFECTS: Readonly<Record<Effect, { sign: string; name: string; words: string }>> = {
+  added: { sign: '+', name: 'new', words: 'new' },
+  on: { sign: '+', name: 'switched on', words: 'switched on' },
+  removed: { sign: '-', name: 'removed', words: 'removed: unloaded everywhere' },
+  off: { sign: '-', name: 'switched off', words: 'switched off: unloaded everywhere' },
+  soft: {
+    sign: '~',
+    name: 'soft reload',
+    words: 'changed: soft reload, the old version is served meanwhile',
+  },
+  hard: {
+    sign: '!',
+    name: 'hard reload',
+    words: 'changed: hard reload, away until its data files are read again',
+  },
 }
 
-const NAMES: Readonly<Record<ItemChange['effect'], string>> = {
-  added: 'new',
-  removed: 'removed',
-  soft: 'soft reload',
-  hard: 'hard reload',
+const ACTIVE = 'active'
+
+/** What is switched on or off is neither new nor removed: its definition is there before and after. */
+function effectOf({ effect, details }: ItemChange): Effect {
+  if (!details.includes(ACTIVE)) return effect
+  return effect === 'added' ? 'on' : effect === 'removed' ? 'off' : effect
+}
+
+/** ` (title, fileDir)`, where there is more than the effect says. */
+function detailsOf(change: ItemChange): string {
+  const effect = effectOf(change)
+  const said = effect === 'on' || effect === 'off'
+  const details = change.details.filter((detail) => !said || detail !== ACTIVE)
+  return details.length === 0 ? '' : ` (${details.join(', ')})`
 }
 
 /** `soft reload (title)`. */
-export function changeText({ effect, details }: ItemChange): string {
-  return details.length === 0 ? NAMES[effect] : `${NAMES[effect]} (${details.join(', ')})`
+export function changeText(change: ItemChange): string {
+  return EFFECTS[effectOf(change)].name + detailsOf(change)
 }
 
 const LISTED_MAX = 50
@@ -66,19 +87,20 @@ const LISTED_MAX = 50
 /** What a change does to the running applications, dataset by dataset, in words. */
 export function printChanges(changes: readonly ItemChange[], output: Output): void {
   for (const change of changes.slice(0, LISTED_MAX)) {
-    const { sign, words } = EFFECTS[change.effect]
-    const details = change.details.length === 0 ? '' : ` (${change.details.join(', ')})`
-    output.print(clean(`  ${sign} ${change.id}  ${words}${details}`))
+    const { sign, words } = EFFECTS[effectOf(change)]
+    output.print(clean(`  ${sign} ${change.id}  ${words}${detailsOf(change)}`))
   }
   if (changes.length > LISTED_MAX) output.print(`  … and ${changes.length - LISTED_MAX} more; --json has all`)
 }
 
-/** `2 new, 1 removed, 3 soft reloads, 1 hard reload`. */
+/** `2 new, 1 removed, 1 switched off, 3 soft reloads, 1 hard reload`. */
 export function countChanges(changes: readonly ItemChange[]): string {
-  const count = (effect: ItemChange['effect']): number => changes.filter((one) => one.effect === effect).length
+  const count = (effect: Effect): number => changes.filter((one) => effectOf(one) === effect).length
   const parts = [
     [count('added'), 'new', 'new'],
     [count('removed'), 'removed', 'removed'],
+    [count('on'), 'switched on', 'switched on'],
+    [count('off'), 'switched off', 'switched off'],
     [count('soft'), 'soft reload', 'soft reloads'],
     [count('hard'), 'hard reload', 'hard reloads'],
   ] as const
