@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ErddapNode } from '../../../test/helpers/erddap-node.ts'
@@ -277,12 +287,44 @@ describe('failures', () => {
     expect(node.xml()).toContain('datasetID="a"')
   })
 
-  test('a content directory that is not there is an error with a hint', async () => {
-    const node = new ErddapNode({ contentDirectory: '/nonexistent/content' })
-    await expect(node.turn(releaseOf(1, { 'a.xml': A }))).rejects.toMatchObject({
+  test.for([
+    ['that is not there', undefined],
+    ['that goes away', 'later'],
+  ])(
+    'a content directory %s is an error with a hint and never made; when it is back all goes on',
+    async ([, later]) => {
+      const node = new ErddapNode()
+      const away = join(node.root, 'away')
+      const zero = releaseOf(1, { 'a.xml': A })
+      const one = releaseOf(2, { 'a.xml': A, 'files/sub/side.txt': 'side' })
+      if (later !== undefined) await node.turn(zero)
+      renameSync(node.contentDir, away)
+      await expect(node.turn(one)).rejects.toMatchObject({
+        code: 'CONFIG_INVALID',
+        message: `contentDirectory ${node.contentDir} is not there`,
+        details: { file: node.contentDir, hint: expect.stringContaining('Is the volume mounted?') },
+      })
+      expect(existsSync(node.contentDir)).toBe(false)
+      renameSync(away, node.contentDir)
+      expect(await node.turn(one)).toMatchObject({ applied: 2 })
+      expect(readFileSync(join(filesDir(node), 'files/sub/side.txt'), 'utf8')).toBe('side')
+    },
+  )
+
+  test('of a files folder that is configured, only the last part is made', async () => {
+    const root = new ErddapNode().root
+    const mount = join(root, 'mount')
+    const node = new ErddapNode({ filesDirectory: join(mount, 'files') })
+    const one = releaseOf(1, { 'a.xml': A, 'files/side.txt': 'side' })
+    await expect(node.turn(one)).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
-      details: { hint: expect.any(String) },
+      message: `${mount} is not there`,
+      details: { hint: expect.stringContaining('Is the volume mounted?') },
     })
+    expect([existsSync(mount), existsSync(node.datasetsXml)]).toEqual([false, false])
+    mkdirSync(mount)
+    expect(await node.turn(one)).toMatchObject({ applied: 1 })
+    expect(readdirSync(mount)).toEqual(['files'])
   })
 })
 

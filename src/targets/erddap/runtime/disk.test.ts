@@ -48,6 +48,16 @@ describe('flags', () => {
     expect(readdirSync(bpd)).toEqual([])
   })
 
+  test('are not set where there is no bigParentDirectory, and it is not made', async () => {
+    const bpd = join(temporaryFolder(), 'unmounted')
+    await expect(setFlags(bpd, 'soft', ['a'])).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: `${bpd} is not there`,
+      details: { hint: expect.stringContaining('Is the volume mounted?') },
+    })
+    expect(existsSync(bpd)).toBe(false)
+  })
+
   test('are not looked for where there is no bigParentDirectory', async () => {
     expect(await readFlags(join(temporaryFolder(), 'nowhere'))).toBeUndefined()
   })

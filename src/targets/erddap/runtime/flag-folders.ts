@@ -1,9 +1,10 @@
 import { closeSync, openSync } from 'node:fs'
-import { chmod, chown, lstat, mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { chmod, chown, lstat, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FlotillaError } from '../../../core/errors.ts'
 import { asDiskFull, syncDirectory } from '../../../lib/atomic-file.ts'
 import { DATASET_ID } from './application.ts'
+import { makeFolder, MISSING_HINT } from './folders.ts'
 import type { FlagFolders } from './model.ts'
 import type { FlagKind } from './node-state.ts'
 
@@ -53,7 +54,7 @@ export async function setFlags(bigParentDirectory: string, kind: FlagKind, ids: 
 
 /** A folder that ERDDAP's user can delete files in, as in its parent. */
 async function makeLike(parent: string, folder: string): Promise<void> {
-  if ((await mkdir(folder, { recursive: true })) === undefined) return
+  if (!(await makeFolder(folder))) return
   const { mode, uid, gid } = await stat(parent)
   await chmod(folder, mode & 0o7777)
   // Only root may give files away; as any other user the folder is in the right hands or in nobody's.
@@ -90,7 +91,7 @@ export function refused(error: unknown, path: string): unknown {
   if (code === 'ENOENT') {
     return new FlotillaError('CONFIG_INVALID', `${path} is not there`, {
       file: path,
-      hint: 'Check the folders in the configuration of this node.',
+      hint: MISSING_HINT,
       cause: error,
     })
   }

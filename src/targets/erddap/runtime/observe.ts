@@ -1,10 +1,11 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Clock } from '../../../core/clock.ts'
 import type { Op } from '../../../core/op.ts'
 import type { Application, ApplicationClient, Served } from './application.ts'
 import type { Comparison } from './comparison.ts'
 import { type Fingerprint, type Fingerprints, withFile } from './fingerprints.ts'
 import { readFlags, refused } from './flag-folders.ts'
+import { mustBeFolder } from './folders.ts'
 import type { Shown } from './info-page.ts'
 import { type LoadLog, NO_LOG, parseLoadLog } from './load-log.ts'
 import type { Actual, Effect, FlagFolders, Prepared } from './model.ts'
@@ -33,6 +34,8 @@ const LOG_BYTES = 512 * 1024
 export async function observe(prepared: Prepared, state: NodeState, parts: ObserveParts, op: Op): Promise<Actual> {
   const { datasetsXml, bigParentDirectory, clock, client, fingerprints, comparison } = parts
   const nowMs = clock.nowMs()
+  // Before anything is planned, so that nothing is written anywhere while the volume is not mounted.
+  await orRefused(dirname(datasetsXml), async (folder) => await mustBeFolder(folder, 'contentDirectory'))
   const flags = await orRefused(bigParentDirectory, readFlags)
   const read = async (path: string) => await fingerprints.of(path, nowMs)
   const reading = await orRefused(join(bigParentDirectory, 'currentDatasets.xml'), read)

@@ -131,7 +131,9 @@ function errorOf(
     return {
       code: 'CONFIG_INVALID',
       message: `bigParentDirectory ${bigParentDirectory} is not there`,
-      hint: 'Set it to the bigParentDirectory of this node’s ERDDAP (setup.xml), and let the agent see it under that path.',
+      hint:
+        'Is the volume mounted? Otherwise set it to the bigParentDirectory of this node’s ERDDAP (setup.xml), and let the ' +
+        'agent see it under that path.',
     }
   }
   const lying = [...state.flagged].some(([id, { kind, atMs }]) => flags.set[kind].has(id) && nowMs - atMs >= flagMs)

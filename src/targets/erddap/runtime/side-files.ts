@@ -1,4 +1,4 @@
-import { lstat, mkdir, rm, rmdir } from 'node:fs/promises'
+import { lstat, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { FlotillaError } from '../../../core/errors.ts'
 import type { Op } from '../../../core/op.ts'
@@ -7,6 +7,7 @@ import { writeAtomic } from '../../../lib/atomic-file.ts'
 import { sha256 } from '../../../lib/hash.ts'
 import { safePath } from '../../../lib/safe-path.ts'
 import { digestOf } from './fingerprints.ts'
+import { makeFolder } from './folders.ts'
 import type { Versions } from './versions.ts'
 
 /**
@@ -40,7 +41,7 @@ export class SideFiles {
     await this.#keepForeign(path, new Set([managed]))
     await rm(this.pathOf(path), { force: true })
     // Folders that are empty now go too; the first one that is not ends it.
-    for (let folder = dirname(path); folder !== '.'; folder = dirname(folder)) {
+    for (const folder of foldersAbove(path)) {
       const removed = await rmdir(this.pathOf(folder)).then(
         () => true,
         () => false,
@@ -56,14 +57,14 @@ export class SideFiles {
   }
 
   async #makeFolders(path: string): Promise<void> {
-    await mkdir(this.#folder, { recursive: true })
+    await makeFolder(this.#folder)
     await this.#refuseLinks(path)
-    await mkdir(dirname(this.pathOf(path)), { recursive: true })
+    for (const folder of foldersAbove(path).toReversed()) await makeFolder(this.pathOf(folder))
   }
 
   /** The folder itself may be a link; what lies in it must not lead out of it. */
   async #refuseLinks(path: string): Promise<void> {
-    for (let folder = dirname(path); folder !== '.'; folder = dirname(folder)) {
+    for (const folder of foldersAbove(path)) {
       const found = await lstat(this.pathOf(folder)).catch(() => undefined)
       if (found?.isSymbolicLink() !== true) continue
       throw new FlotillaError('CONFIG_INVALID', `${this.pathOf(folder)} is a link`, {
@@ -72,4 +73,10 @@ export class SideFiles {
       })
     }
   }
+}
+
+/** `a/b`, then `a`, for `a/b/c`. */
+function foldersAbove(path: string): readonly string[] {
+  const folder = dirname(path)
+  return folder === '.' ? [] : [folder, ...foldersAbove(folder)]
 }
