@@ -373,6 +373,7 @@ test('status tells of a folder that is followed and refused', async () => {
 describe('tokens', () => {
   const as = async (role: string): Promise<(...argv: readonly string[]) => ReturnType<CliHub['cli']>> => {
     const file = join(hub.folder, `${role}.token`)
+    rmSync(file, { force: true })
     const { code } = await hub.cli('token', 'create', '--label', role, '--role', role, '--out', file)
     expect(code).toBe(0)
     expect(statSync(file).mode & 0o777).toBe(0o600)
@@ -405,6 +406,22 @@ describe('tokens', () => {
     expect((await releaser('datasets', 'release', 'datasets.d', '-m', 'mine')).code).toBe(0)
     expect((await hub.cli('history', '--limit', '1')).out).toMatch(/ releaser .* mine\n$/)
     expect((await releaser('token', 'create', '--label', 'x', '--scope', 'write:')).code).toBe(6)
+  })
+
+  test('a release of a folder that lacks what somebody else just changed says what it takes back', async () => {
+    const releaser = await as('releaser')
+    const every = (minutes: number) => gridDataset('alpha', `<reloadEveryNMinutes>${minutes}</reloadEveryNMinutes>`)
+    const files = { 'a.xml': every(31), 'b.xml': gridDataset('beta'), 'c.xml': gridDataset('gamma') }
+    const [theirs, mine] = [fragments(files, 'theirs'), fragments(files, 'mine')]
+    expect((await hub.cli('datasets', 'release', mine, '-m', 'both have it')).code).toBe(0)
+    fragments({ 'a.xml': every(32) }, theirs)
+    expect((await releaser('datasets', 'release', theirs, '-m', 'theirs')).out).not.toContain('takes back')
+    fragments({ 'b.xml': gridDataset('beta', '<reloadEveryNMinutes>33</reloadEveryNMinutes>') }, mine)
+    const note = /\nnote: this takes back what r\d+ by releaser changed .*: alpha\n/
+    expect((await hub.cli('datasets', 'plan', mine)).out).toMatch(note)
+    const dry = await hub.cli('datasets', 'release', mine, '-m', 'mine', '--dry-run', '--json')
+    expect(json(dry.out)).toMatchObject({ takesBack: { author: 'releaser', datasets: ['alpha'] } })
+    expect((await hub.cli('datasets', 'release', mine, '-m', 'mine')).out).toMatch(note)
   })
 
   test('a token is printed alone, so that it can be kept, and never again', async () => {

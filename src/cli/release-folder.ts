@@ -4,6 +4,7 @@ import { FlotillaError } from '../core/errors.ts'
 import type { Hub } from './connect.ts'
 import type { Context } from './context.ts'
 import { countProblems, errorsOf, sorted } from './findings.ts'
+import { type TakenBack, takenBack } from './taken-back.ts'
 
 interface FolderRelease extends Omit<ReleaseRequest, 'kind' | 'files' | 'base'> {
   readonly tree: string
@@ -14,6 +15,7 @@ interface Released {
   readonly answer: ReleaseAnswer
   /** The release before; 0 for none. */
   readonly previous: number
+  readonly back: TakenBack | undefined
 }
 
 /**
@@ -34,7 +36,8 @@ export async function releaseFolder(options: FolderRelease, hub: Hub, context: C
     })
   }
   const { client } = hub
-  const previous = (await client.status(tree, { signal })).desired?.number ?? 0
+  const { desired } = await client.status(tree, { signal })
+  const previous = desired?.number ?? 0
   output.progress(`bringing what the hub lacks of ${checked.tree.files.length} files …`)
   const sink = {
     missing: async (hashes: readonly string[]) => (await client.missingBlobs(hashes, { signal })).missing,
@@ -44,5 +47,6 @@ export async function releaseFolder(options: FolderRelease, hub: Hub, context: C
   output.progress('releasing …')
   const files = checked.tree.files
   const base = previous === 0 ? {} : { base: previous }
-  return { answer: await client.release(tree, { ...request, kind: KIND, files, ...base }, { signal }), previous }
+  const answer = await client.release(tree, { ...request, kind: KIND, files, ...base }, { signal })
+  return { answer, previous, back: await takenBack(desired, answer, checked.items, hub, context) }
 }

@@ -3,7 +3,8 @@ import type { Quarantined, ReleaseRecord } from '../core/release.ts'
 import { clean } from '../lib/clean.ts'
 import type { Context } from './context.ts'
 import { printProblems } from './findings.ts'
-import { countChanges, plural, printChanges } from './format.ts'
+import { ago, countChanges, plural, printChanges } from './format.ts'
+import type { TakenBack } from './taken-back.ts'
 
 interface TellOptions {
   /** The release before; 0 for none. */
@@ -12,14 +13,16 @@ interface TellOptions {
   readonly dryRun?: boolean
   /** The release whose contents this one has. */
   readonly backTo?: ReleaseRecord | undefined
+  readonly back?: TakenBack | undefined
 }
 
 /** Says what was released, what that does, and how to take it back. */
-export function tellRelease(answer: ReleaseAnswer, options: TellOptions, { output }: Context): void {
-  const { previous, json, dryRun = false, backTo } = options
+export function tellRelease(answer: ReleaseAnswer, options: TellOptions, { output, clock }: Context): void {
+  const { previous, json, dryRun = false, backTo, back } = options
   const undo = answer.changed && !dryRun && previous > 0 ? `flotilla rollback r${previous}` : undefined
   if (json) {
-    output.json(dryRun ? 'plan' : 'release', { ...answer, previous, ...(undo !== undefined && { undo }) })
+    const takesBack = back && { release: back.release.number, author: back.release.author, datasets: back.datasets }
+    output.json(dryRun ? 'plan' : 'release', { ...answer, previous, undo, takesBack })
     return
   }
   const { release } = answer
@@ -33,7 +36,19 @@ export function tellRelease(answer: ReleaseAnswer, options: TellOptions, { outpu
   if (backTo !== undefined) output.print(clean(`${name}  back to r${backTo.number}: "${backTo.message}"`))
   output.print(`${output.paint('bold', name)}  ${plural(release.items, 'dataset')}: ${countChanges(answer.changes)}`)
   printChanges(answer.changes, output)
+  if (back !== undefined) output.print(`${output.paint('yellow', 'note:')} ${backLine(back, clock.nowMs())}`)
   if (undo !== undefined) output.print(`undo: ${undo}`)
+}
+
+const NAMED_MAX = 10
+
+/** `this takes back what r2 by anna changed 40 s ago: coastBuoys`. */
+function backLine({ release, datasets }: TakenBack, nowMs: number): string {
+  const more = datasets.length > NAMED_MAX ? ` and ${datasets.length - NAMED_MAX} more` : ''
+  const names = datasets.slice(0, NAMED_MAX).join(', ') + more
+  return clean(
+    `this takes back what r${release.number} by ${release.author} changed ${ago(release.atMs, nowMs)}: ${names}`,
+  )
 }
 
 function quarantineLine({ path, problem, keptFrom }: Quarantined): string {

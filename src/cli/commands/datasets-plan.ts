@@ -20,14 +20,14 @@ export const datasetsPlan = command({
     return withHub(options, context, async (hub) => {
       const request = { tree, folder: args.DIR, message: 'plan', quarantine, dryRun: true }
       try {
-        const { answer, previous } = await releaseFolder(request, hub, context)
-        tellRelease(answer, { previous, json, dryRun: true }, context)
+        const { answer, ...before } = await releaseFolder(request, hub, context)
+        tellRelease(answer, { ...before, json, dryRun: true }, context)
         return 0
       } catch (error) {
         if (!isError(error, 'GUARD')) throw error
         // Show what the guard holds up, then that it does.
-        const { answer, previous } = await releaseFolder({ ...request, confirmRemoval: true }, hub, context)
-        tellRelease(answer, { previous, json, dryRun: true }, context)
+        const { answer, ...before } = await releaseFolder({ ...request, confirmRemoval: true }, hub, context)
+        tellRelease(answer, { ...before, json, dryRun: true }, context)
         return renderError(error, context.output, { json, debug: false })
       }
     })

@@ -27,9 +27,9 @@ export const datasetsRelease = command({
     const timeoutMs = waitMs(options)
     return withHub(options, context, async (hub) => {
       const request = { tree, folder: args.DIR, message, quarantine, confirmRemoval, dryRun }
-      const { answer, previous } = await releaseFolder(request, hub, context)
+      const { answer, ...before } = await releaseFolder(request, hub, context)
       if (dryRun && !json) context.output.print('dry run, nothing was changed:')
-      tellRelease(answer, { previous, json, dryRun }, context)
+      tellRelease(answer, { ...before, json, dryRun }, context)
       if (timeoutMs === undefined || dryRun) return 0
       return waitForNodes({ tree, timeoutMs, json: options.json, release: answer.release.number }, hub, context)
     })
