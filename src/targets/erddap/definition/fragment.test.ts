@@ -137,6 +137,13 @@ describe('hostile and broken files', () => {
     expect(performance.now() - started).toBeLessThan(5000)
   })
 
+  test.each(['<', '<!', '<?', '<a:', '<a', '</', '&', '<![CDATA[', '<!--', '<!DOCTYPE ['])(
+    'a megabyte of %s is refused at once',
+    async (text) => {
+      expect(await codes(text.repeat(Math.ceil(1_000_000 / text.length)))).toHaveLength(1)
+    },
+  )
+
   test('a million unknown tags are reported a hundred times', async () => {
     const fragment = await read(ETOPO.replace('><', `>${'<x/>'.repeat(1_000_000)}<`))
     expect(fragment.findings).toHaveLength(100)

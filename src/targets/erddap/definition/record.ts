@@ -3,7 +3,8 @@ const RECORD_ROOTS: ReadonlySet<string> = new Set(['metadata', 'MD_Metadata', 'M
 
 /** What may stand before the root: white space, comments, instructions, and a DOCTYPE with its brackets. */
 const BEFORE_ROOT = /\s+|<!--[\s\S]*?-->|<\?[\s\S]*?\?>|<!DOCTYPE[^[>]*(?:\[[^\]]*\]\s*)?>/y
-const ROOT = /<([^\s/>]+)([^>]*)>/y
+// The name is all of it or nothing: trying it shorter and shorter takes minutes for a megabyte without a `>`.
+const ROOT = /<([^\s/>]+)(?=[\s/>])([^>]*)>/y
 
 /** The first start tag of an XML text: its name, and what stands behind the name. Empty if there is none. */
 export function rootOf(text: string): { readonly name: string; readonly attributes: string } {
