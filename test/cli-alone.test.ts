@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -81,6 +82,17 @@ describe('datasets compile', () => {
     await runCli(['datasets', 'compile', '--from', 'd', '--to', 'out.xml'], { cwd })
     const { code, out, err } = await runCli(['datasets', 'compile', '--from', 'd', '--to', '-'], { cwd })
     expect({ code, out, err }).toEqual({ code: 0, out: readFileSync(join(cwd, 'out.xml'), 'utf8'), err: '' })
+  })
+
+  test.runIf(existsSync('/dev/full')).each([
+    ['datasets compile --from d --to -', 'error: standard output: no space is left\n'],
+    ['datasets list d --json', '"message":"standard output: no space is left"'],
+  ])('%s on a full disk: exit 1, and why; a reader that goes away is no error', (line, message) => {
+    const cwd = temporaryFolder({ 'd/a.xml': gridDataset('alpha') })
+    const program = `${process.execPath} ${join(import.meta.dirname, '../src/bin.ts')} ${line}`
+    const sh = (script: string) => spawnSync('sh', ['-c', script], { cwd, encoding: 'utf8' })
+    expect(sh(`${program} > /dev/full`)).toMatchObject({ status: 1, stderr: expect.stringContaining(message) })
+    expect(sh(`{ ${program}; echo $? >&2; } | true`).stderr).toBe('0\n')
   })
 
   test('a broken fragment: exit 4, and the old file stays', async () => {

@@ -75,6 +75,7 @@ const REFUSALS: Readonly<Record<string, readonly [string, string]>> = {
   ENOENT: ['there is no such file or folder', 'Check the path; folders above a new file must exist.'],
   ENOTDIR: ['a part of the path is no folder', 'Check the path.'],
   EISDIR: ['is a folder', 'Name a file.'],
+  ENOSPC: ['no space is left', 'Make room there, or choose another place.'],
   EEXIST: ['is there already', 'Choose another name.'],
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { systemClock } from '../lib/system-clock.ts'
 import type { Context } from './context.ts'
 import { renderError } from './errors.ts'
@@ -17,8 +18,10 @@ export async function start(): Promise<void> {
     stop.abort(new Error(`stopped by ${signal}`))
   }
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+  let lost: Error | undefined
+  const out = sink(process.stdout, (error) => (lost ??= error))
   const context: Context = {
-    output: new Output(sink(process.stdout), sink(process.stderr), process.env),
+    output: new Output(out, sink(process.stderr), process.env),
     env: process.env,
     cwd: process.cwd(),
     clock: systemClock,
@@ -29,14 +32,26 @@ export async function start(): Promise<void> {
   process.on('uncaughtException', (error) => {
     process.exit(renderError(error, context.output, { json: false, debug: process.argv.includes('--debug') }))
   })
-  process.exit(await main(process.argv.slice(2), context))
+  const code = await main(process.argv.slice(2), context)
+  await written(process.stdout)
+  if (lost === undefined) process.exit(code)
+  const json = process.argv.includes('--json')
+  const failed = renderError(Object.assign(lost, { path: 'standard output' }), context.output, { json, debug: false })
+  process.exit(code === 0 ? failed : code)
 }
 
-/** A reader that goes away (`flotilla history | head -1`) is no error: what is left is not written. */
-function sink(stream: NodeJS.WriteStream): Sink {
+/** Until everything that was written is out, or was refused and the listeners have heard of it. */
+async function written(stream: NodeJS.WriteStream): Promise<void> {
+  if (stream.writable) await new Promise<void>((resolve) => void stream.write('', () => resolve()))
+  await setImmediate()
+}
+
+/** A reader that goes away (`flotilla history | head -1`) is no error: what is left is not written. Any other loss is told. */
+function sink(stream: NodeJS.WriteStream, onLost?: (error: Error) => void): Sink {
   let closed = false
-  stream.on('error', () => {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
     closed = true
+    if (error.code !== 'EPIPE') onLost?.(error)
   })
   return {
     write: (text) => {
