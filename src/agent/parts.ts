@@ -14,7 +14,7 @@ import { WantedFeed } from './wanted.ts'
 export interface AgentTarget {
   readonly tree: string
   readonly target: Target
-  /** Yields whenever a file that the target wrote or reads has changed, by whatever hand. */
+  /** Yields whenever a file that the target wrote or reads has changed, by whatever hand, or the application went or came. */
   readonly localChanges?: ((signal: AbortSignal) => AsyncIterable<unknown>) | undefined
 }
 

@@ -5,6 +5,7 @@ import type { AgentTarget } from '../agent/parts.ts'
 import type { AgentConfig } from '../config/agent.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
+import { Liveness, takesConnections } from '../targets/erddap/runtime/liveness.ts'
 import { targets } from '../targets/registry.ts'
 
 interface TargetDeps {
@@ -19,25 +20,40 @@ export function targetsOf(config: AgentConfig, state: string, deps: TargetDeps):
     const stateDirectory = options.stateDirectory ?? join(state, 'targets', tree)
     const target = targets[kind].create({ ...options, stateDirectory }, { ...deps, node: config.node, values })
     const folders = [options.contentDirectory, options.bigParentDirectory]
-    return { tree, target, localChanges: (signal) => changesIn(folders, signal) }
+    const liveness = livenessOf(options.url, deps.clock)
+    return { tree, target, localChanges: (signal) => localChanges(folders, liveness, signal) }
   })
+}
+
+/** Without an address nothing is asked, and nothing can be proved that the end of the application would disprove. */
+function livenessOf(url: string | undefined, clock: Clock): Liveness | undefined {
+  if (url === undefined) return undefined
+  return new Liveness({ clock, answers: async (signal) => await takesConnections(url, signal) })
 }
 
 /** The file that the target writes, and the copy of it that ERDDAP makes when it reads it. */
 const WATCHED: ReadonlySet<string | null> = new Set(['datasets.xml', 'currentDatasets.xml'])
 
 /**
- * Yields after every change of one of the watched files; any number of changes before the next look are one. Rejects when a
- * folder cannot be watched, or is no longer there.
+ * Yields after every change of one of the watched files, and when the application goes or comes; any number of changes
+ * before the next look are one. Rejects when a folder cannot be watched, or is no longer there.
  */
-async function* changesIn(folders: readonly string[], signal: AbortSignal): AsyncGenerator<void, void> {
+async function* localChanges(
+  folders: readonly string[],
+  liveness: Liveness | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<void, void> {
   const left = new AbortController()
   const changes = new EventEmitter()
   const either = AbortSignal.any([signal, left.signal])
-  const watching = folders.map(async (folder) => {
+  const listen = async (to: Liveness): Promise<void> => {
+    for await (const _ of to.changes(either)) changes.emit('change')
+  }
+  const files = folders.map(async (folder) => {
     for await (const { filename } of watch(folder, { signal: either }))
       if (WATCHED.has(filename)) changes.emit('change')
   })
+  const watching = liveness === undefined ? files : [...files, listen(liveness)]
   const broken = Promise.race(watching)
   // Whoever reads the generator next is told; nobody may be reading just now.
   broken.catch(() => undefined)
