@@ -62,9 +62,12 @@ describe('tags', () => {
 })
 
 describe('ids and types', () => {
-  test.each(['a', 'A1', 'ubcSSg3D-V21-11', 'x_y', '1abc', 'a'.repeat(128)])('the id %s is fine', async (id) => {
-    expect(await findings(gridDataset(id))).toEqual([])
-  })
+  test.each(['a', 'A1', 'ubcSSg3D-V21-11', 'x_y', '1abc', '_a', '__a__', 'constructor', 'a'.repeat(128)])(
+    'the id %s is fine',
+    async (id) => {
+      expect(await findings(gridDataset(id))).toEqual([])
+    },
+  )
 
   test.each([
     '../../etc/passwd',
@@ -78,6 +81,7 @@ describe('ids and types', () => {
     'a&#10;b',
     '${node.name}x',
     'allDatasets',
+    '__proto__',
     'a'.repeat(129),
     '😀',
   ])('the id %s is refused', async (id) => {

@@ -1,5 +1,6 @@
 import { didYouMean } from '../../../lib/closest.ts'
 import { isActive } from './canonical.ts'
+import { DATASET_ID } from './dataset-id.ts'
 import type { Finding } from './finding.ts'
 import { DATASET_TYPES, type Rule, type Rules, TOP_TAGS } from './tags.ts'
 import type { Element } from './xml.ts'
@@ -33,11 +34,9 @@ export function checkTopElement(element: Element): readonly RawFinding[] {
   return found
 }
 
-/** ERDDAP's rule for file names, without the period that it refuses in an id. */
-const ID = /^[A-Za-z0-9_][A-Za-z0-9_-]*$/
 const ID_LENGTH_MAX = 128
-/** ERDDAP's own table of its datasets. */
-const RESERVED_ID = 'allDatasets'
+/** ERDDAP's own table of its datasets, and the name that no list of ids in JSON can hold. */
+const RESERVED_IDS: ReadonlySet<string> = new Set(['allDatasets', '__proto__'])
 
 function checkDataset(dataset: Element, found: RawFinding[]): void {
   checkId(dataset, found)
@@ -67,7 +66,7 @@ function checkId({ attributes, start }: Element, found: RawFinding[]): void {
     const near = id === undefined ? didYouMean('datasetID', Object.keys(attributes)) : undefined
     const hint = near === undefined ? 'Add datasetID="…".' : 'The attribute is datasetID, spelt exactly so.'
     found.push({ ...at, code: 'ID_MISSING', message: 'the dataset has no datasetID', hint })
-  } else if (!ID.test(id) || id.length > ID_LENGTH_MAX || id === RESERVED_ID) {
+  } else if (!DATASET_ID.test(id) || id.length > ID_LENGTH_MAX || RESERVED_IDS.has(id)) {
     const hint = `Use letters, digits, "_" and "-", starting with a letter, at most ${ID_LENGTH_MAX}.`
     found.push({ ...at, code: 'ID_ILLEGAL', message: `"${id.slice(0, 200)}" is no legal datasetID`, hint })
   }

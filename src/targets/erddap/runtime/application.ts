@@ -4,6 +4,7 @@ import type { Op } from '../../../core/op.ts'
 import { forEachLimited } from '../../../lib/limited.ts'
 import { HttpClient, readBody } from '../../../lib/http.ts'
 import { withDeadline } from '../../../lib/waiting.ts'
+import { DATASET_ID } from '../definition/dataset-id.ts'
 import { parseCsv } from './csv.ts'
 import { type InfoPage, parseInfoPage } from './info-page.ts'
 import { parseStatusPage, type StatusPage } from './status-page.ts'
@@ -29,9 +30,6 @@ export interface ApplicationOptions {
   readonly timeoutMs: number
   readonly clock: Clock
 }
-
-/** An id that ERDDAP allows (String2.isFileNameSafe is wider), and that is safe as a file name and in a URL. */
-export const DATASET_ID = /^[A-Za-z][A-Za-z0-9_-]{0,254}$/
 
 const LISTING_MAX = 32 * 1024 * 1024
 const PAGE_MAX = 4 * 1024 * 1024
