@@ -198,6 +198,19 @@ describe('releasing', () => {
   })
 })
 
+test('a tree that is mistyped is answered with those there are, and what to type names the tree', async () => {
+  const { code, out } = await hub.cli('status', '--tree', 'dataset')
+  expect(code).toBe(3)
+  expect(out).toBe(
+    'NOTHING RELEASED in dataset\ntrees here: datasets\n\n' +
+      'next: flotilla datasets release DIR -m "first release" --tree dataset\n',
+  )
+  expect(await hub.cli('status', '--tree', '../x')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('--tree takes 1 to 64 of a-z'),
+  })
+})
+
 describe('looking at datasets', () => {
   test('list shows the current release, another release, or a folder', async () => {
     expect((await hub.cli('datasets', 'list')).out).toMatch(

@@ -17,6 +17,8 @@ export interface Value {
   readonly fallback?: string
   /** The only values there are; anything else is a usage error. */
   readonly choices?: readonly string[]
+  /** What a value must look like; anything else is a usage error. */
+  readonly form?: { readonly test: (text: string) => boolean; readonly words: string }
   readonly completes?: Completes
   /** One letter. */
   readonly short?: string

@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { HubClient } from '../client/hub-client.ts'
 import { FlotillaError, isError } from '../core/errors.ts'
+import { isName } from '../core/keys.ts'
+import { DEFAULT_TREE } from '../core/status.ts'
 import type { Secret } from '../lib/secret.ts'
 import { readSecretFile } from '../lib/secret-file.ts'
 import type { Context } from './context.ts'
@@ -22,8 +24,13 @@ export const CLIENT = {
   json: { type: 'flag', summary: 'print one JSON object' },
 } as const
 
+const TREE_FORM = {
+  test: isName,
+  words: '1 to 64 of a-z 0-9 . _ -, starting and ending with a letter or digit',
+} as const
+
 export const TREE = {
-  tree: { type: 'value', placeholder: 'NAME', summary: 'which tree', fallback: 'datasets' },
+  tree: { type: 'value', placeholder: 'NAME', summary: 'which tree', fallback: DEFAULT_TREE, form: TREE_FORM },
 } as const
 
 /** Where `flotilla up` keeps its things unless told otherwise, below the working folder. */

@@ -89,6 +89,11 @@ export function printFolder({ folder }: StatusAnswer, nowMs: number, output: Out
 
 const PROBLEMS_MAX = 10
 
+/** Whoever asks for a tree that is empty has most likely mistyped one that is not. */
+export function printTrees({ trees = [] }: StatusAnswer, output: Output): void {
+  if (trees.length > 0) output.print(clean(`trees here: ${trees.join(', ')}`))
+}
+
 /** How many warnings each node has, where it has any. */
 export function printWarnings(status: StatusAnswer, output: Output): void {
   for (const { node, targets } of status.nodes) {

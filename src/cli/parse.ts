@@ -78,6 +78,9 @@ function optionsOf(name: string, command: Command, values: Values): Record<strin
           didYouMean(value, option.choices),
         )
       }
+      if (option.form !== undefined && typeof value === 'string' && !option.form.test(value)) {
+        throw usage(name, `--${flag} takes ${option.form.words}, not "${value}"`)
+      }
       result[key] = value
     }
   }

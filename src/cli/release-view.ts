@@ -1,5 +1,6 @@
 import type { ReleaseAnswer } from '../core/api.ts'
 import type { Quarantined, ReleaseRecord } from '../core/release.ts'
+import { treeOption } from '../core/status.ts'
 import { clean } from '../lib/clean.ts'
 import type { Context } from './context.ts'
 import { printProblems } from './findings.ts'
@@ -19,7 +20,10 @@ interface TellOptions {
 /** Says what was released, what that does, and how to take it back. */
 export function tellRelease(answer: ReleaseAnswer, options: TellOptions, { output, clock }: Context): void {
   const { previous, json, dryRun = false, backTo, back } = options
-  const undo = answer.changed && !dryRun && previous > 0 ? `flotilla rollback r${previous}` : undefined
+  const undo =
+    answer.changed && !dryRun && previous > 0
+      ? `flotilla rollback r${previous}${treeOption(answer.release.tree)}`
+      : undefined
   if (json) {
     const takesBack = back && { release: back.release.number, author: back.release.author, datasets: back.datasets }
     output.json(dryRun ? 'plan' : 'release', { ...answer, previous, undo, takesBack })

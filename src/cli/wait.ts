@@ -1,5 +1,6 @@
 import type { NodeAnswer, StatusAnswer } from '../core/api.ts'
 import { type ExitCode, FlotillaError, isError } from '../core/errors.ts'
+import { treeOption } from '../core/status.ts'
 import { clean } from '../lib/clean.ts'
 import { parseDuration } from '../lib/duration.ts'
 import type { Hub } from './connect.ts'
@@ -55,7 +56,9 @@ export async function waitForNodes(options: WaitOptions, hub: Hub, context: Cont
   const end = clean(status === undefined ? `no answer from ${hub.url}` : status.summary)
   if (options.json) output.note(end)
   else output.print(end)
-  output.note(`still not in step after ${span(options.timeoutMs)}; follow it with: flotilla status --watch`)
+  output.note(
+    `still not in step after ${span(options.timeoutMs)}; follow it with: flotilla status --watch${treeOption(options.tree)}`,
+  )
   return 3
 }
 

@@ -2,7 +2,7 @@ import type { ErrorCode } from './errors.ts'
 import type { Problem } from './problem.ts'
 import type { Quarantined, ReleaseRecord } from './release.ts'
 import type { Entry } from './store.ts'
-import type { ItemState, NodeAlive, NodeTarget } from './target.ts'
+import type { ItemState, NodeAlive, NodeTarget, TargetError } from './target.ts'
 import type { ItemChange, TreeItem } from './tree.ts'
 
 /** Requests and answers of the hub's HTTP API under /v1, as its client and its routes both see them. */
@@ -118,6 +118,8 @@ export interface StatusAnswer {
   readonly summary: string
   readonly desired?: ReleaseRecord | undefined
   readonly nodes: readonly NodeAnswer[]
+  /** Where nothing has been released in this tree: those in which something has. */
+  readonly trees?: readonly string[] | undefined
   /** What to type next, where something is not in step. */
   readonly next?: string | undefined
   /** Where the hub that answers follows a folder for this tree. */
@@ -141,6 +143,8 @@ export interface WhyAnswer {
     readonly liveness: NodeLiveness
     readonly state: ItemState | 'absent'
     readonly problem?: Problem | undefined
+    /** What holds up the whole node, where it has no problem with this dataset and does not serve it. */
+    readonly error?: TargetError | undefined
   }[]
 }
 

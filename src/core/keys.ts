@@ -22,6 +22,7 @@ const DIGITS = 10
 
 export const keys = {
   desired: (tree: string) => `desired/${tree}`,
+  desiredOfAll: 'desired/',
   release: (tree: string, number: number) => `release/${tree}/${String(number).padStart(DIGITS, '0')}`,
   releases: (tree: string) => `release/${tree}/`,
   request: (tree: string, kind: string, dataset: string) => `request/${tree}/${kind}/${dataset}`,

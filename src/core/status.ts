@@ -20,6 +20,13 @@ export function nodesOf(entries: readonly Entry[]): readonly NodeAnswer[] {
     .map(([node, { alive, targets }]) => ({ node, liveness: alive === undefined ? 'lost' : 'alive', alive, targets }))
 }
 
+export const DEFAULT_TREE = 'datasets'
+
+/** What a command line has to add to mean this tree. */
+export function treeOption(tree: string): string {
+  return tree === DEFAULT_TREE ? '' : ` --tree ${tree}`
+}
+
 /** One sentence and one state for a tree. Says "in step" only of what every node proves. */
 export function statusOf(tree: string, desired: ReleaseRecord | undefined, nodes: readonly NodeAnswer[]): StatusAnswer {
   const base = { tree, desired, nodes }
@@ -28,7 +35,7 @@ export function statusOf(tree: string, desired: ReleaseRecord | undefined, nodes
       ...base,
       state: 'empty',
       summary: `NOTHING RELEASED in ${tree}`,
-      next: 'flotilla datasets release DIR -m "first release"',
+      next: `flotilla datasets release DIR -m "first release"${treeOption(tree)}`,
     }
   }
   if (nodes.length === 0) {
@@ -49,7 +56,10 @@ export function statusOf(tree: string, desired: ReleaseRecord | undefined, nodes
   }
   const silent = nodes.find(({ targets }) => targets[tree]?.state === 'unproved')
   const why = silent === undefined ? '' : `; ${reason(silent, tree)}`
-  const next = silent === undefined ? 'flotilla status --watch' : `on ${silent.node}: flotilla doctor --state DIR`
+  const next =
+    silent === undefined
+      ? `flotilla status --watch${treeOption(tree)}`
+      : `on ${silent.node}: flotilla doctor --state DIR`
   return { ...base, state: 'pending', summary: `PENDING r${desired.number}, ${count}${why}`, next }
 }
 
@@ -74,5 +84,5 @@ function reason(node: NodeAnswer, tree: string): string {
 function advice(node: NodeAnswer, tree: string): string {
   if (node.liveness === 'lost') return `start the agent on ${node.node}: flotilla agent`
   const dataset = Object.keys(node.targets[tree]?.troubled ?? {})[0]
-  return dataset === undefined ? `flotilla status --json` : `flotilla why ${dataset}`
+  return (dataset === undefined ? `flotilla status --json` : `flotilla why ${dataset}`) + treeOption(tree)
 }

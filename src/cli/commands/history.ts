@@ -1,5 +1,6 @@
 import type { ReleaseRecord } from '../../core/release.ts'
 import { FlotillaError } from '../../core/errors.ts'
+import { treeOption } from '../../core/status.ts'
 import { command } from '../command.ts'
 import { CLIENT, TREE, withHub } from '../connect.ts'
 import { ago } from '../format.ts'
@@ -18,7 +19,9 @@ export const history = command({
     const answer = await withHub(options, context, ({ client }) => client.history(options.tree, limit, { signal }))
     if (options.json) output.json('history', answer)
     else if (answer.releases.length === 0) {
-      output.print('nothing has been released yet\n\nnext: flotilla datasets release DIR -m "first release"')
+      output.print(
+        `nothing has been released yet\n\nnext: flotilla datasets release DIR -m "first release"${treeOption(options.tree)}`,
+      )
     } else {
       const rows = answer.releases.map((release) => rowOf(release, clock.nowMs()))
       table(output, ['RELEASE', 'WHEN', 'BY', 'DATASETS', 'CHANGES', 'MESSAGE'], rows)

@@ -1,5 +1,6 @@
 import { FlotillaError, isError } from '../../core/errors.ts'
 import type { ReleaseRecord } from '../../core/release.ts'
+import { treeOption } from '../../core/status.ts'
 import { command } from '../command.ts'
 import { CLIENT, type Hub, TREE, withHub } from '../connect.ts'
 import type { Context } from '../context.ts'
@@ -42,7 +43,7 @@ async function currentRelease(tree: string, hub: Hub, { signal }: Context): Prom
   const { desired } = await hub.client.status(tree, { signal })
   if (desired !== undefined) return desired
   throw new FlotillaError('NOT_FOUND', `nothing has been released in ${tree} yet`, {
-    hint: 'flotilla datasets release DIR -m "first release"',
+    hint: `flotilla datasets release DIR -m "first release"${treeOption(tree)}`,
   })
 }
 

@@ -5,7 +5,7 @@ import { command } from '../command.ts'
 import { CLIENT, type Hub, TREE, withHub } from '../connect.ts'
 import type { Context } from '../context.ts'
 import { releaseLine } from '../format.ts'
-import { printFolder, printNodes, printWarnings } from '../node-view.ts'
+import { printFolder, printNodes, printTrees, printWarnings } from '../node-view.ts'
 
 const POLL_MS = 1000
 
@@ -46,6 +46,7 @@ function print(answer: StatusAnswer, json: boolean, { output, clock }: Context):
     output.print()
     printNodes(answer, clock.nowMs(), output)
   }
+  printTrees(answer, output)
   printWarnings(answer, output)
   printFolder(answer, clock.nowMs(), output)
   if (answer.next !== undefined) output.print(`\nnext: ${clean(answer.next)}`)

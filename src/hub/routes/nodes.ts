@@ -22,7 +22,8 @@ export const nodeRoutes: readonly Route[] = [
     handler: async ({ store, releases, folders }, { query }) => {
       const [desired, { entries }] = await Promise.all([releases.current(query.tree), store.list(keys.nodes)])
       const folder = folders().find(({ tree }) => tree === query.tree)
-      return { ...statusOf(query.tree, desired, nodesFrom(entries)), folder }
+      const trees = desired === undefined ? await treesOf(store) : undefined
+      return { ...statusOf(query.tree, desired, nodesFrom(entries)), trees, folder }
     },
   }),
   route({
@@ -70,6 +71,12 @@ export const nodeRoutes: readonly Route[] = [
   }),
 ]
 
+/** The trees in which something has been released. */
+async function treesOf(store: Store): Promise<readonly string[]> {
+  const { entries } = await store.list(keys.desiredOfAll)
+  return entries.map(({ key }) => key.slice(keys.desiredOfAll.length))
+}
+
 /** Deletes a node's keys, its credential first; answers the id of that. Throws `NOT_FOUND` for a node nobody knows. */
 async function forget(store: Store, node: string): Promise<string | undefined> {
   const { entries } = await store.list(keys.node(node))
@@ -91,8 +98,9 @@ function statesOf(entries: readonly Entry[], tree: string, id: string): WhyAnswe
     const report = parseValue(zNodeDatasets, datasets.get(keys.datasets(node, tree)) ?? '')
     const told = report !== undefined && Object.hasOwn(report.items, id) ? report.items[id] : undefined
     const state = zItemState.safeParse(told).data
-    const troubled = targets[tree]?.troubled ?? {}
+    const { troubled = {}, error } = targets[tree] ?? {}
     const problem = Object.hasOwn(troubled, id) ? troubled[id]?.problem : undefined
-    return { node, liveness, state: state ?? 'absent', problem }
+    const isHeldUp = problem === undefined && state !== 'served' && state !== 'inactive'
+    return { node, liveness, state: state ?? 'absent', problem, error: isHeldUp ? error : undefined }
   })
 }
