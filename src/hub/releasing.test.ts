@@ -252,6 +252,16 @@ describe('status and why', () => {
       { node: 'good', liveness: 'alive', state: 'failed', problem },
     ])
     expect((await client.why('t7', 'constructor')).nodes[1]?.state).toBe('absent')
+    const error = { code: 'UNREACHABLE', message: 'ERDDAP does not answer', hint: 'Start it.' } as const
+    await good.commit({
+      changes: [
+        put('good', 'target/t7', { ...target, state: 'unproved', error, troubled: { a: { state: 'unproved' } } }),
+        put('good', 'datasets/t7', { applied: 1, items: { a: 'unproved', b: 'inactive' } } satisfies NodeDatasets),
+      ],
+    })
+    const node = { node: 'good', liveness: 'alive' }
+    expect((await client.why('t7', 'a')).nodes[1]).toEqual({ ...node, state: 'unproved', error })
+    expect((await client.why('t7', 'b')).nodes[1]).toEqual({ ...node, state: 'inactive' })
     await good.close()
     await evil.close()
   })

@@ -1,12 +1,14 @@
 import type { WhyAnswer } from '../../core/api.ts'
 import { FlotillaError } from '../../core/errors.ts'
-import { placeOf } from '../../core/problem.ts'
+import { placeOf, type Problem } from '../../core/problem.ts'
+import type { TargetError } from '../../core/target.ts'
 import { clean } from '../../lib/clean.ts'
 import { command } from '../command.ts'
 import { CLIENT, TREE, withHub } from '../connect.ts'
 import type { Context } from '../context.ts'
 import { withDataset } from '../datasets.ts'
 import { ago, changeText } from '../format.ts'
+import { problemText } from '../node-view.ts'
 import { type Cell, type Colour, table } from '../output.ts'
 
 export const why = command({
@@ -60,8 +62,17 @@ const STATES: Readonly<Record<string, readonly [string, Colour]>> = {
   absent: ['! absent', 'red'],
 }
 
-function nodeRow({ node, liveness, state, problem }: WhyAnswer['nodes'][number]): Cell[] {
+function nodeRow({ node, liveness, state, problem, error }: WhyAnswer['nodes'][number]): Cell[] {
   const [text, colour] = liveness === 'lost' ? (['! lost', 'red'] as const) : (STATES[state] ?? [state, 'dim' as const])
-  const reason = problem === undefined ? '' : `${problem.file === '' ? '' : `${placeOf(problem)}: `}${problem.message}`
-  return [node, { text, colour }, reason]
+  return [node, { text, colour }, problem === undefined ? nodeReason(error) : reasonOf(problem)]
+}
+
+function reasonOf(problem: Problem): string {
+  return `${problem.file === '' ? '' : `${placeOf(problem)}: `}${problem.message}`
+}
+
+/** What holds up the whole node, and what to do about it. */
+function nodeReason(error: TargetError | undefined): string {
+  if (error === undefined) return ''
+  return error.hint === undefined ? problemText(error) : `${problemText(error)}. ${error.hint}`
 }
