@@ -352,6 +352,9 @@ describe('nodes', () => {
       err: expect.stringContaining('NOT_FOUND'),
     })
     expect((await hub.cli('nodes')).out).not.toContain('erd2')
+    expect((await hub.cli('nodes', 'forget', 'edr1')).err).toContain('Did you mean "erd1"?')
+    expect((await hub.cli('nodes', 'forget', 'nosuch')).err).toContain('Nodes here: erd1.')
+    expect((await hub.cli('nodes', 'forget', '../x')).err).toContain('there is no node ../x')
   })
 
   test('doctor finds everything in order, with JSON too', async () => {
@@ -451,6 +454,30 @@ describe('tokens', () => {
   })
 
   test.for([
+    [undefined, 'there is no file'],
+    ['', 'does not hold a token'],
+    ['flt_0123456789abcdef_wrong', 'the token is wrong, expired or revoked'],
+  ] as const)('a token file that holds %j says what is wrong and what to name', async ([content, message]) => {
+    const file = join(hub.folder, 'bad.token')
+    rmSync(file, { force: true })
+    if (content !== undefined) writeFileSync(file, content, { mode: 0o600 })
+    const { code, err } = await hub.cli('status', '--token-file', file)
+    expect(code).toBeGreaterThan(0)
+    expect(err).toContain(message)
+    expect(err).toContain(file)
+    expect(err).toMatch(/→ .*--token-file FILE or FLOTILLA_TOKEN_FILE/)
+  })
+
+  test('https to a hub without TLS is answered with the address to use', async () => {
+    const { code, err } = await hub.cli('status', '--url', hub.url.replace('http:', 'https:'))
+    expect(code).toBe(7)
+    expect(err).toContain('does not speak TLS')
+    expect(err).toContain(`its address is ${hub.url}\n`)
+    expect(err).not.toMatch(/ssl|routines/i)
+  })
+
+  test.for([
+    [['token', 'revoke', 'nosuch'], '"nosuch" is not the id of a token'],
     [['token', 'create', '--label', 'x'], 'a token without scopes can do nothing'],
     [['token', 'create', '--label', 'x', '--scope', 'admin'], '"admin" is not a scope'],
     [['token', 'create', '--label', 'x', '--role', 'reader', '--ttl', 'soon'], '--ttl takes a time'],

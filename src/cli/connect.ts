@@ -38,6 +38,7 @@ export const DEFAULT_DATA = '.flotilla'
 /** In the data folder of a hub: its address, and the token of its administrator. */
 export const URL_FILE = 'url'
 const TOKEN_FILE = 'admin.token'
+const WHERE_TOKEN = `Say where yours is: --token-file FILE or FLOTILLA_TOKEN_FILE. \`flotilla up --data DIR\` keeps one in DIR/${TOKEN_FILE}.`
 const DEFAULT_URL = 'http://127.0.0.1:8470'
 
 interface ClientOptions {
@@ -59,7 +60,9 @@ export async function withHub<T>(options: ClientOptions, context: Context, use: 
   try {
     return await use({ client, url, tokenFile })
   } catch (error) {
-    throw isError(error, 'UNREACHABLE') && origin !== undefined ? withHint(error, origin) : error
+    if (isError(error, 'UNREACHABLE') && origin !== undefined) throw withHint(error, origin)
+    if (isError(error, 'UNAUTHENTICATED')) throw hinted(error, `The token is from ${tokenFile}. ${WHERE_TOKEN}`)
+    throw error
   } finally {
     client.close()
   }
@@ -84,7 +87,7 @@ export async function findToken(
   const given = options.tokenFile ?? nonEmpty(context.env['FLOTILLA_TOKEN_FILE'])
   if (given !== undefined) {
     const tokenFile = resolve(context.cwd, given)
-    return { token: await readSecretFile(tokenFile), tokenFile }
+    return { token: await readToken(tokenFile), tokenFile }
   }
   const tokenFile = resolve(context.cwd, DEFAULT_DATA, TOKEN_FILE)
   try {
@@ -93,7 +96,7 @@ export async function findToken(
     if (!isError(error, 'NOT_FOUND')) throw error
   }
   throw new FlotillaError('UNAUTHENTICATED', 'no token was given', {
-    hint: `Say where it is: --token-file FILE or FLOTILLA_TOKEN_FILE. \`flotilla up --data DIR\` keeps one in DIR/${TOKEN_FILE}.`,
+    hint: WHERE_TOKEN,
   })
 }
 
@@ -107,7 +110,20 @@ async function localUrl(context: Context): Promise<string | undefined> {
 
 function withHint(error: FlotillaError, origin: string): FlotillaError {
   const hint = `${origin} Start a hub with \`flotilla up\`, or say where it is: --url URL or FLOTILLA_URL.`
+  return hinted(error, hint)
+}
+
+function hinted(error: FlotillaError, hint: string): FlotillaError {
   return new FlotillaError(error.code, error.message, { ...error.details, hint })
+}
+
+/** A file that somebody named: where it holds no token, says what should be named. */
+async function readToken(file: string): Promise<Secret> {
+  try {
+    return await readSecretFile(file)
+  } catch (error) {
+    throw error instanceof FlotillaError && error.details.hint === undefined ? hinted(error, WHERE_TOKEN) : error
+  }
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

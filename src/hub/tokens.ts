@@ -101,7 +101,8 @@ export async function listTokens(store: Store): Promise<readonly TokenInfo[]> {
 export async function revokeToken(store: Store, id: string): Promise<void> {
   const key = keys.token(id)
   const entry = await store.get(key)
-  if (entry === undefined) throw new FlotillaError('NOT_FOUND', `there is no token ${id}`)
+  if (entry === undefined)
+    throw new FlotillaError('NOT_FOUND', `there is no token ${id}`, { hint: '`flotilla token list` lists them.' })
   await store.commit({ changes: [{ op: 'delete', key }] })
 }
 

@@ -100,7 +100,13 @@ export class HttpClient {
 
   #asUnreachable(error: unknown, request: HttpRequest): unknown {
     if (!(error instanceof Broken)) return error
-    const notConnected = NOT_CONNECTED[(error.cause as NodeJS.ErrnoException).code ?? '']
+    const { code = '' } = error.cause as NodeJS.ErrnoException
+    if (NOT_TLS.has(code)) {
+      return new FlotillaError('UNREACHABLE', `${this.url}: what answers there does not speak TLS`, {
+        hint: `If the hub has no TLS, its address is ${this.url.replace('https:', 'http:')}`,
+      })
+    }
+    const notConnected = NOT_CONNECTED[code]
     return new FlotillaError('UNREACHABLE', `${this.url}: ${notConnected ?? error.message}`, {
       hint:
         (notConnected === undefined ? request.ifLost : undefined) ??
@@ -130,6 +136,13 @@ const NOT_CONNECTED: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'no way to that host',
   ENETUNREACH: 'no way to that network',
 }
+
+/** What OpenSSL says of bytes that are no TLS record. */
+const NOT_TLS: ReadonlySet<string> = new Set([
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+  'EPROTO',
+])
 
 class Silence extends Error {}
 
