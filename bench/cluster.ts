@@ -122,7 +122,7 @@ export class Cluster {
     const processes = [...this.nodes.map((node) => node.process), this.#hub]
     await Promise.all(
       processes.map(async (child) => {
-        if (child.exitCode !== null) return
+        if (child.exitCode !== null || child.signalCode !== null) return
         child.kill()
         await once(child, 'exit')
       }),

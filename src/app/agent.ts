@@ -14,6 +14,8 @@ import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import type { ObjectReader } from '../core/objects.ts'
 import type { Store } from '../core/store.ts'
+import { makeFolder } from '../lib/make-folder.ts'
+import { holdLock } from '../lib/process-lock.ts'
 import type { Secret } from '../lib/secret.ts'
 import { readSecretFile } from '../lib/secret-file.ts'
 import { flotillaVersion } from '../lib/version.ts'
@@ -40,7 +42,7 @@ const RECENT = { totalBytes: 4 * 1024 * 1024, blobBytes: 256 * 1024 }
 /** As `nice -n 10`. */
 const NICE = 10
 
-/** Runs the agent until the signal is aborted. */
+/** Runs the agent until the signal is aborted. With SIGHUP it looks at everything again, and tries again what was refused. */
 export async function runAgent(config: AgentConfig, deps: AgentDeps): Promise<void> {
   const { clock, log } = deps
   beModest()
@@ -48,7 +50,13 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps): Promise<vo
     const { services, bus } = offer({ config, blobs, peers, log })
     const sweep = sweepBlobs({ blobs, inUse: () => agent.inUse(), clock, log })
     const agent: Agent = new Agent({ ...options, bus }, [...services, sweep])
-    await agent.run(deps.signal)
+    const look = (): void => agent.look()
+    process.on('SIGHUP', look)
+    try {
+      await agent.run(deps.signal)
+    } finally {
+      process.off('SIGHUP', look)
+    }
   })
 }
 
@@ -74,15 +82,18 @@ async function withParts<T>(config: AgentConfig, deps: AgentDeps, use: (parts: P
   const { clock, log, base } = deps
   const state = absolute(base, config.state)
   const token = await readSecretFile(absolute(base, config.credentialFile))
-  const blobs = new RecentBlobs(await openFolderBlobs(join(state, 'blobs'), { clock }), RECENT)
+  await makeFolder(state, 0o700)
+  const release = await holdLock(join(state, 'agent.lock'), `the state folder ${state}`)
   const store = openRemoteStore({ url: config.hub, token })
   try {
+    const blobs = new RecentBlobs(await openFolderBlobs(join(state, 'blobs'), { clock }), RECENT)
     const peers = findPeers({ node: config.node, store, clock })
     const sources = sourcesOf(config, base, peers, token)
     const options = { ...settingsOf(config, state, store, deps), stage: stageFrom(sources, blobs, log) }
     return await use({ options, blobs, peers })
   } finally {
     await store.close()
+    await release()
   }
 }
 
