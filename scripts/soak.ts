@@ -12,7 +12,7 @@ process.env['FLOTILLA_SOAK'] = '1'
 const root = join(import.meta.dirname, '..')
 const filters = process.argv.slice(2)
 const HOUR_MS = 3_600_000
-const SLOW_MS = 1000
+const SLOW_MS = 5000
 
 interface Long {
   readonly name: string
@@ -54,7 +54,7 @@ function page(): string {
 ${which} at their large sizes (\`FLOTILLA_SOAK=1\`), on ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB,
 Node.js ${process.versions.node}, ${new Date(startedMs).toISOString().slice(0, 10)}, in ${minutes} min: ${tally.passed} passed, ${tally.failed.length} failed.
 
-| test that took a second or more | time | result |
+| test that took five seconds or more | time | result |
 | --- | --- | --- |
 ${rows.join('\n')}
 `

@@ -65,7 +65,10 @@ async function assertHolds(path: string, acknowledged: readonly CommitOutcome[])
     expect(error).toBeUndefined()
     expect(valuesOf(batches[(acked ?? 0) - 1])).toEqual({ [`t/${writer}`]: String(count), 't/last': String(writer) })
   }
-  const final = Object.assign({}, ...batches.map(valuesOf)) as Record<string, string>
+  const final = Object.fromEntries(batches.flatMap((batch) => Object.entries(valuesOf(batch)))) as Record<
+    string,
+    string
+  >
   expect(Object.fromEntries(entries.map(({ key, value }) => [key, value]))).toEqual(final)
   const database = new DatabaseSync(path)
   expect(database.prepare('PRAGMA integrity_check').get()).toEqual({ integrity_check: 'ok' })

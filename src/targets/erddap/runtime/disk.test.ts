@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -162,6 +171,13 @@ describe('the state of a node', () => {
     writeFileSync(join(folder, 'erddap.json'), text)
     expect(await loadState(folder, silent)).toEqual(EMPTY_STATE)
   })
+})
+
+test('a file whose name is as long as names may be is kept too', async () => {
+  const name = `${'ø'.repeat(125)}.xml`
+  const folder = temporaryFolder({ [name]: 'foreign' })
+  const kept = await new Versions(join(folder, 'state'), systemClock).keep(join(folder, name))
+  expect(readFileSync(kept, 'utf8')).toBe('foreign')
 })
 
 test('of the files of others, the last ten copies are kept', async () => {

@@ -8,6 +8,8 @@ import { isSha256 } from '../../../lib/hash.ts'
 import { type SplitDataset, splitDatasets, type SplitFile } from '../definition/split.ts'
 
 const KEPT_MAX = 10
+/** Characters of the original name: a date before them must still fit into 255 bytes. */
+const NAME_MAX = 48
 /** How many versions are held in memory while something is compared with them. */
 const READ_MAX = 4
 
@@ -56,7 +58,7 @@ export class Versions {
     const folder = join(this.#folder, 'kept')
     await mkdir(folder, { recursive: true, mode: 0o700 })
     const stamp = new Date(this.#clock.nowMs()).toISOString().replace(/[:.]/g, '-')
-    const path = join(folder, `${stamp}-${randomBytes(3).toString('hex')}-${basename(from)}`)
+    const path = join(folder, `${stamp}-${randomBytes(3).toString('hex')}-${basename(from).slice(-NAME_MAX)}`)
     const copy = await open(path, 'wx', 0o600)
     try {
       await copyFile(from, path)
