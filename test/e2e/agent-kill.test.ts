@@ -87,7 +87,7 @@ test(
     const points = await crashPoints(PROGRAM, stage.agent)
     expect(points.length).toBeGreaterThan(40)
     let applied = 0
-    for (const point of someOf(points, 2)) {
+    for (const point of someOf(points, 3)) {
       reset()
       await runUntil(point, PROGRAM, stage.agent)
       const left = readFileSync(stage.file, 'utf8')
