@@ -6,6 +6,7 @@ import { runCli } from './helpers/cli.ts'
 import { gridDataset } from './helpers/erddap-tree.ts'
 import { temporaryFolder, writeFiles } from './helpers/folder.ts'
 import { needs } from './helpers/needs.ts'
+import { powerless } from './helpers/powerless.ts'
 
 /** Commands that need no hub. */
 
@@ -294,22 +295,11 @@ const asOther = await needs({ root: true, tools: ['setpriv'] })
 asOther('a folder that cannot be written is said so in words, without a stack', async () => {
   const { spawnSync } = await import('node:child_process')
   const cwd = temporaryFolder({ 'd/a.xml': gridDataset('alpha') })
-  chmodSync(cwd, 0o755)
+  chmodSync(cwd, 0o555)
   const program = join(import.meta.dirname, '../src/bin.ts')
-  const argv = [
-    '--reuid=65534',
-    '--regid=65534',
-    '--clear-groups',
-    process.execPath,
-    program,
-    'datasets',
-    'compile',
-    '--from',
-    'd',
-    '--to',
-    'out.xml',
-  ]
-  const { status, stderr } = spawnSync('setpriv', argv, {
+  const compile = ['datasets', 'compile', '--from', 'd', '--to', 'out.xml']
+  const [command, args] = powerless([process.execPath, program, ...compile])
+  const { status, stderr } = spawnSync(command, args, {
     cwd,
     encoding: 'utf8',
     env: { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1' },

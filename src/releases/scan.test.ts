@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
-  chownSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -17,6 +16,7 @@ import { setImmediate } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { temporaryFolder, writeFiles } from '../../test/helpers/folder.ts'
 import { needs } from '../../test/helpers/needs.ts'
+import { powerless } from '../../test/helpers/powerless.ts'
 import { tinyDisk } from '../../test/helpers/tiny-disk.ts'
 import type { Clock } from '../core/clock.ts'
 import { sha256 } from '../lib/hash.ts'
@@ -298,34 +298,32 @@ test('an aborted scan rejects with the reason', async () => {
   await expect(scanFolder(folder, options, { signal })).rejects.toThrow('enough')
 })
 
-const testAsRoot = await needs({ root: true })
+const testAsRoot = await needs({ root: true, tools: ['setpriv'] })
 
-/** Scans as a user without rights, in a process of its own: root may read everything. */
-function scanAsNobody(folder: string): unknown {
+/** Scans in a process of its own, to which permissions apply: root may read everything. */
+function scanPowerless(folder: string): unknown {
   const script = `
     const { scanFolder } = await import(${JSON.stringify(join(import.meta.dirname, 'scan.ts'))})
     const { systemClock } = await import(${JSON.stringify(join(import.meta.dirname, '../lib/system-clock.ts'))})
     const tree = await scanFolder(${JSON.stringify(folder)}, { clock: systemClock }).catch((error) => ({ code: error.code }))
     process.stdout.write(JSON.stringify({ ...tree }))`
-  const child = ['--input-type=module', '-e', script]
-  return JSON.parse(execFileSync(process.execPath, child, { uid: 65_534, gid: 65_534, encoding: 'utf8' }))
+  const [program, args] = powerless([process.execPath, '--input-type=module', '-e', script])
+  return JSON.parse(execFileSync(program, args, { encoding: 'utf8' }))
 }
 
 testAsRoot('files and folders without permission are errors that name them, the rest is listed', () => {
   const folder = temporaryFolder({ 'a.xml': 'a', 'locked.xml': 's', 'closed/b.xml': 'b', '.flotillaignore': '*.md' })
-  for (const path of ['', 'a.xml', '.flotillaignore']) chownSync(join(folder, path), 65_534, 65_534)
   chmodSync(join(folder, 'locked.xml'), 0)
   chmodSync(join(folder, 'closed'), 0)
-  expect(scanAsNobody(folder)).toMatchObject({
+  expect(scanPowerless(folder)).toMatchObject({
     files: [{ path: 'a.xml' }],
     problems: [
       { severity: 'error', code: 'FILE_UNREADABLE', file: 'closed' },
       { severity: 'error', code: 'FILE_UNREADABLE', file: 'locked.xml' },
     ],
   })
-  chownSync(join(folder, '.flotillaignore'), 0, 0)
   chmodSync(join(folder, '.flotillaignore'), 0)
-  expect(scanAsNobody(folder)).toMatchObject({ code: 'SOURCE_VANISHED' })
+  expect(scanPowerless(folder)).toMatchObject({ code: 'SOURCE_VANISHED' })
 })
 
 testAsRoot('a file whose disk fails is an error that names it', async () => {
