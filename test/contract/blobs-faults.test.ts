@@ -48,7 +48,8 @@ function traceOf(path: string): readonly string[] {
     const found = calls.map((call) => call.exec(line))
     const [synced, renamed, said] = found
     if (synced) return [`sync ${synced[1]}`]
-    if (renamed) return [`rename ${renamed[1]} ${renamed[2]}`]
+    // Node.js puts what it compiled into its own cache the same way.
+    if (renamed) return renamed[2]?.includes('/blobs/') ? [`rename ${renamed[1]} ${renamed[2]}`] : []
     return said ? [said[1] ?? ''] : []
   })
 }
