@@ -87,6 +87,7 @@ class Setup {
   readonly reports: TargetReport[] = []
   readonly texts: Map<string, string>
   readonly staged: number[] = []
+  readonly before: (number | undefined)[] = []
   readonly stop = new AbortController()
   readonly reconciler: Reconciler
   wanted: Wanted | undefined
@@ -99,8 +100,9 @@ class Setup {
     const common = { tree: 'datasets', target: this.target, clock: this.clock, log: silent, random: () => 0 }
     const uptake = new Uptake({
       ...common,
-      stage: async ({ desired, requests }) => {
+      stage: async ({ desired, requests }, { before }) => {
         this.staged.push(desired.release)
+        this.before.push(before?.number)
         const error = this.stageError(desired.release)
         if (error !== undefined) throw error
         const manifest = { format: 1, kind: 'scripted', files: [], active: {}, removed: {} } as const
@@ -264,6 +266,18 @@ test('bytes that cannot be had are asked for again after growing pauses', async 
   at.stageError = () => undefined
   await at.clock.advance(30_000)
   expect(at.target.applied).toBe(1)
+})
+
+test('what the release in use has need not be looked for, but after a failure nothing is taken for granted', async () => {
+  const at = new Setup()
+  await at.start()
+  await at.want(wanted(1))
+  at.stageError = (release) => (at.staged.length === 2 && release === 2 ? unreachable() : undefined)
+  await at.want(wanted(2))
+  await at.clock.advance(2000)
+  await at.want(wanted(3))
+  expect(at.staged).toEqual([1, 2, 2, 3])
+  expect(at.before).toEqual([undefined, 1, undefined, 2])
 })
 
 test('an error while applying is told and tried again, not in a loop that does not rest', async () => {

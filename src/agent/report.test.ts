@@ -188,6 +188,19 @@ test('what could not be written is written when the hub is back, and only the ne
   expect(await at.read<NodeTarget>(TARGET)).toMatchObject({ state: 'in-step', staged: 2, atMs: 1_700_000_001_000 })
 })
 
+test('a report that did not get through is sent again as it was', async () => {
+  const at = new Setup()
+  await at.start()
+  at.down = true
+  at.tell(report())
+  await at.clock.advance(1000)
+  at.down = false
+  void at.run()
+  await at.clock.advance(0)
+  expect(await at.read<NodeTarget>(TARGET)).toMatchObject({ state: 'in-step' })
+  expect(await at.read<NodeDatasets>(DATASETS)).toMatchObject({ applied: 1 })
+})
+
 test('nothing is written while the name is not held, and everything when it is', async () => {
   const at = new Setup()
   at.held = undefined
