@@ -98,7 +98,7 @@ if (import.meta.main) {
     appendFileSync(join(folder, 'datasets.d', pathOf(FRAGMENTS / 2)), `<!-- ${round} -->\n`)
     changed.push(await timed(() => compileTo(folder, caches)))
   }
-  const peakMb = process.resourceUsage().maxRSS / 1000
+  const peakMb = (process.resourceUsage().maxRSS * 1024) / 1e6
   process.send?.({ coldMs, unchangedMs: median(unchanged), changedMs: median(changed), peakMb } satisfies Measured)
   process.disconnect()
 }
