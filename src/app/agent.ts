@@ -83,7 +83,7 @@ async function withParts<T>(config: AgentConfig, deps: AgentDeps, use: (parts: P
   const state = absolute(base, config.state)
   const token = await readSecretFile(absolute(base, config.credentialFile))
   await makeFolder(state, 0o700)
-  const release = await holdLock(join(state, 'agent.lock'), `the state folder ${state}`)
+  const release = await holdLock(join(state, 'lock'), `the state folder ${state}`)
   const store = openRemoteStore({ url: config.hub, token })
   try {
     const blobs = new RecentBlobs(await openFolderBlobs(join(state, 'blobs'), { clock }), RECENT)

@@ -1,32 +1,54 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { temporaryFolder } from '../../test/helpers/folder.ts'
+import { needs } from '../../test/helpers/needs.ts'
+import { tinyDisk } from '../../test/helpers/tiny-disk.ts'
 import { holdLock } from './process-lock.ts'
 
-const lockPath = (): string => join(temporaryFolder(), 'agent.lock')
+const rooted = await needs({ root: true })
 
-const HOLD = `
+const lockPath = (): string => join(temporaryFolder(), 'lock')
+
+/** A process that tries as often as it is told to, all at once, and says how often it got the lock. */
+const TRY = `
 const { holdLock } = await import(process.argv[1])
-await holdLock(process.argv[2], 'it')
-console.log('held')
-setInterval(() => undefined, 1000)
+const kept = []
+process.stdin.on('data', async (times) => {
+  const tries = Array.from({ length: Number(times) }, () => holdLock(process.argv[2], 'it'))
+  const got = (await Promise.allSettled(tries)).filter(({ status }) => status === 'fulfilled')
+  kept.push(...got)
+  console.log(got.length)
+})
+console.log('ready')
 `
 
-/** Another process that holds the lock, until it is killed as by kill -9. */
-async function holder(path: string): Promise<{ readonly pid: number; readonly kill: () => Promise<void> }> {
+interface Other {
+  readonly pid: number
+  readonly tries: (times: number) => Promise<number>
+  readonly kill: () => Promise<void>
+}
+
+async function otherProcess(path: string, env: NodeJS.ProcessEnv = {}): Promise<Other> {
   const module = join(import.meta.dirname, 'process-lock.ts')
-  const child = spawn(process.execPath, ['--input-type=module', '-e', HOLD, module, path])
+  const argv = ['--input-type=module', '-e', TRY, module, path]
+  const child = spawn(process.execPath, argv, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'inherit'] })
   onTestFinished(() => void child.kill('SIGKILL'))
-  const [first] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
-  if (typeof first === 'number') throw new Error('it did not get the lock')
-  const kill = async (): Promise<void> => {
-    child.kill('SIGKILL')
-    await once(child, 'exit')
+  const line = async (): Promise<string> => String((await once(child.stdout, 'data'))[0]).trim()
+  expect(await line()).toBe('ready')
+  return {
+    pid: child.pid ?? 0,
+    tries: async (times) => {
+      child.stdin.write(String(times))
+      return Number(await line())
+    },
+    kill: async () => {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    },
   }
-  return { pid: child.pid ?? 0, kill }
 }
 
 test('what one process holds another one does not get, until it is given back', async () => {
@@ -37,60 +59,94 @@ test('what one process holds another one does not get, until it is given back', 
     message: `another process, ${process.pid}, uses the folder`,
     details: { hint: `Stop it first: kill ${process.pid}` },
   })
-  expect(statSync(path).mode & 0o777).toBe(0o600)
+  for (const each of [path, `${path}.pid`]) expect(statSync(each).mode & 0o777).toBe(0o600)
   await release()
-  expect(existsSync(path)).toBe(false)
+  expect(existsSync(`${path}.pid`)).toBe(false)
   await (
     await holdLock(path, 'the folder')
   )()
 })
 
-test('a process that was killed holds nothing', async () => {
+test('a process that was killed holds nothing, and nobody is told to kill it', async () => {
   const path = lockPath()
-  const other = await holder(path)
-  await expect(holdLock(path, 'it')).rejects.toMatchObject({ message: `another process, ${other.pid}, uses it` })
-  await other.kill()
-  await (
-    await holdLock(path, 'it')
-  )()
+  const killed = await otherProcess(path)
+  expect(await killed.tries(1)).toBe(1)
+  await expect(holdLock(path, 'it')).rejects.toMatchObject({ message: `another process, ${killed.pid}, uses it` })
+  await killed.kill()
+  const release = await holdLock(path, 'it')
+  writeFileSync(`${path}.pid`, `${killed.pid}\n`)
+  await expect(holdLock(path, 'it')).rejects.toMatchObject({
+    message: 'another process uses it',
+    details: { hint: 'Stop it first.' },
+  })
+  await release()
 })
 
-test('a process that got the number of a dead one does not count', async () => {
+test('what the file holds makes nobody its holder', async () => {
   const path = lockPath()
-  // This very process, but started at another time.
-  writeFileSync(path, `${process.pid} 1\n`)
-  await (
-    await holdLock(path, 'it')
-  )()
-})
-
-test.for(['', '\n', 'x', '1', '-1 5\n', `${'9'.repeat(30)} 1\n`, '0 \n1 2\n'])(
-  'a file that holds %j is nobody’s',
-  async (text) => {
-    const path = lockPath()
-    writeFileSync(path, text)
-    const release = await holdLock(path, 'it')
-    expect(readFileSync(path, 'utf8')).toMatch(new RegExp(`^${process.pid} \\d*\n$`))
-    await release()
-  },
-)
-
-test('of many that start at once one gets it', async () => {
-  const path = lockPath()
-  const module = join(import.meta.dirname, 'process-lock.ts')
-  const script = `const { holdLock } = await import(${JSON.stringify(module)})
-    const all = await Promise.allSettled(Array.from({ length: 20 }, () => holdLock(${JSON.stringify(path)}, 'it')))
-    console.log(all.filter(({ status }) => status === 'fulfilled').length)`
-  const out = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
-  expect(out.trim()).toBe('1')
-})
-
-test('of many that find a dead process’ file at once, one gets it', async () => {
-  for (let round = 0; round < 5; round++) {
-    const path = lockPath()
-    writeFileSync(path, `${process.pid} 1\n`)
-    const holders = await Promise.allSettled(Array.from({ length: 4 }, async () => await holder(path)))
-    const held = holders.filter(({ status }) => status === 'fulfilled')
-    expect(held).toHaveLength(1)
+  for (const text of ['', '\n', 'x', `${process.pid}\n`, `${process.pid} 12345\n`, '-1', 'SQLite format 3\0']) {
+    for (const each of ['', '.pid', '.sqlite']) writeFileSync(`${path}${each}`, text)
+    await (
+      await holdLock(path, 'it')
+    )()
   }
-}, 60_000)
+})
+
+describe.for([
+  ['flock(2)', {}],
+  ['SQLite', { PATH: '/nowhere' }],
+] as const)('by %s', ([, env]) => {
+  test('of many that start at once, or find a dead process’ lock, one gets it', { timeout: 60_000 }, async () => {
+    const path = lockPath()
+    const processes = await Promise.all(Array.from({ length: 4 }, async () => await otherProcess(path, env)))
+    for (let round = 0; round < 15; round++) {
+      const got = await Promise.all(processes.map(async ({ tries }) => await tries(5)))
+      expect(
+        got.toSorted((a, b) => a - b),
+        `round ${round}`,
+      ).toEqual([0, 0, 0, 1])
+      const winner = got.indexOf(1)
+      await processes[winner]?.kill()
+      processes[winner] = await otherProcess(path, env)
+    }
+  })
+})
+
+test('it works from a folder that is gone', async () => {
+  const path = lockPath()
+  const gone = join(temporaryFolder(), 'gone')
+  mkdirSync(gone)
+  const script = `process.chdir(process.argv[1]); (await import('node:fs')).rmdirSync(process.argv[1])
+    const { holdLock } = await import(process.argv[2]); await holdLock(process.argv[3], 'it')`
+  const argv = ['--input-type=module', '-e', script, gone, join(import.meta.dirname, 'process-lock.ts'), path]
+  const [code] = await once(spawn(process.execPath, argv, { stdio: 'inherit' }), 'exit')
+  expect(code).toBe(0)
+  expect(existsSync(`${path}.sqlite`)).toBe(false)
+})
+
+test('a folder that is missing is named', async () => {
+  const path = join(temporaryFolder(), 'missing', 'lock')
+  await expect(holdLock(path, 'the folder')).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringMatching(/^cannot lock the folder: ENOENT: .*missing\/lock'$/) as string,
+  })
+})
+
+rooted('a full disk is named, and so is one that cannot be written to', async () => {
+  const disk = tinyDisk(64)
+  const remount = (option: string): unknown => execFileSync('mount', ['-o', `remount,${option}`, disk])
+  expect(() => writeFileSync(join(disk, 'large'), Buffer.alloc(128 * 1024))).toThrow('ENOSPC')
+  const path = join(disk, 'lock')
+  // The lock itself takes no room; who holds it is not said then.
+  const release = await holdLock(path, 'it')
+  await expect(holdLock(path, 'it')).rejects.toMatchObject({ code: 'LOST_RACE', message: 'another process uses it' })
+  await release()
+  // As many files as there are: the folder, the large one and the lock.
+  remount('nr_inodes=3')
+  await expect(holdLock(join(disk, 'other'), 'it')).rejects.toMatchObject({ code: 'DISK_FULL' })
+  remount('ro')
+  await expect(holdLock(path, 'it')).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringContaining('cannot lock it: EROFS') as string,
+  })
+})

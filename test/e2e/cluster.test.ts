@@ -182,7 +182,6 @@ test('a second agent of the same name gives up, and the first goes on', async ()
   const second = join(folder, 'copy')
   cpSync(join(folder, 'erd1/state'), second, { recursive: true })
   rmSync(join(second, 'memory'), { recursive: true })
-  rmSync(join(second, 'agent.lock'))
   // It waits somewhat longer than its own lease whether the other one is still alive.
   appendFileSync(join(second, 'agent.yaml'), 'lease: 3s\n')
   const copy = await flotilla('agent', '--state', second)

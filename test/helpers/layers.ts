@@ -42,7 +42,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@fastify/swagger': ['hub'],
   'prom-client': ['hub'],
   pino: ['lib'],
-  'node:sqlite': ['store/*'],
+  // lib: a lock where the system has no program for one.
+  'node:sqlite': ['store/*', 'lib'],
   saxes: ['targets/*'],
   'libxml2-wasm': ['targets/*'],
 }
