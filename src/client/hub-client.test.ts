@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { openTestHub, type TestHub } from '../../test/helpers/hub.ts'
+import { API_HEADER } from '../core/api.ts'
 import { Secret } from '../lib/secret.ts'
 import { HubClient } from './hub-client.ts'
 
@@ -61,14 +62,35 @@ describe("a hub's client", () => {
         response.writeHead(502, { 'content-type': 'application/json' }).end('{"error":"bad gateway"}'),
       (_request, response) => response.writeHead(500).end('{"error":{"code":"MADE_UP","message":"x"}}'),
       (_request, response) => response.writeHead(301, { location: 'http://127.0.0.1:1/' }).end(),
+      ...['{}', 'null', '[]', '5', '', '{"id":"t1","scopes":[]}'].map(
+        (body): RequestListener =>
+          (_request, response) =>
+            response.setHeader('content-type', 'application/json').end(body),
+      ),
     ]
     for (const answer of answers) {
       const client = await clientOf(answer)
-      await expect(client.whoami()).rejects.toMatchObject({
-        code: 'UNREACHABLE',
-        message: expect.stringContaining('does not answer like a Flotilla hub') as string,
-      })
+      for (const call of [client.whoami(), client.forgetNode('n1'), client.ready()]) {
+        await expect(call).rejects.toMatchObject({
+          code: 'UNREACHABLE',
+          message: expect.stringContaining('does not answer like a Flotilla hub') as string,
+        })
+      }
     }
+  })
+
+  it('says what answered in place of the hub, and where', async () => {
+    const client = await clientOf((_request, response) => {
+      response.writeHead(200, { server: 'nginx/1.25', 'content-type': 'text/html; charset=utf-8' }).end('<html>')
+    })
+    await expect(client.whoami()).rejects.toMatchObject({
+      message: `${client.url} does not answer like a Flotilla hub: it answered 200, text/html, as nginx/1.25`,
+      details: { hint: 'Check the address; a proxy in between may answer in its place.' },
+    })
+    const bare = await clientOf((_request, response) => response.writeHead(502, { server: 'x'.repeat(4000) }).end())
+    await expect(bare.nodes()).rejects.toMatchObject({
+      message: `${bare.url} does not answer like a Flotilla hub: it answered 502, as ${'x'.repeat(60)}`,
+    })
   })
 
   it('does not say that a change failed when it only does not know', async () => {
@@ -115,7 +137,7 @@ describe("a hub's client", () => {
     const seen: string[] = []
     const client = await clientOf((request, response) => {
       seen.push(`${request.method} ${request.url}`)
-      response.setHeader('content-type', 'application/json').end('{}')
+      response.setHeader('content-type', 'application/json').setHeader(API_HEADER, 'v1').end('{}')
     })
     await client.why('a/b', '../é?x#y')
     await client.putFile('t', 'sub dir/ü.xml', Buffer.from(''), { message: 'a & b=c' })

@@ -7,6 +7,9 @@ import type { ItemChange, TreeItem } from './tree.ts'
 
 /** Requests and answers of the hub's HTTP API under /v1, as its client and its routes both see them. */
 
+/** In every answer of a hub, as `v1`: what a proxy or another server answers in its place has not got it. */
+export const API_HEADER = 'flotilla-api'
+
 export interface ErrorBody {
   readonly error: {
     readonly code: ErrorCode

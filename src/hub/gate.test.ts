@@ -178,6 +178,7 @@ describe('every answer', () => {
     for (const path of ['/healthz', '/v1/whoami', '/v1/nothing']) {
       const { headers } = await hub.ask('GET', path)
       expect(headers.get('x-content-type-options')).toBe('nosniff')
+      expect(headers.get('flotilla-api')).toBe('v1')
       expect(headers.get('content-security-policy')).toBe("default-src 'none'; frame-ancestors 'none'")
       expect(headers.get('cache-control')).toBe('no-store')
       expect(headers.get('x-request-id')).toMatch(/^[0-9a-f]{8}-\w+$/)

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { ErrorBody } from '../core/api.ts'
+import { API_HEADER, type ErrorBody } from '../core/api.ts'
 import { ERRORS, type ErrorCode, FlotillaError } from '../core/errors.ts'
 import { HttpClient, type HttpRequest, readBody } from './http.ts'
 import type { Secret } from './secret.ts'
@@ -42,12 +42,16 @@ export class HubConnection {
   async json<Answer>(request: JsonRequest): Promise<Answer> {
     const { json, bytes, ...rest } = request
     const answer = await this.open({ ...rest, ...bodyOf(json, bytes) })
+    if (answer.headers[API_HEADER] === undefined) {
+      answer.destroy()
+      throw this.#noHub(answer)
+    }
     const text = await this.#read(answer, request, this.#answerBytes)
     if (text.byteLength === 0) return undefined as Answer
     try {
       return JSON.parse(text.toString('utf8')) as Answer
     } catch (error) {
-      throw this.#noHub('its answer is not JSON', error)
+      throw this.#noHub(answer, error)
     }
   }
 
@@ -71,7 +75,7 @@ export class HubConnection {
       return new FlotillaError('NOT_FOUND', 'there is nothing under that name')
     const bytes = await this.#read(answer, request, ERROR_BYTES)
     const error = parseError(bytes.toString('utf8'))
-    if (error === undefined) return this.#noHub(`it answered ${status}`)
+    if (error === undefined) return this.#noHub(answer)
     const { code, message, hint, problems } = error
     return new FlotillaError(code, message, { hint, ...(problems && { problems }) })
   }
@@ -89,12 +93,20 @@ export class HubConnection {
     }
   }
 
-  #noHub(why: string, cause?: unknown): FlotillaError {
-    return new FlotillaError('UNREACHABLE', `${this.url} does not answer like a Flotilla hub: ${why}`, {
+  #noHub({ statusCode, headers }: IncomingMessage, cause?: unknown): FlotillaError {
+    const type = headers['content-type']?.split(';')[0]
+    const what = `it answered ${statusCode}${sample(', ', type)}${sample(', as ', String(headers['server'] ?? ''))}`
+    return new FlotillaError('UNREACHABLE', `${this.url} does not answer like a Flotilla hub: ${what}`, {
       hint: 'Check the address; a proxy in between may answer in its place.',
       cause,
     })
   }
+}
+
+const SAMPLE_CHARS = 60
+
+function sample(before: string, text = ''): string {
+  return text === '' ? '' : before + text.slice(0, SAMPLE_CHARS)
 }
 
 /** `/v1/trees/x?limit=3` with everything encoded; undefined values are left out. */

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openTestHub, type TestHub } from '../../../test/helpers/hub.ts'
 import { openTcpProxy, type TcpProxy } from '../../../test/helpers/tcp-proxy.ts'
@@ -32,6 +34,20 @@ async function watching(after: number): Promise<{ next: () => Promise<IteratorRe
 async function revision(): Promise<number> {
   return (await hub.store.list('')).revision
 }
+
+it('never takes what something else answers for an empty store', async () => {
+  const portal = createServer((_request, answer) => {
+    answer.setHeader('content-type', 'application/json').end('{}')
+  })
+  await new Promise<void>((resolve) => void portal.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(portal.address() as AddressInfo).port}`
+  const other = openRemoteStore({ url, token: hub.admin })
+  await expect(other.get('desired/datasets')).rejects.toMatchObject(unreachable)
+  await expect(other.list('desired/')).rejects.toMatchObject(unreachable)
+  await expect(other.commit(put('x/a'))).rejects.toMatchObject(unreachable)
+  await other.close()
+  portal.close()
+})
 
 describe('a watch of a remote store', () => {
   it('stays while nothing happens for longer than the silence it bears, because of the heartbeats', async () => {
