@@ -137,7 +137,7 @@ export class HubClient {
     return this.#post(['blobs', 'missing'], { sha256 }, op)
   }
 
-  /** The hub keeps the blob only if its bytes have that hash; else it answers `CORRUPT`. */
+  /** The hub keeps the blob only if its bytes have that hash; else it answers `BAD_REQUEST`. */
   async putBlob(sha256: string, content: Uint8Array | AsyncIterable<Uint8Array>, op?: Op): Promise<void> {
     await this.#hub.json({ method: 'PUT', path: apiPath(['blobs', sha256]), bytes: content, ...op })
   }

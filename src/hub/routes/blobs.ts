@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { z } from 'zod'
-import { FlotillaError } from '../../core/errors.ts'
+import { FlotillaError, isError } from '../../core/errors.ts'
 import { bodyOf } from '../broken-requests.ts'
 import type { Metrics } from '../metrics.ts'
 import { type Route, route } from '../route.ts'
@@ -40,7 +40,7 @@ export const blobRoutes: readonly Route[] = [
         throw new FlotillaError('TOO_LARGE', `a blob has at most ${limitBytes} bytes`)
       }
       const content = counted(bodyOf(request.raw, caller.ended), metrics, 'in')
-      await blobs.put(params.sha256, content, { limitBytes })
+      await blobs.put(params.sha256, content, { limitBytes }).catch(asTheSenders)
       return undefined
     },
   }),
@@ -77,6 +77,11 @@ export const blobRoutes: readonly Route[] = [
     },
   }),
 ]
+
+/** To put a blob reads nothing but what was sent: bytes that are not those of the hash are no fault of the hub. */
+function asTheSenders(error: unknown): never {
+  throw isError(error, 'CORRUPT') ? new FlotillaError('BAD_REQUEST', error.message, { cause: error }) : error
+}
 
 async function* counted(
   content: AsyncIterable<Uint8Array>,
