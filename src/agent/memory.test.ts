@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { temporaryFolder } from '../../test/helpers/folder.ts'
@@ -31,3 +31,12 @@ test('a name of a tree as long as names may be has room', async () => {
   await memory.save(name, 'x')
   expect(await memory.load(name)).toBe('x')
 })
+
+test.for(['', '\0\0\0\0', '{"release"\0\0'])(
+  'what a power loss left of a text, %j, is as never saved',
+  async (left) => {
+    const folder = temporaryFolder()
+    writeFileSync(join(folder, 'instance'), left)
+    expect(await folderMemory(folder).load('instance')).toBeUndefined()
+  },
+)

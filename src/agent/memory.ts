@@ -1,11 +1,12 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FlotillaError } from '../core/errors.ts'
-import { writeAtomic } from '../lib/atomic-file.ts'
+import { writeCached } from '../lib/cached-file.ts'
 
 /**
- * What an agent still has to know after a crash: a few small texts by name. A text that `save` has
- * answered survives kill -9 and power loss; while it runs, a crash leaves the old text or the new one.
+ * What an agent still has to know after a crash: a few small texts by name. A text that `save` has answered survives
+ * kill -9; while it runs, a kill leaves the old text or the new one. A power loss may bring back the text before, or take
+ * it: the hub knows all of it, and no release waits for a disk here.
  */
 export interface Memory {
   load(name: string): Promise<string | undefined>
@@ -17,7 +18,8 @@ export function folderMemory(folder: string): Memory {
   return {
     async load(name) {
       try {
-        return await readFile(pathOf(folder, name), 'utf8')
+        const text = await readFile(pathOf(folder, name), 'utf8')
+        return DAMAGED.test(text) ? undefined : text
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
         throw error
@@ -25,12 +27,13 @@ export function folderMemory(folder: string): Memory {
     },
     async save(name, text) {
       const path = pathOf(folder, name)
-      const write = async (): Promise<unknown> => await writeAtomic(path, text, { mode: 0o600 })
-      await write().catch(async (error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') throw error
+      try {
+        writeCached(path, text, { mode: 0o600 })
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
         await mkdir(folder, { recursive: true, mode: 0o700 })
-        await write()
-      })
+        writeCached(path, text, { mode: 0o600 })
+      }
     },
   }
 }
@@ -39,5 +42,9 @@ function pathOf(folder: string, name: string): string {
   if (!NAME.test(name)) throw new FlotillaError('BAD_REQUEST', `"${name}" cannot be the name of a file of the agent`)
   return join(folder, name)
 }
+
+/** How file systems leave what had not reached the disk. */
+// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+const DAMAGED = /^$|\0/
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,99}$/

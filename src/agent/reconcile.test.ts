@@ -102,7 +102,7 @@ class Setup {
       ...common,
       stage: async ({ desired, requests }, { before }) => {
         this.staged.push(desired.release)
-        this.before.push(before?.number)
+        this.before.push(before?.staged.number)
         const error = this.stageError(desired.release)
         if (error !== undefined) throw error
         const manifest = { format: 1, kind: 'scripted', files: [], active: {}, removed: {} } as const

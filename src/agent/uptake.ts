@@ -11,7 +11,7 @@ import type { Wanted } from './wanted.ts'
  * Gathers every byte of a release on this node, and adds the requests as they are. `before` is the release in use: what it
  * has in common with the next one need not be looked for.
  */
-export type Stage = (wanted: Wanted, options: Op & { readonly before: StagedRelease | undefined }) => Promise<Gathered>
+export type Stage = (wanted: Wanted, options: Op & { readonly before: InUse | undefined }) => Promise<Gathered>
 
 export interface Gathered {
   readonly release: StagedRelease
@@ -125,9 +125,9 @@ export class Uptake {
   }
 
   async #stage(wanted: Wanted, again: boolean, signal: AbortSignal): Promise<Gathered> {
-    const before = this.#inUse?.staged
-    if (before !== undefined && sameRelease(wanted, this.#inUse?.wanted)) {
-      return { release: { ...before, requests: wanted.requests }, durable: async () => undefined }
+    const before = this.#inUse
+    if (before !== undefined && sameRelease(wanted, before.wanted)) {
+      return { release: { ...before.staged, requests: wanted.requests }, durable: async () => undefined }
     }
     // After a failure nothing is taken for granted.
     return await this.#options.stage(wanted, { signal, before: again ? undefined : before })

@@ -5,6 +5,9 @@ import { sleepQuietly } from '../lib/waiting.ts'
 /** Why to look again: what is wanted moved, a local file did, or a person asked. */
 export type Reason = 'wanted' | 'local' | 'manual'
 
+/** An error of its own each time would cost more than the rest of a wake-up. */
+const HEARD = new Error('heard')
+
 export interface WaitOptions<R extends string> {
   /** Look again after this long although nothing was heard. */
   readonly ms: number
@@ -32,7 +35,7 @@ export class Wake<R extends string> {
   async wait({ ms, signal, deaf = [] }: WaitOptions<R>): Promise<ReadonlySet<R>> {
     const cut = new AbortController()
     this.#heard = () => {
-      if ([...this.#pending].some((reason) => !deaf.includes(reason))) cut.abort()
+      if ([...this.#pending].some((reason) => !deaf.includes(reason))) cut.abort(HEARD)
     }
     this.#heard()
     await sleepQuietly(this.#clock, ms, AbortSignal.any([signal, cut.signal]))

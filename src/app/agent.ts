@@ -13,6 +13,7 @@ import { absolute } from '../config/paths.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import type { ObjectReader } from '../core/objects.ts'
+import { RELEASE_LIMITS } from '../core/release.ts'
 import type { Store } from '../core/store.ts'
 import { makeFolder } from '../lib/make-folder.ts'
 import { holdLock } from '../lib/process-lock.ts'
@@ -20,8 +21,9 @@ import type { Secret } from '../lib/secret.ts'
 import { readSecretFile } from '../lib/secret-file.ts'
 import { flotillaVersion } from '../lib/version.ts'
 import { folderObjects } from '../objects/folder/folder-objects.ts'
-import { httpObjects } from '../objects/http/http-objects.ts'
+import { type BundleRequest, httpBundles, httpObjects } from '../objects/http/http-objects.ts'
 import type { BlobStore } from '../releases/blobs.ts'
+import { BUNDLE_LIMITS } from '../releases/bundle.ts'
 import { openFolderBlobs } from '../releases/folder-blobs.ts'
 import { RecentBlobs } from '../releases/recent-blobs.ts'
 import { stageRelease } from '../releases/stage.ts'
@@ -39,6 +41,8 @@ export interface AgentDeps {
 
 /** Enough for what one change brings: it is fetched, then compiled from. */
 const RECENT = { totalBytes: 4 * 1024 * 1024, blobBytes: 256 * 1024 }
+/** The manifest comes in it whole. */
+const BUNDLE_BYTES = RELEASE_LIMITS.manifestBytes + 2 * BUNDLE_LIMITS.whole
 /** As `nice -n 10`. */
 const NICE = 10
 
@@ -86,10 +90,10 @@ async function withParts<T>(config: AgentConfig, deps: AgentDeps, use: (parts: P
   const release = await holdLock(join(state, 'lock'), `the state folder ${state}`)
   const store = openRemoteStore({ url: config.hub, token })
   try {
-    const blobs = new RecentBlobs(await openFolderBlobs(join(state, 'blobs'), { clock }), RECENT)
+    const blobs = new RecentBlobs(await openFolderBlobs(join(state, 'blobs'), { clock, cache: true }), RECENT)
     const peers = findPeers({ node: config.node, store, clock })
-    const sources = sourcesOf(config, base, peers, token)
-    const options = { ...settingsOf(config, state, store, deps), stage: stageFrom(sources, blobs, log) }
+    const stage = stageFrom({ ...sourcesOf(config, base, peers, token), blobs, log })
+    const options = { ...settingsOf(config, state, store, deps), stage }
     return await use({ options, blobs, peers })
   } finally {
     await store.close()
@@ -123,17 +127,33 @@ function settingsOf(
   }
 }
 
-/** The hub before the peers: it has every blob, and a peer that is asked first mostly waits for the same release. */
-function sourcesOf(config: AgentConfig, base: string, peers: ObjectReader, token: Secret): readonly ObjectReader[] {
-  const hub = httpObjects({ name: `hub ${config.hub}`, url: config.hub, token })
-  const shared = config.sharedBlobs === undefined ? [] : [folderObjects(absolute(base, config.sharedBlobs))]
-  return [...shared, hub, peers]
+interface Sources {
+  readonly sources: readonly ObjectReader[]
+  readonly bundle: ((request: BundleRequest) => Promise<Uint8Array>) | undefined
 }
 
-function stageFrom(sources: readonly ObjectReader[], blobs: BlobStore, log: Logger): Stage {
+/** The hub before the peers: it has every blob, and a peer that is asked first mostly waits for the same release. */
+function sourcesOf(config: AgentConfig, base: string, peers: ObjectReader, token: Secret): Sources {
+  const hub = httpObjects({ name: `hub ${config.hub}`, url: config.hub, token })
+  if (config.sharedBlobs === undefined) {
+    return { sources: [hub, peers], bundle: httpBundles({ url: config.hub, token }) }
+  }
+  return { sources: [folderObjects(absolute(base, config.sharedBlobs)), hub, peers], bundle: undefined }
+}
+
+function stageFrom({ sources, bundle, blobs, log }: Sources & { blobs: BlobStore; log: Logger }): Stage {
   return async ({ desired, requests }, { before, signal }) => {
-    const held = new Set(before?.manifest.files.map(({ sha256 }) => sha256))
-    const { manifest, tree, durable } = await stageRelease({ desired, blobs, held, sources, log, signal })
+    const held = new Set(before?.staged.manifest.files.map(({ sha256 }) => sha256))
+    const known = { base: before?.wanted.desired.manifest, limitBytes: BUNDLE_BYTES }
+    const { manifest, tree, durable } = await stageRelease({
+      desired,
+      blobs,
+      held,
+      sources,
+      bundle: bundle && (async (wanted, op) => await bundle({ manifest: wanted, ...known, ...op })),
+      log,
+      signal,
+    })
     return { release: { number: desired.release, manifest, tree, requests }, durable }
   }
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import type { Store } from '../core/store.ts'
 import type { BlobStore } from '../releases/blobs.ts'
+import type { Bundles } from '../releases/bundle.ts'
 import type { FollowStatus } from '../releases/follow.ts'
 import type { Releases } from '../releases/releases.ts'
 import type { LeaseSeal } from './lease-seal.ts'
@@ -16,6 +17,7 @@ import type { WatchSlots } from './watch-slots.ts'
 export interface HubContext {
   readonly store: Store
   readonly blobs: BlobStore
+  readonly bundles: Bundles
   readonly releases: Releases
   readonly folders: () => readonly FollowStatus[]
   readonly clock: Clock

@@ -5,6 +5,7 @@ import { keys } from '../core/keys.ts'
 import type { Logger } from '../core/log.ts'
 import type { Store } from '../core/store.ts'
 import type { BlobStore } from '../releases/blobs.ts'
+import { Bundles } from '../releases/bundle.ts'
 import type { FollowStatus } from '../releases/follow.ts'
 import type { Releases } from '../releases/releases.ts'
 import { buildApp } from './app.ts'
@@ -56,6 +57,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   const context: HubContext = {
     store,
     blobs: options.blobs,
+    bundles: new Bundles(options.blobs),
     releases: options.releases,
     folders: options.folders ?? (() => []),
     clock,

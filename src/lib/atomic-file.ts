@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { constants, type PathLike } from 'node:fs'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { closeSync, constants, openSync, type PathLike, renameSync, rmSync } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { FlotillaError } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
+import { holdsNow, QUICK_BYTES, syncDescriptor, withNewFile } from './quick-file.ts'
 
 export type Written = 'changed' | 'unchanged'
 
@@ -20,40 +21,48 @@ export async function writeAtomic(
   content: Uint8Array | string | readonly Uint8Array[],
   options: Op & { readonly mode?: number } = {},
 ): Promise<Written> {
-  const chunks =
-    typeof content === 'string' ? [Buffer.from(content)] : content instanceof Uint8Array ? [content] : content
-  if (await holds(path, chunks)) return 'unchanged'
-  const temporary = join(dirname(path), temporaryName(basename(path)))
+  const chunks = asChunks(content)
+  const isSmall = sizeOf(chunks) <= QUICK_BYTES
+  if (isSmall ? holdsNow(path, Buffer.concat(chunks)) : await holds(path, chunks)) return 'unchanged'
+  const temporary = join(dirname(path), temporaryName(path))
   try {
-    await writeSynced(temporary, chunks, options)
+    const { mode = 0o644 } = options
+    if (isSmall) await withNewFile(temporary, chunks, mode, syncDescriptor)
+    else await writeSynced(temporary, chunks, mode)
     options.signal?.throwIfAborted()
-    await rename(temporary, path)
+    renameSync(temporary, path)
   } catch (error) {
-    await rm(temporary, { force: true })
+    rmSync(temporary, { force: true })
     throw asDiskFull(error, path)
   }
   await syncDirectory(dirname(path))
   return 'changed'
 }
 
+export function asChunks(content: Uint8Array | string | readonly Uint8Array[]): readonly Uint8Array[] {
+  if (typeof content === 'string') return [Buffer.from(content)]
+  return content instanceof Uint8Array ? [content] : content
+}
+
 /** Characters of a file's own name in its temporary one: at most three bytes each, of the 255 that a name may have. */
 const OWN_CHARS = 64
 
-function temporaryName(name: string): string {
-  return `${TEMPORARY_PREFIX}${name.slice(0, OWN_CHARS)}-${randomBytes(6).toString('hex')}`
+/** A new name beside `path` each time, that says for what. */
+export function temporaryName(path: string): string {
+  return `${TEMPORARY_PREFIX}${basename(path).slice(0, OWN_CHARS)}-${randomBytes(6).toString('hex')}`
 }
 
 /** Makes a rename, creation or removal in `directory` survive a power loss. */
 export async function syncDirectory(directory: PathLike): Promise<void> {
-  const handle = await open(directory, constants.O_RDONLY)
+  const descriptor = openSync(directory, constants.O_RDONLY)
   try {
-    await handle.sync()
+    await syncDescriptor(descriptor)
   } catch (error) {
     // Some network file systems cannot sync a directory; there the server decides when names are durable.
     const code = (error as NodeJS.ErrnoException).code
     if (code !== 'EINVAL' && code !== 'ENOTSUP') throw error
   } finally {
-    await handle.close()
+    closeSync(descriptor)
   }
 }
 
@@ -68,8 +77,12 @@ export function asDiskFull(error: unknown, path: string): unknown {
   })
 }
 
-async function writeSynced(path: string, chunks: readonly Uint8Array[], options: { mode?: number }): Promise<void> {
-  const handle = await open(path, 'wx', options.mode ?? 0o644)
+function sizeOf(chunks: readonly Uint8Array[]): number {
+  return chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+}
+
+async function writeSynced(path: string, chunks: readonly Uint8Array[], mode: number): Promise<void> {
+  const handle = await open(path, 'wx', mode)
   try {
     await writeAll(handle, chunks)
     await handle.sync()
@@ -82,7 +95,7 @@ async function writeAll(handle: FileHandle, chunks: readonly Uint8Array[]): Prom
   const GROUP = 512
   for (let start = 0; start < chunks.length; start += GROUP) {
     const group = chunks.slice(start, start + GROUP)
-    const size = group.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+    const size = sizeOf(group)
     const { bytesWritten } = await handle.writev(group)
     if (bytesWritten !== size) await handle.writeFile(Buffer.concat(group).subarray(bytesWritten))
   }
@@ -99,7 +112,7 @@ async function holds(path: string, chunks: readonly Uint8Array[]): Promise<boole
     return false
   }
   try {
-    const size = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+    const size = sizeOf(chunks)
     const stat = await handle.stat()
     return stat.isFile() && stat.size === size && (await startsWith(handle, chunks))
   } finally {
@@ -108,7 +121,7 @@ async function holds(path: string, chunks: readonly Uint8Array[]): Promise<boole
 }
 
 async function startsWith(handle: FileHandle, chunks: readonly Uint8Array[]): Promise<boolean> {
-  const size = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+  const size = sizeOf(chunks)
   const window = Buffer.allocUnsafe(Math.min(size, WINDOW_BYTES))
   let read = 0
   let compared = 0

@@ -4,7 +4,7 @@ import { isSha256 } from '../lib/hash.ts'
 
 /**
  * File contents and manifests, each under the SHA-256 of its bytes. What lies under a name never changes, so readers and
- * writers need no lock. A blob counts as held only once it would survive a power loss.
+ * writers need no lock. A blob counts as held only once it would survive a power loss, unless the store is a node's cache.
  *
  * Every method rejects with `BAD_REQUEST` for a name that is not 64 lower-case hex digits, with `DISK_FULL` when there
  * is no room and with `UNREACHABLE` when the folder cannot be used; none leaves a partial blob behind.

@@ -1,12 +1,13 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { constants, type Stats } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { constants, lstatSync, type Stats } from 'node:fs'
 import { type FileHandle, lstat, open, readFile, rename, rm, utimes } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import { FlotillaError } from '../core/errors.ts'
 import { blobKey } from '../core/objects.ts'
 import type { Op } from '../core/op.ts'
-import { TEMPORARY_PREFIX } from '../lib/atomic-file.ts'
+import { temporaryName } from '../lib/atomic-file.ts'
+import { writeCached } from '../lib/cached-file.ts'
 import { DirectorySync } from '../lib/directory-sync.ts'
 import { sha256 } from '../lib/hash.ts'
 import { forEachLimited } from '../lib/limited.ts'
@@ -15,25 +16,38 @@ import { type BlobContent, type BlobStore, checkHash, type PutOptions, type Swep
 
 const PARALLEL = 16
 const CHUNK_BYTES = 256 * 1024
+/** Written in one go. */
+const SMALL_BYTES = 64 * 1024
 /** A blob that is asked for gets a new date when the old one is older than this, so that a sweep sees it is wanted. */
 const WANTED_MS = 30 * 60_000
 /** Fragments can hold passwords of databases: not for everybody on the machine. */
 const MODE = 0o640
 
+export interface FolderBlobsDeps {
+  readonly clock: Clock
+  /**
+   * What lies here can be had again: nothing is synced, so a power loss may take what was put in the last half minute, or
+   * damage it, which is noticed when it is read. On a local disk: small files are read and written in place.
+   */
+  readonly cache?: boolean
+}
+
 /** Opens, or makes, the blobs under `folder`: the blob `abcdef…` is the file `ab/cdef…`. */
-export async function openFolderBlobs(folder: string, deps: { readonly clock: Clock }): Promise<BlobStore> {
+export async function openFolderBlobs(folder: string, deps: FolderBlobsDeps): Promise<BlobStore> {
   await prepareFolders(folder, deps.clock.nowMs())
-  return new FolderBlobs(folder, deps.clock)
+  return new FolderBlobs(folder, deps)
 }
 
 class FolderBlobs implements BlobStore {
   readonly #folder: string
   readonly #clock: Clock
+  readonly #cache: boolean
   readonly #directories = new DirectorySync()
 
-  constructor(folder: string, clock: Clock) {
+  constructor(folder: string, { clock, cache = false }: FolderBlobsDeps) {
     this.#folder = folder
     this.#clock = clock
+    this.#cache = cache
   }
 
   async sizes(hashes: Iterable<string>, op: Op = {}): Promise<ReadonlyMap<string, number>> {
@@ -60,7 +74,12 @@ class FolderBlobs implements BlobStore {
     options.signal?.throwIfAborted()
     if ((await this.#held(hash)) !== undefined) return
     const path = this.#path(hash)
-    const temporary = join(dirname(path), `${TEMPORARY_PREFIX}${basename(path)}-${randomBytes(6).toString('hex')}`)
+    if (this.#cache && content instanceof Uint8Array && content.byteLength <= SMALL_BYTES) {
+      checkContent(hash, content, options.limitBytes)
+      await onDisk(path, async () => writeCached(path, content, { mode: MODE }))
+      return
+    }
+    const temporary = join(dirname(path), temporaryName(path))
     try {
       await this.#writeVerified(temporary, hash, content, options)
       options.signal?.throwIfAborted()
@@ -69,6 +88,7 @@ class FolderBlobs implements BlobStore {
       await rm(temporary, { force: true })
       throw error
     }
+    if (this.#cache) return
     this.#directories.touch(dirname(path))
     if (options.deferred !== true) await onDisk(path, async () => this.#directories.sync(dirname(path)))
   }
@@ -112,12 +132,14 @@ class FolderBlobs implements BlobStore {
     const path = this.#path(hash)
     const stat = await this.#stat(path)
     if (stat === undefined || !(await this.#want(path, stat))) return undefined
-    await onDisk(path, async () => this.#directories.sync(dirname(path)))
+    if (!this.#cache) await onDisk(path, async () => this.#directories.sync(dirname(path)))
     return stat.size
   }
 
   async #stat(path: string): Promise<Stats | undefined> {
-    const stat = await onDisk(path, async () => lstat(path).catch(unlessAbsent))
+    const look = async (): Promise<Stats | undefined> =>
+      this.#cache ? lstatSync(path, { throwIfNoEntry: false }) : await lstat(path).catch(unlessAbsent)
+    const stat = await onDisk(path, look)
     return stat?.isFile() === true ? stat : undefined
   }
 
@@ -146,8 +168,8 @@ class FolderBlobs implements BlobStore {
         digest.update(chunk)
         await onDisk(path, async () => handle.writeFile(chunk))
       }
-      if (digest.digest('hex') !== hash) throw new FlotillaError('CORRUPT', `the bytes are not those of blob ${hash}`)
-      await onDisk(path, async () => handle.sync())
+      if (digest.digest('hex') !== hash) throw otherBytes(hash)
+      if (!this.#cache) await onDisk(path, async () => handle.sync())
     } finally {
       await handle.close()
     }
@@ -196,6 +218,15 @@ class FolderBlobs implements BlobStore {
   #notHeld(hash: string): FlotillaError {
     return new FlotillaError('NOT_FOUND', `blob ${hash} is not in ${this.#folder}`)
   }
+}
+
+function checkContent(hash: string, content: Uint8Array, limitBytes: number): void {
+  if (content.byteLength > limitBytes) throw tooLarge(hash, limitBytes)
+  if (sha256(content) !== hash) throw otherBytes(hash)
+}
+
+function otherBytes(hash: string): FlotillaError {
+  return new FlotillaError('CORRUPT', `the bytes are not those of blob ${hash}`)
 }
 
 function tooLarge(hash: string, limitBytes: number): FlotillaError {

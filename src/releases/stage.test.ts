@@ -7,6 +7,7 @@ import type { ObjectReader } from '../core/objects.ts'
 import { sha256 } from '../lib/hash.ts'
 import { systemClock } from '../lib/system-clock.ts'
 import type { BlobStore } from './blobs.ts'
+import { Bundles } from './bundle.ts'
 import { encodeManifest } from './manifest.ts'
 import { stageRelease } from './stage.ts'
 
@@ -210,4 +211,37 @@ test('an aborted staging rejects with the reason, not with a complaint about sou
   const { signal } = controller
   const staged = stageRelease({ desired: { manifest }, blobs: empty(), sources: [aborting, aborting], signal })
   await expect(staged).rejects.toThrow('enough')
+})
+
+test('a bundle brings all of it, and nothing else is asked', async () => {
+  const { blobs: hub, manifest } = await released()
+  const bundles = new Bundles(hub)
+  const only = source('hub', hub)
+  const staged = await stageRelease({
+    desired: { manifest },
+    blobs: empty(),
+    sources: [only],
+    bundle: async (wanted) => await bundles.get(wanted),
+  })
+  expect(String(await staged.tree.read('f7.txt'))).toBe('i7=v')
+  expect(only.asked).toEqual([])
+})
+
+test.for([
+  ['of other bytes', () => Buffer.from(`${'a'.repeat(64)} 1\nx`)],
+  ['that is none', () => Buffer.from('<html>')],
+  [
+    'that does not come',
+    () => {
+      throw new FlotillaError('NOT_FOUND', 'an older hub')
+    },
+  ],
+] as const)('with a bundle %s everything is fetched blob by blob', async ([, bundle]) => {
+  const { blobs: hub, manifest } = await released()
+  const only = source('hub', hub)
+  const blobs = empty()
+  const staged = await stageRelease({ desired: { manifest }, blobs, sources: [only], bundle: async () => bundle() })
+  expect(String(await staged.tree.read('f7.txt'))).toBe('i7=v')
+  expect(only.asked).toHaveLength(31)
+  expect(await blobs.has('a'.repeat(64))).toBe(false)
 })

@@ -6,6 +6,7 @@ import { type Desired, RELEASE_LIMITS } from '../core/release.ts'
 import type { FileTree, Manifest } from '../core/tree.ts'
 import { forEachLimited } from '../lib/limited.ts'
 import type { BlobStore } from './blobs.ts'
+import { parseBundle } from './bundle.ts'
 import { manifestTree, parseManifest } from './manifest.ts'
 
 export interface StageOptions extends Op {
@@ -14,6 +15,8 @@ export interface StageOptions extends Op {
   readonly blobs: BlobStore
   /** Hashes that are known to lie there: of the release in use, of which most is in the next one too. */
   readonly held?: ReadonlySet<string> | undefined
+  /** Brings the manifest and contents in one answer, where somebody can; asked first. */
+  readonly bundle?: ((manifest: string, op: Op) => Promise<Uint8Array>) | undefined
   /** Asked in this order for every blob that is missing. */
   readonly sources: readonly ObjectReader[]
   readonly log?: Logger | undefined
@@ -41,7 +44,10 @@ export interface Staged {
 export async function stageRelease(options: StageOptions): Promise<Staged> {
   const { desired, blobs, held, onProgress, signal } = options
   const fetch = new Fetch(options)
-  if (!(await blobs.has(desired.manifest, { signal }))) await fetch.one(desired.manifest, RELEASE_LIMITS.manifestBytes)
+  if (!(await blobs.has(desired.manifest, { signal }))) {
+    await unpack(options)
+    await fetch.one(desired.manifest, RELEASE_LIMITS.manifestBytes)
+  }
   const manifest = parseManifest(await blobs.read(desired.manifest, { signal }))
   const sizes = new Map(manifest.files.map(({ sha256, size }) => [sha256, size]))
   const unknown = [...sizes.keys()].filter((hash) => held?.has(hash) !== true)
@@ -53,6 +59,21 @@ export async function stageRelease(options: StageOptions): Promise<Staged> {
     onProgress?.({ done: ++done, total: sizes.size })
   })
   return { manifest, tree: manifestTree(manifest, blobs), durable: async () => await blobs.sync({ signal }) }
+}
+
+/** Takes what a bundle brings. That there is none, or a bad one, is no trouble: what is missing then is fetched. */
+async function unpack({ desired, bundle, blobs, signal, log }: StageOptions): Promise<void> {
+  try {
+    const bytes = await bundle?.(desired.manifest, { signal })
+    if (bytes === undefined) return
+    for (const blob of parseBundle(bytes)) {
+      await blobs.put(blob.sha256, blob.bytes, { limitBytes: bytes.byteLength, deferred: true, signal })
+    }
+  } catch (error) {
+    signal?.throwIfAborted()
+    if (!isError(error) || error.code === 'DISK_FULL') throw error
+    log?.debug('a bundle could not be used', { code: error.code, error: error.message })
+  }
 }
 
 class Fetch {

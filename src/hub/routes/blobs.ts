@@ -11,6 +11,7 @@ import { zMissingAnswer, zMissingRequest } from '../schemas/releases.ts'
 const HASHES_PER_FILE = 2
 
 const zParams = z.strictObject({ sha256: zSha256 })
+const zBundleQuery = z.strictObject({ base: zSha256.optional() })
 
 /** Contents by their SHA-256. They never change, and are streamed: memory does not grow with their size. */
 export const blobRoutes: readonly Route[] = [
@@ -58,6 +59,26 @@ export const blobRoutes: readonly Route[] = [
       reply.type('application/octet-stream')
       if (size !== undefined) reply.header('content-length', size)
       await reply.send(Readable.from(counted(content, metrics, 'out'), { objectMode: false }))
+      return undefined
+    },
+  }),
+  route({
+    method: 'GET',
+    url: '/v1/blobs/:sha256/bundle',
+    id: 'getBundle',
+    summary: 'A manifest, and the contents it names that another one does not, in one answer',
+    details:
+      'Each blob is a line `SHA256 SIZE` and its bytes, the manifest first. Large blobs, and those beyond a few MiB, are left out.',
+    access: ['read:blob/'],
+    params: zParams,
+    query: zBundleQuery,
+    answerType: 'application/octet-stream',
+    handler: async ({ bundles, metrics }, { params, query, reply }) => {
+      const bundle = await bundles.get(params.sha256, query.base)
+      metrics.blobBytes('out', bundle.byteLength)
+      await reply
+        .type('application/octet-stream')
+        .send(Buffer.from(bundle.buffer, bundle.byteOffset, bundle.byteLength))
       return undefined
     },
   }),

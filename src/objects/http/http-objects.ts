@@ -3,6 +3,7 @@ import { FlotillaError, messageOf } from '../../core/errors.ts'
 import type { ObjectReader } from '../../core/objects.ts'
 import type { Op } from '../../core/op.ts'
 import { apiPath, HubConnection } from '../../lib/hub-connection.ts'
+import { readBody } from '../../lib/http.ts'
 import { safePath } from '../../lib/safe-path.ts'
 import type { Secret } from '../../lib/secret.ts'
 
@@ -29,6 +30,25 @@ export function httpObjects(options: HttpObjectsOptions): ObjectReader {
       const answer = await connection.open({ method: 'GET', path: apiPath(['blobs', hashOf(name, key)]), signal })
       return { [Symbol.asyncIterator]: () => bytesOf(name, answer, offset, signal) }
     },
+  }
+}
+
+export interface BundleRequest extends Op {
+  readonly manifest: string
+  /** A manifest whose contents need not be sent again. */
+  readonly base: string | undefined
+  readonly limitBytes: number
+}
+
+/** Asks a hub for what a release brings in one answer. Rejects as the hub does, or with `UNREACHABLE` or `TOO_LARGE`. */
+export function httpBundles(
+  options: Omit<HttpObjectsOptions, 'name'>,
+): (request: BundleRequest) => Promise<Uint8Array> {
+  const connection = new HubConnection(options)
+  return async ({ manifest, base, limitBytes, signal }) => {
+    const path = apiPath(['blobs', manifest, 'bundle'], { base })
+    const answer = await connection.open({ method: 'GET', path, signal })
+    return await readBody(bytesOf(options.url, answer, 0, signal), limitBytes)
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/log.ts'
@@ -97,8 +97,8 @@ class RunningErddap implements ErddapTarget {
         sideFiles: this.#sideFiles,
         state: () => this.#state ?? state,
         save: async (next) => {
-          await mkdir(this.#config.stateDirectory, { recursive: true, mode: 0o700 })
-          await saveState(this.#config.stateDirectory, next)
+          mkdirSync(this.#config.stateDirectory, { recursive: true, mode: 0o700 })
+          saveState(this.#config.stateDirectory, next)
           this.#state = next
         },
       },

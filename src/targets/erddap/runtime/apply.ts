@@ -1,9 +1,10 @@
-import { readdir, rm, stat } from 'node:fs/promises'
+import { readdirSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Op } from '../../../core/op.ts'
 import { TEMPORARY_PREFIX, writeAtomic } from '../../../lib/atomic-file.ts'
 import { digestOf } from './fingerprints.ts'
 import { clearDecompressed, refused, setFlags } from './flag-folders.ts'
+import { statOf } from './folders.ts'
 import { learn } from './learn.ts'
 import type { Done, Flag, Prepared, Step } from './model.ts'
 import type { Flagged, FlagKind } from './node-state.ts'
@@ -49,8 +50,8 @@ async function write({ compiled, number }: Prepared, parts: ApplyParts, op: Op):
   try {
     await takeLeave(parts)
     await versions.save(digest, compiled.chunks)
-    await removeLeftovers(datasetsXml)
-    await writeAtomic(datasetsXml, compiled.chunks, { ...op, ...(await modeOf(datasetsXml)) })
+    removeLeftovers(datasetsXml)
+    await writeAtomic(datasetsXml, compiled.chunks, { ...op, ...modeOf(datasetsXml) })
     await parts.save({ ...parts.state(), written: digest, applied: number })
   } catch (error) {
     throw refused(error, datasetsXml)
@@ -69,15 +70,15 @@ async function takeLeave({ datasetsXml, versions, log, state, save }: ApplyParts
 }
 
 /** Temporary files of a write that was cut short. Only this node's agent writes here. */
-async function removeLeftovers(path: string): Promise<void> {
-  const names = await readdir(dirname(path))
+function removeLeftovers(path: string): void {
+  const names = readdirSync(dirname(path))
   const left = names.filter((name) => name.startsWith(`${TEMPORARY_PREFIX}${basename(path)}-`))
-  for (const name of left) await rm(join(dirname(path), name), { force: true })
+  for (const name of left) rmSync(join(dirname(path), name), { force: true })
 }
 
 /** A file that others may not read stays so, if its owner is the one who writes it anew. */
-async function modeOf(path: string): Promise<{ readonly mode?: number }> {
-  const found = await stat(path).catch(() => undefined)
+function modeOf(path: string): { readonly mode?: number } {
+  const found = statOf(path)
   return found !== undefined && found.uid === process.geteuid?.() ? { mode: found.mode & 0o777 } : {}
 }
 

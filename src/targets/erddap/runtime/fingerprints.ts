@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { constants, type Stats } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { closeSync, constants, fstatSync, openSync, read, readSync, type Stats } from 'node:fs'
+import { promisify } from 'node:util'
+import { QUICK_BYTES } from '../../../lib/quick-file.ts'
 
 export interface Fingerprint {
   readonly sha256: string
@@ -42,29 +43,42 @@ export async function digestOf(path: string): Promise<string | undefined> {
   return await withFile(path, digest)
 }
 
-/** What `use` makes of a regular file; undefined where there is none. */
+/** What `use` makes of a regular file, by its descriptor; undefined where there is none. */
 export async function withFile<T>(
   path: string,
-  use: (handle: FileHandle, stat: Stats) => Promise<T>,
+  use: (file: number, stat: Stats) => T | Promise<T>,
 ): Promise<T | undefined> {
-  // Without O_NONBLOCK, opening a pipe would wait for somebody to write into it.
-  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error
-  })
-  if (handle === undefined) return undefined
+  const file = openFile(path)
+  if (file === undefined) return undefined
   try {
-    const stat = await handle.stat()
-    return stat.isFile() ? await use(handle, stat) : undefined
+    const stat = fstatSync(file)
+    return stat.isFile() ? await use(file, stat) : undefined
   } finally {
-    await handle.close()
+    closeSync(file)
   }
 }
 
-async function digest(handle: FileHandle, { size }: Stats): Promise<string> {
+function openFile(path: string): number | undefined {
+  try {
+    // Without O_NONBLOCK, opening a pipe would wait for somebody to write into it.
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw error
+  }
+}
+
+const readLater = promisify(read)
+
+async function digest(file: number, { size }: Stats): Promise<string> {
   const hash = createHash('sha256')
   const buffer = Buffer.allocUnsafe(Math.min(Math.max(size, 1), CHUNK))
   for (;;) {
-    const { bytesRead } = await handle.read(buffer)
+    const bytesRead =
+      size <= QUICK_BYTES
+        ? readSync(file, buffer)
+        : (await readLater(file, buffer, 0, buffer.byteLength, null)).bytesRead
     if (bytesRead === 0) return hash.digest('hex')
     hash.update(buffer.subarray(0, bytesRead))
   }

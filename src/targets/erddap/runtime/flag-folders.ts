@@ -1,10 +1,10 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, readdirSync } from 'node:fs'
 import { chmod, chown, lstat, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FlotillaError } from '../../../core/errors.ts'
 import { asDiskFull, syncDirectory } from '../../../lib/atomic-file.ts'
 import { DATASET_ID } from '../definition/dataset-id.ts'
-import { makeFolder, MISSING_HINT } from './folders.ts'
+import { makeFolder, MISSING_HINT, statOf } from './folders.ts'
 import type { FlagFolders } from './model.ts'
 import type { FlagKind } from './node-state.ts'
 
@@ -12,12 +12,9 @@ const FOLDERS: Readonly<Record<FlagKind, string>> = { hard: 'hardFlag', soft: 'f
 const KINDS = ['hard', 'soft', 'bad-files'] as const satisfies readonly FlagKind[]
 
 /** The flags that lie in ERDDAP's folders; undefined where there is no bigParentDirectory. */
-export async function readFlags(bigParentDirectory: string): Promise<FlagFolders | undefined> {
-  const parent = await stat(bigParentDirectory).catch(absent)
-  if (parent === undefined || !parent.isDirectory()) return undefined
-  const folders = await Promise.all(
-    KINDS.map(async (kind) => await readFolder(join(bigParentDirectory, FOLDERS[kind]))),
-  )
+export function readFlags(bigParentDirectory: string): FlagFolders | undefined {
+  if (statOf(bigParentDirectory)?.isDirectory() !== true) return undefined
+  const folders = KINDS.map((kind) => readFolder(join(bigParentDirectory, FOLDERS[kind])))
   const [hard, soft, badFiles] = folders.map(({ names }) => names)
   return {
     set: { hard: hard ?? new Set(), soft: soft ?? new Set(), 'bad-files': badFiles ?? new Set() },
@@ -25,13 +22,13 @@ export async function readFlags(bigParentDirectory: string): Promise<FlagFolders
   }
 }
 
-async function readFolder(folder: string): Promise<{ names: ReadonlySet<string>; changedMs: number }> {
-  const before = await stat(folder).catch(absent)
+function readFolder(folder: string): { names: ReadonlySet<string>; changedMs: number } {
+  const before = statOf(folder)
   if (before === undefined) return { names: new Set(), changedMs: 0 }
-  const entries = await readdir(folder, { withFileTypes: true })
+  const entries = readdirSync(folder, { withFileTypes: true })
   // ERDDAP ignores folders there, and takes everything else.
   const names = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name)
-  return { names: new Set(names), changedMs: (await stat(folder)).mtimeMs }
+  return { names: new Set(names), changedMs: statOf(folder)?.mtimeMs ?? 0 }
 }
 
 /**

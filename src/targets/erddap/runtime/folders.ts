@@ -1,4 +1,5 @@
-import { mkdir, stat } from 'node:fs/promises'
+import { type Stats, statSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { FlotillaError } from '../../../core/errors.ts'
 
@@ -21,12 +22,19 @@ export async function makeFolder(path: string): Promise<boolean> {
   }
 }
 
-/** Rejects with `CONFIG_INVALID` where there is no folder at `path`; `name` is the option that names it. */
-export async function mustBeFolder(path: string, name: string): Promise<void> {
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error
-  })
-  if (found?.isDirectory() !== true) throw missing(`${name} ${path}`, path)
+/** Undefined where there is nothing. */
+export function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined
+    throw error
+  }
+}
+
+/** Throws `CONFIG_INVALID` where there is no folder at `path`; `name` is the option that names it. */
+export function mustBeFolder(path: string, name: string): void {
+  if (statOf(path)?.isDirectory() !== true) throw missing(`${name} ${path}`, path)
 }
 
 function missing(what: string, file: string, cause?: unknown): FlotillaError {

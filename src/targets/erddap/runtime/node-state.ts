@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { writeAtomic } from '../../../lib/atomic-file.ts'
+import { writeCached } from '../../../lib/cached-file.ts'
 import type { Logger } from '../../../core/log.ts'
 
 export type FlagKind = 'hard' | 'soft' | 'bad-files'
@@ -130,8 +130,11 @@ export async function loadState(folder: string, log: Logger): Promise<NodeState>
   return { ...EMPTY_STATE, ...state } as NodeState
 }
 
-/** Durable when it resolves. */
-export async function saveState(folder: string, state: NodeState): Promise<void> {
+/**
+ * Survives kill -9. A power loss may bring back an older one or take it, and takes ERDDAP down as well, which then reads
+ * datasets.xml anew: nothing that is noted here is needed after that.
+ */
+export function saveState(folder: string, state: NodeState): void {
   const { loaded, maybe, flagged, requests, sideFiles, ...rest } = state
   const maps = {
     loaded: [...loaded],
@@ -140,7 +143,7 @@ export async function saveState(folder: string, state: NodeState): Promise<void>
     requests: [...requests],
     sideFiles: [...sideFiles],
   }
-  await writeAtomic(join(folder, FILE), `${JSON.stringify({ format: 1, ...rest, ...maps })}\n`, { mode: 0o600 })
+  writeCached(join(folder, FILE), `${JSON.stringify({ format: 1, ...rest, ...maps })}\n`, { mode: 0o600 })
 }
 
 function json(text: string, context: z.RefinementCtx): unknown {

@@ -1,3 +1,4 @@
+import { readSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Clock } from '../../../core/clock.ts'
 import type { Op } from '../../../core/op.ts'
@@ -35,7 +36,7 @@ export async function observe(prepared: Prepared, state: NodeState, parts: Obser
   const { datasetsXml, bigParentDirectory, clock, client, fingerprints, comparison } = parts
   const nowMs = clock.nowMs()
   // Before anything is planned, so that nothing is written anywhere while the volume is not mounted.
-  await orRefused(dirname(datasetsXml), async (folder) => await mustBeFolder(folder, 'contentDirectory'))
+  await orRefused(dirname(datasetsXml), (folder) => mustBeFolder(folder, 'contentDirectory'))
   const flags = await orRefused(bigParentDirectory, readFlags)
   const read = async (path: string) => await fingerprints.of(path, nowMs)
   const reading = await orRefused(join(bigParentDirectory, 'currentDatasets.xml'), read)
@@ -57,7 +58,7 @@ export async function observe(prepared: Prepared, state: NodeState, parts: Obser
   return { nowMs, state, datasetsXml: onDisk, reading, flags, sideFiles, application, log, effects, shown }
 }
 
-async function orRefused<T>(path: string, use: (path: string) => Promise<T>): Promise<T> {
+async function orRefused<T>(path: string, use: (path: string) => T | Promise<T>): Promise<T> {
   try {
     return await use(path)
   } catch (error) {
@@ -85,9 +86,9 @@ async function sideFilesOnDisk(
 
 /** The end of log.txt; a log that is not there, may not be read or is no file tells nothing. */
 export async function readLog(bigParentDirectory: string): Promise<LoadLog> {
-  const text = await withFile(join(bigParentDirectory, 'logs', 'log.txt'), async (handle, { size }) => {
+  const text = await withFile(join(bigParentDirectory, 'logs', 'log.txt'), (file, { size }) => {
     const buffer = Buffer.alloc(Math.min(size, LOG_BYTES))
-    const { bytesRead } = await handle.read(buffer, 0, buffer.byteLength, size - buffer.byteLength)
+    const bytesRead = readSync(file, buffer, 0, buffer.byteLength, size - buffer.byteLength)
     return buffer.toString('utf8', 0, bytesRead).replaceAll('\r\n', '\n')
   }).catch(() => undefined)
   return text === undefined ? NO_LOG : parseLoadLog(text)

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
 import { copyFile, mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Clock } from '../../../core/clock.ts'
 import { isError } from '../../../core/errors.ts'
-import { syncDirectory, writeAtomic } from '../../../lib/atomic-file.ts'
-import { isSha256 } from '../../../lib/hash.ts'
+import { syncDirectory } from '../../../lib/atomic-file.ts'
+import { writeCached } from '../../../lib/cached-file.ts'
+import { isSha256, sha256 as hashOf } from '../../../lib/hash.ts'
 import { type SplitDataset, splitDatasets, type SplitFile } from '../definition/split.ts'
 
 const KEPT_MAX = 10
@@ -30,8 +32,8 @@ export class Versions {
   }
 
   async save(sha256: string, content: Uint8Array | readonly Uint8Array[]): Promise<void> {
-    await mkdir(join(this.#folder, 'versions'), { recursive: true, mode: 0o700 })
-    await writeAtomic(this.#path(sha256), content, { mode: 0o600 })
+    mkdirSync(join(this.#folder, 'versions'), { recursive: true, mode: 0o700 })
+    writeCached(this.#path(sha256), content, { mode: 0o600 })
   }
 
   /** The element of one dataset as it stands in a saved version; undefined where either is not there. */
@@ -74,7 +76,8 @@ export class Versions {
 
   async #load(sha256: string): Promise<ReadonlyMap<string, SplitDataset>> {
     const bytes = await readFile(this.#path(sha256)).catch(() => undefined)
-    const { datasets } = bytes === undefined ? { datasets: [] } : splitLeniently(bytes)
+    // What a power loss damaged tells nothing.
+    const { datasets } = bytes === undefined || hashOf(bytes) !== sha256 ? { datasets: [] } : splitLeniently(bytes)
     return new Map(datasets.map((dataset) => [dataset.id, dataset]))
   }
 
