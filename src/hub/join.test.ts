@@ -2,8 +2,10 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { openTestHub, type TestHub, type TestHubOptions } from '../../test/helpers/hub.ts'
 import { VirtualClock } from '../../test/helpers/virtual-clock.ts'
 import { join } from '../client/hub-client.ts'
+import { keys } from '../core/keys.ts'
 import { Secret } from '../lib/secret.ts'
 import { systemClock } from '../lib/system-clock.ts'
+import { ensurePeerKey } from './bootstrap.ts'
 import { joinNode } from './join.ts'
 
 let hub: TestHub
@@ -165,5 +167,31 @@ describe('a name that is taken', () => {
       await expect(join(hub.url, { code: made.code, node })).rejects.toMatchObject(code('BAD_REQUEST'))
     }
     expect(await join(hub.url, { code: made.code, node: 'erd1' })).toMatchObject({ node: 'erd1' })
+  })
+})
+
+describe('the key that the nodes share', () => {
+  it('is another once somebody who could read it may no longer', async () => {
+    await open()
+    const key = async (): Promise<string | undefined> => (await hub.store.get(keys.peerKey))?.value
+    const seen = new Set<string | undefined>()
+    const isNew = async (): Promise<boolean> => seen.size < seen.add(await key()).size
+    await ensurePeerKey(hub.store)
+    const node = await hub.node('erd1')
+    expect(await isNew()).toBe(true)
+    const made = await hub.client.createJoinCode()
+    await join(hub.url, { code: made.code, node: 'erd1', replace: true })
+    expect(await isNew()).toBe(true)
+    await hub.client.forgetNode('erd1')
+    expect(await isNew()).toBe(true)
+    const other = await hub.as(await hub.node('erd2')).whoami()
+    expect(await isNew(), 'who joins changes nothing').toBe(false)
+    await hub.client.revokeToken(other.id)
+    expect(await isNew()).toBe(true)
+    const { id } = await hub.client.createToken({ label: 'ci', scopes: ['write:release/datasets', 'read:node/'] })
+    await hub.client.revokeToken(id)
+    expect(await isNew(), 'that token could not read it').toBe(false)
+    expect([...seen].every((value) => value?.length === 43)).toBe(true)
+    expect((await hub.ask('GET', '/v1/whoami', { token: node })).status).toBe(401)
   })
 })

@@ -6,7 +6,7 @@ import { keys } from '../core/keys.ts'
 import type { Store, Txn } from '../core/store.ts'
 import { sha256 } from '../lib/hash.ts'
 import { Secret } from '../lib/secret.ts'
-import { mintToken, putToken } from './tokens.ts'
+import { mintToken, newPeerKey, putToken } from './tokens.ts'
 
 /** Value of `node/<node>/joined`. */
 export interface Joined {
@@ -81,7 +81,7 @@ export async function joinNode(
       { op: 'delete', key: code.key },
       { op: 'put', key: keys.joined(node), value: JSON.stringify(joined) },
       putToken(id, { label: `node ${node}`, scopes: nodeScopes(node), createdAtMs: now, node, hash }),
-      ...(ended === undefined ? [] : [{ op: 'delete' as const, key: keys.token(ended) }]),
+      ...(ended === undefined ? [] : [{ op: 'delete' as const, key: keys.token(ended) }, newPeerKey()]),
     ],
   }
   const answer = await store.commit(txn)

@@ -97,13 +97,20 @@ export async function listTokens(store: Store): Promise<readonly TokenInfo[]> {
     .toSorted((a, b) => a.createdAtMs - b.createdAtMs)
 }
 
+/** Another key for the nodes to share: goes with the end of any token that could read the one there was. */
+export function newPeerKey(): Write {
+  return { op: 'put', key: keys.peerKey, value: randomBytes(32).toString('base64url') }
+}
+
 /** Throws `NOT_FOUND` when there is no such token. */
 export async function revokeToken(store: Store, id: string): Promise<void> {
   const key = keys.token(id)
   const entry = await store.get(key)
   if (entry === undefined)
     throw new FlotillaError('NOT_FOUND', `there is no token ${id}`, { hint: '`flotilla token list` lists them.' })
-  await store.commit({ changes: [{ op: 'delete', key }] })
+  const scopes = parseRecord(entry.value).scopes.map((text) => parseScope(text))
+  const knewKey = allows(scopes, 'read', keys.peerKey)
+  await store.commit({ changes: [{ op: 'delete', key }, ...(knewKey ? [newPeerKey()] : [])] })
 }
 
 function digest(secret: string): Buffer {

@@ -9,6 +9,7 @@ import { nodesFrom, parseValue } from '../node-entries.ts'
 import { type Route, route } from '../route.ts'
 import { zDataset, zName } from '../schemas/common.ts'
 import { zItemState, zNodeDatasets, zNodesAnswer, zStatusAnswer, zWhyAnswer } from '../schemas/nodes.ts'
+import { newPeerKey } from '../tokens.ts'
 
 export const nodeRoutes: readonly Route[] = [
   route({
@@ -83,10 +84,12 @@ async function forget(store: Store, node: string): Promise<string | undefined> {
   if (entries.length === 0) throw new FlotillaError('NOT_FOUND', `there is no node ${node}`)
   const joined = entries.find(({ key }) => key === keys.joined(node))
   const tokenId = joined && (JSON.parse(joined.value) as Joined).tokenId
-  const all = [...(tokenId === undefined ? [] : [keys.token(tokenId)]), ...entries.map(({ key }) => key)]
+  const all: readonly Write[] = [
+    ...(tokenId === undefined ? [] : [{ op: 'delete' as const, key: keys.token(tokenId) }, newPeerKey()]),
+    ...entries.map(({ key }) => ({ op: 'delete' as const, key })),
+  ]
   for (let start = 0; start < all.length; start += STORE_LIMITS.changes) {
-    const changes = all.slice(start, start + STORE_LIMITS.changes).map((key): Write => ({ op: 'delete', key }))
-    await store.commit({ changes })
+    await store.commit({ changes: all.slice(start, start + STORE_LIMITS.changes) })
   }
   return tokenId
 }
