@@ -28,7 +28,9 @@ const LINE_LENGTH_MAX = 10_000
 
 /** How many LF stand in `text` from `from` up to `to`. */
 export function countLines(text: string, from: number, to: number): number {
+  // A part of its own: a search in the whole text would go on to its end where no LF follows, once for every call.
+  const part = text.slice(from, to)
   let lines = 0
-  for (let at = text.indexOf('\n', from); at !== -1 && at < to; at = text.indexOf('\n', at + 1)) lines++
+  for (let at = part.indexOf('\n'); at !== -1; at = part.indexOf('\n', at + 1)) lines++
   return lines
 }
