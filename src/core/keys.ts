@@ -2,12 +2,20 @@
  * The only place that spells a key of the store.
  *
  *     desired/<tree>                     the release every node should serve
+ *     desired/<tree>/<node>              what one node should serve instead, while a rollout is at it
+ *     rollout/<tree>                     the rollout that is under way, or the last one
+ *     policy/<tree>                      how releases of the tree go out unless told otherwise
+ *     list/<tree>/<list>/<value>         blocked and unlimited addresses: no part of any release
+ *     drain/<node>/<who>                 gets no new requests from the proxies, as a whole or for some items
+ *     service/<name>                     held under a lease by the hub that runs the service: its revision is the fence
  *     release/<tree>/<number>            history: one record per release
  *     request/<tree>/<kind>/<dataset>    "do it again": its revision is the generation a node compares
  *     node/<node>/joined                 written by the hub when the node joins
  *     node/<node>/alive                  under the node's lease
  *     node/<node>/target/<tree>          what the node staged, applied and serves
  *     node/<node>/datasets/<tree>        the same, dataset by dataset
+ *     node/<node>/loads/<tree>           how long each dataset took to load there
+ *     node/<node>/proxy/<name>           what a proxy beside that agent has taken over
  *     token/<id>  join/<id>  secret/<x>  never leave the hub
  *     peer/key                           shared by the nodes, to fetch blobs from each other
  */
@@ -23,6 +31,18 @@ const DIGITS = 10
 export const keys = {
   desired: (tree: string) => `desired/${tree}`,
   desiredOfAll: 'desired/',
+  pin: (tree: string, node: string) => `desired/${tree}/${node}`,
+  pins: (tree: string) => `desired/${tree}/`,
+  rollout: (tree: string) => `rollout/${tree}`,
+  rollouts: 'rollout/',
+  policy: (tree: string) => `policy/${tree}`,
+  list: (tree: string, list: string, value: string) => `list/${tree}/${list}/${value}`,
+  lists: (tree: string) => `list/${tree}/`,
+  listsOfAll: 'list/',
+  drain: (node: string, who: string) => `drain/${node}/${who}`,
+  drainsOf: (node: string) => `drain/${node}/`,
+  drains: 'drain/',
+  service: (name: string) => `service/${name}`,
   release: (tree: string, number: number) => `release/${tree}/${String(number).padStart(DIGITS, '0')}`,
   releases: (tree: string) => `release/${tree}/`,
   request: (tree: string, kind: string, dataset: string) => `request/${tree}/${kind}/${dataset}`,
@@ -33,6 +53,8 @@ export const keys = {
   alive: (node: string) => `node/${node}/alive`,
   target: (node: string, tree: string) => `node/${node}/target/${tree}`,
   datasets: (node: string, tree: string) => `node/${node}/datasets/${tree}`,
+  loads: (node: string, tree: string) => `node/${node}/loads/${tree}`,
+  proxy: (node: string, name: string) => `node/${node}/proxy/${name}`,
   token: (id: string) => `token/${id}`,
   tokens: 'token/',
   join: (id: string) => `join/${id}`,

@@ -91,11 +91,23 @@ export interface NodeAlive {
   readonly values: readonly string[]
   /** Where other nodes may fetch blobs, if it serves them. */
   readonly peerUrl?: string
+  /** By tree: the address at which the proxies reach the application of that tree here, such as `http://10.0.0.7:8080`. */
+  readonly serves?: Readonly<Record<string, string>>
+}
+
+/** Value of `node/<node>/loads/<tree>`: how many ms the last load of each item took there, by effect. */
+export interface NodeLoads {
+  readonly items: Readonly<Record<string, { readonly soft?: number; readonly hard?: number }>>
 }
 
 /** Value of `node/<node>/target/<tree>`: the report without its items, with times. */
 export interface NodeTarget extends Omit<TargetReport, 'items'> {
   readonly kind: string
+  /**
+   * The newest revision of what is wanted of this node (the release, its own pin, requests, lists) that this report takes
+   * account of; 0 from agents that do not say. A report from before a change proves nothing of it.
+   */
+  readonly asOf?: number
   readonly atMs: number
   /** Items that are not served, at most 100, for `status`. */
   readonly troubled: Readonly<Record<string, ItemReport>>

@@ -23,6 +23,7 @@ const zTargetError = hold<TargetError>()(
 export const zNodeTarget = hold<NodeTarget>()(
   z.object({
     kind: z.string(),
+    asOf: zCount.exactOptional(),
     atMs: zMoment,
     state: z.enum(['in-step', 'pending', 'unproved', 'failed']),
     staged: zCount,
@@ -45,6 +46,7 @@ export const zNodeAlive = hold<NodeAlive>()(
     instance: z.string(),
     values: z.array(z.string()),
     peerUrl: z.string().exactOptional(),
+    serves: z.record(z.string(), z.string()).exactOptional(),
   }),
 )
 
