@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { runCli } from './helpers/cli.ts'
 import { gridDataset } from './helpers/erddap-tree.ts'
 import { temporaryFolder, writeFiles } from './helpers/folder.ts'
@@ -235,7 +236,23 @@ describe('join and agent, refused before the code is used', () => {
       code: 7,
       err: expect.stringContaining('http://127.0.0.1:9'),
     })
-    expect(existsSync(join(cwd, '.flotilla/nodes/erd1/agent.yaml'))).toBe(false)
+    expect(existsSync(join(cwd, '.flotilla'))).toBe(false)
+  })
+
+  test('no folder is left that was made for it; one that was there stays', async () => {
+    const cwd = prepared()
+    mkdirSync(join(cwd, 'here'))
+    const dirs = ['--content-dir', 'content', '--big-parent-dir', 'bpd']
+    for (const state of ['new/state', 'here', 'here/state', 'bpd/state']) {
+      expect(await join_(cwd, ...dirs, '--state', state)).toMatchObject({ code: 7 })
+    }
+    expect(readdirSync(cwd, { recursive: true, encoding: 'utf8' }).toSorted()).toEqual([
+      'bpd',
+      'bpd/x',
+      'content',
+      'content/setup.xml',
+      'here',
+    ])
   })
 
   test('agent says which state it would need', async () => {
@@ -277,6 +294,21 @@ describe('up, refused', () => {
       code: 2,
       err: expect.stringContaining('--listen takes HOST:PORT'),
     })
+  })
+
+  test.for([
+    ['127.0.0.1', 'is taken by another program', 1],
+    ['192.0.2.1', 'This machine has no such address', 2],
+  ] as const)('where it cannot listen, at %s: nothing is made', async ([host, message, exit]) => {
+    const other = createServer()
+    await new Promise<void>((resolve) => void other.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void other.close())
+    const { port } = other.address() as AddressInfo
+    const cwd = temporaryFolder()
+    const { code, err } = await runCli(['up', '--data', 'a/b', '--listen', `${host}:${port}`], { cwd })
+    expect(err).toContain(message)
+    expect(code).toBe(exit)
+    expect(readdirSync(cwd)).toEqual([])
   })
 
   test('a token file that others can read', async () => {

@@ -9,7 +9,7 @@ import { makeFolder } from '../lib/make-folder.ts'
 export async function ownFolder(folder: string, mark: string): Promise<void> {
   const made = await makeFolder(folder, 0o700)
   const names = await readdir(folder)
-  if (!made && names.length > 0 && !names.includes(mark)) {
+  if (made.length === 0 && names.length > 0 && !names.includes(mark)) {
     throw new FlotillaError('USAGE', `${folder} is not empty, and was not made by Flotilla`, {
       hint: 'Choose another folder, which does not need to exist.',
     })

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type HubConfig } from '../config/hub.ts'
@@ -12,6 +13,7 @@ import { ensureAdminToken, ensurePeerKey } from '../hub/bootstrap.ts'
 import { createHub, type Hub } from '../hub/hub.ts'
 import { createJoinCode } from '../hub/join.ts'
 import { HUB_LIMITS } from '../hub/limits.ts'
+import { tryAddress } from '../hub/listening.ts'
 import { writeAtomic } from '../lib/atomic-file.ts'
 import type { Secret } from '../lib/secret.ts'
 import { readSecretFile } from '../lib/secret-file.ts'
@@ -58,6 +60,8 @@ export async function runHub(
 ): Promise<void> {
   const { clock, log, signal, base } = deps
   const data = absolute(base, config.data)
+  // Nothing is made for a hub that cannot listen. Where there is something, its store knows better who else is there.
+  if (!existsSync(data)) await tryAddress(config.listen)
   await ownFolder(data, STORE_FILE)
   const store = await openSqliteStore({ path: join(data, STORE_FILE), clock })
   try {

@@ -11,18 +11,19 @@ export const CREDENTIAL_FILE = 'credential'
 
 /**
  * Makes the state folder and tries that it can be written, before the one-time code is used up. Refuses a folder that
- * belongs to a node already, unless `replace`.
+ * belongs to a node already, unless `replace`. Answers the folders it made, for `removeEmpty` if nothing comes of it.
  */
-export async function prepareState(folder: string, replace: boolean): Promise<void> {
+export async function prepareState(folder: string, replace: boolean): Promise<readonly string[]> {
   if (!replace && (await isFile(join(folder, AGENT_FILE)))) {
     throw new FlotillaError('USAGE', `a node has joined in ${folder} already`, {
       hint: `Start its agent: flotilla agent --state ${folder}. Or join anew with --replace.`,
     })
   }
-  await makeFolder(folder, 0o700)
+  const made = await makeFolder(folder, 0o700)
   const probe = join(folder, `${TEMPORARY_PREFIX}join-${randomBytes(6).toString('hex')}`)
   await writeFile(probe, '', { flag: 'wx' })
   await rm(probe)
+  return made
 }
 
 /** The credential first: a configuration without it would be of no use. */

@@ -1,8 +1,9 @@
+import { once } from 'node:events'
 import type { Server } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../core/clock.ts'
-import { FlotillaError } from '../core/errors.ts'
+import { FlotillaError, messageOf } from '../core/errors.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 
 export interface Listening {
@@ -13,20 +14,42 @@ export interface Listening {
 
 const SWEEP_MS = 100
 
-/** Rejects with `PORT_TAKEN` when another program listens there. */
+/** Rejects with `PORT_TAKEN` when another program listens there, `CONFIG_INVALID` when it is no address to listen on. */
 export async function listen(app: FastifyInstance, host: string, port: number): Promise<Listening> {
-  try {
-    await app.listen({ host, port })
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code !== 'EADDRINUSE') throw error
-    throw new FlotillaError('PORT_TAKEN', `${host}:${port} is taken by another program`, {
+  await app.listen({ host, port }).catch((error: unknown) => {
+    throw cannotListen(error, host, port)
+  })
+  const taken = (app.server.address() as AddressInfo).port
+  return { host, port: taken, url: `http://${host.includes(':') ? `[${host}]` : host}:${taken}` }
+}
+
+/** Rejects as `listen` does, where nothing should be made for a hub that then could not start. */
+export async function tryAddress({ host, port }: Pick<Listening, 'host' | 'port'>): Promise<void> {
+  const server = createServer().listen({ host, port })
+  await once(server, 'listening').catch((error: unknown) => {
+    throw cannotListen(error, host, port)
+  })
+  server.close()
+  await once(server, 'close')
+}
+
+function cannotListen(error: unknown, host: string, port: number): FlotillaError {
+  const { code = '' } = error as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE') {
+    return new FlotillaError('PORT_TAKEN', `${host}:${port} is taken by another program`, {
       hint: `Stop the program that listens on ${host}:${port}, or choose another port.`,
       cause: error,
     })
   }
-  const taken = (app.server.address() as AddressInfo).port
-  return { host, port: taken, url: `http://${host.includes(':') ? `[${host}]` : host}:${taken}` }
+  return new FlotillaError('CONFIG_INVALID', `cannot listen on ${host}:${port}: ${messageOf(error)}`, {
+    hint: HINTS[code] ?? 'Check the address.',
+    cause: error,
+  })
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  EADDRNOTAVAIL: 'This machine has no such address; 0.0.0.0 stands for all that it has.',
+  EACCES: 'Ports below 1024 are for root: choose a higher one.',
 }
 
 /** Stops listening, and waits for the requests under way; what is left of them after `ms` is cut off. */

@@ -1,5 +1,6 @@
 import { join as joinPath, resolve } from 'node:path'
 import { FlotillaError } from '../../core/errors.ts'
+import { removeEmpty } from '../../lib/make-folder.ts'
 import { AGENT_FILE, defaultState } from '../agent-state.ts'
 import { command } from '../command.ts'
 import { CLIENT, TREE } from '../connect.ts'
@@ -71,10 +72,15 @@ export const join = command({
     const { node, replace, logLevel } = options
     const state = resolve(context.cwd, options.state ?? defaultState(node))
     const config = await configOf(args.URL, options, context)
-    await prepareState(state, replace)
     const code = args.CODE === '-' ? (await context.readInput()).trim() : args.CODE
+    const made = await prepareState(state, replace)
     const { join: exchange } = await import('../../client/hub-client.ts')
-    const { token } = await exchange(args.URL, { code, node, replace }, { signal: context.signal })
+    const { token } = await exchange(args.URL, { code, node, replace }, { signal: context.signal }).catch(
+      async (error: unknown) => {
+        await removeEmpty(made)
+        throw error
+      },
+    )
     await writeState(state, config, token)
     const file = joinPath(state, AGENT_FILE)
     if (options.json) context.output.json('joined', { node, hub: args.URL, config: file })
