@@ -123,6 +123,11 @@ export interface Rollout extends Desired {
   readonly effects: Readonly<Record<string, ItemEffect>>
   readonly strategy: Strategy
   readonly state: RolloutState
+  /**
+   * Whether clients see the new release. Until enough nodes prove it, those that do are held back for the items that differ;
+   * then, in one commit, they are let in and the others held back instead: nobody is sent to the new one and then to the old.
+   */
+  readonly exposed: boolean
   /** Nodes in the order of the waves. */
   readonly order: readonly string[]
   readonly nodes: Readonly<Record<string, NodeProgress>>

@@ -22,9 +22,7 @@ export interface Backend {
   /** 1 to 256; 100 is usual. */
   readonly weight: number
   readonly state: 'up' | 'drained' | 'down'
-  /** The release it proves it serves; 0 for none. */
-  readonly revision: number
-  /** Items it gets no new requests for: drained, loading, failed, or behind the others. */
+  /** Items it gets no new requests for: drained, failed or not served there. */
   readonly without: ReadonlySet<string>
 }
 
@@ -39,3 +37,36 @@ export interface PlacementOptions {
 
 /** Owners of each key, first choice first, by node. Keys that are not in it are for the proxy's own hash. */
 export type Placement = ReadonlyMap<string, readonly string[]>
+
+/** All that a proxy is told. Equal tables are equal text, whatever order the store gave things in. */
+export interface RoutingTable {
+  /** The store's revision that it was made from. */
+  readonly asOf: number
+  /**
+   * What `X-Data-Revision` says: the release that clients see, one number for the cluster. It moves when a rollout is exposed;
+   * items that do not differ are the same in both, so it is true of every node that may answer.
+   */
+  readonly revision: number
+  readonly rules: readonly KeyRule[]
+  /** Sorted by node. */
+  readonly backends: readonly Backend[]
+  readonly placement: Placement
+  /** Where requests go that must reach every node, such as `setDatasetFlag.txt`: `host:port` of an agent. */
+  readonly everyNode: string | undefined
+}
+
+/**
+ * A proxy on this machine. `apply` is idempotent, and either brings all of the table into force or rejects and leaves the
+ * last good one there. What it says of `how`: nothing to do, told at run time, or the configuration was read anew.
+ */
+export interface ProxyDriver {
+  readonly kind: 'nginx' | 'haproxy'
+  /** The files it would write, by path, for `proxy render`. Pure. */
+  render(table: RoutingTable): ReadonlyMap<string, string>
+  apply(
+    table: RoutingTable,
+    options: { readonly signal?: AbortSignal | undefined },
+  ): Promise<{
+    readonly how: 'unchanged' | 'told' | 'reloaded'
+  }>
+}
