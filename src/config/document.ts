@@ -1,5 +1,6 @@
 import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
 import { FlotillaError } from '../core/errors.ts'
+import { yamlFault } from '../lib/yaml-fault.ts'
 
 export interface Place {
   readonly line: number
@@ -19,6 +20,11 @@ const BYTES_MAX = 1024 * 1024
 /** Reads YAML (and with it JSON). Throws `CONFIG_INVALID` with the place. */
 export function parseConfigDocument(file: string, text: string): ConfigDocument {
   if (text.length > BYTES_MAX) throw new FlotillaError('CONFIG_INVALID', `${file} is longer than 1 MiB`, { file })
+  const fault = yamlFault(text)
+  if (fault !== undefined) {
+    const { message, ...place } = fault
+    throw new FlotillaError('CONFIG_INVALID', message, { file, ...place })
+  }
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, version: '1.2' })
   const placeAt = (offset: number): Place => {

@@ -133,6 +133,18 @@ test.for([
 })
 
 test.for([
+  ['[', 'the file is nested deeper than 64', { line: 1, column: 65 }],
+  ['a: {', 'the file is nested deeper than 64', {}],
+  ['- ', 'the file is nested deeper than 64', {}],
+  ['? - ', 'the file is nested deeper than 64', {}],
+] as const)('no end of %j is refused in one line, for its limit', ([part, message, place]) => {
+  const text = part.repeat(50_000)
+  expect(() => parseConfigDocument('f.yaml', text)).toThrow(
+    expect.objectContaining({ message, details: expect.objectContaining({ file: 'f.yaml', ...place }) as unknown }),
+  )
+})
+
+test.for([
   '__proto__: {polluted: yes}',
   'values: {__proto__: {polluted: yes}}',
   'constructor: {prototype: {polluted: yes}}',

@@ -90,6 +90,8 @@ describe('with a manifest', () => {
     ['a folder outside', 'datasets tree: ../..\ndatasets: []', 1],
     ['a fragment twice', 'datasets:\n  - a.xml\n  - ./a.xml', 3],
     ['an alias', 'prefix: &a x.xml\ndatasets:\n  - *a', 3],
+    ['brackets without end', `prefix: x.xml\ndatasets: ${'['.repeat(100_000)}`, 2],
+    ['keys without end', Array.from({ length: 60_000 }, (_each, index) => `k${index}: 1\n`).join(''), 1],
   ])('%s is refused with its line', (_, text, line) => {
     const { problems } = readManifest('datasets.yaml', text)
     expect(problems[0]).toMatchObject({ code: 'MANIFEST_INVALID', severity: 'error', file: 'datasets.yaml', line })

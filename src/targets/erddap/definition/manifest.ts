@@ -2,6 +2,7 @@ import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'y
 import type { Problem } from '../../../core/problem.ts'
 import { didYouMean } from '../../../lib/closest.ts'
 import { isSafePath } from '../../../lib/safe-path.ts'
+import { yamlFault } from '../../../lib/yaml-fault.ts'
 import type { Place } from './place.ts'
 
 /** A source folder's own list of its fragments, as SalishSeaCast keeps it. Paths are relative to the tree's root. */
@@ -44,10 +45,15 @@ class Reader {
   }
 
   read(): SourceManifest {
+    const empty = { path: this.#path, folder: '', around: [], fragments: [], problems: this.#problems }
+    const fault = yamlFault(this.#text)
+    if (fault !== undefined) {
+      this.#refuse(fault.message, fault)
+      return empty
+    }
     const document = parseDocument(this.#text, { lineCounter: this.#lines, prettyErrors: false })
     for (const { message, pos } of document.errors.slice(0, ERRORS_MAX)) this.#refuse(message, this.#placeAt(pos[0]))
     const root = document.contents
-    const empty = { path: this.#path, folder: '', around: [], fragments: [], problems: this.#problems }
     if (this.#problems.length > 0) return empty
     if (!isMap(root)) {
       this.#refuse(
@@ -120,8 +126,8 @@ class Reader {
     return { line: Math.max(1, line), column: Math.max(1, col) }
   }
 
-  #refuse(message: string, place: Place, hint?: string): void {
-    const problem = { severity: 'error', code: 'MANIFEST_INVALID', file: this.#path, message, ...place } as const
+  #refuse(message: string, { line, column }: Place, hint?: string): void {
+    const problem = { severity: 'error', code: 'MANIFEST_INVALID', file: this.#path, message, line, column } as const
     this.#problems.push({ ...problem, ...(hint !== undefined && { hint }) })
   }
 }
