@@ -25,11 +25,18 @@ interface Topic {
   readonly digest: string
   /** Least time since the last write of this key. */
   readonly gapMs: number
+  /** Not before, on the monotonic clock. */
+  readonly fromMs: number
 }
 
 const TROUBLED_MAX = 100
 /** While the application loads, progress changes at every look: the small key may follow it, the large one slowly. */
 const LOADING_GAP_MS = { target: 1000, datasets: 5000 }
+/**
+ * What is only under way may be over in a moment; and when all nodes take up a release together, the last of them are
+ * still at it then.
+ */
+const UNDER_WAY_MS = 250
 const COMMIT_GAP_MS = 100
 const FLUSH_MS = 2000
 const IDLE_MS = 3_600_000
@@ -53,11 +60,13 @@ export class Reporter implements Service {
   update(tree: string, kind: string, report: TargetReport): void {
     const { node, clock } = this.#options
     const gaps = report.state === 'pending' ? LOADING_GAP_MS : { target: 0, datasets: 0 }
+    const isUnderWay = report.state === 'pending' || report.state === 'unproved'
+    const fromMs = clock.monotonicMs() + (isUnderWay ? UNDER_WAY_MS : 0)
     const target = targetOf(kind, report)
     const value = JSON.stringify({ ...target, atMs: clock.nowMs() } satisfies NodeTarget)
-    this.#put({ key: keys.target(node, tree), value, digest: JSON.stringify(target), gapMs: gaps.target })
+    this.#put({ key: keys.target(node, tree), value, digest: JSON.stringify(target), gapMs: gaps.target, fromMs })
     const datasets = datasetsOf(report)
-    this.#put({ key: keys.datasets(node, tree), value: datasets, digest: datasets, gapMs: gaps.datasets })
+    this.#put({ key: keys.datasets(node, tree), value: datasets, digest: datasets, gapMs: gaps.datasets, fromMs })
   }
 
   /** Writes everything again: the store may have forgotten it. */
@@ -88,8 +97,12 @@ export class Reporter implements Service {
 
   #put(topic: Topic): void {
     // The time of a report is when it became true: one that says the same keeps the older time.
-    if (this.#topics.get(topic.key)?.digest === topic.digest) return
-    this.#topics.set(topic.key, topic)
+    const before = this.#topics.get(topic.key)
+    if (before?.digest === topic.digest) return
+    // One that waits already does not wait anew.
+    const isWaiting = before !== undefined && this.#written.get(topic.key)?.digest !== before.digest
+    const fromMs = isWaiting ? Math.min(before.fromMs, topic.fromMs) : topic.fromMs
+    this.#topics.set(topic.key, { ...topic, fromMs })
     this.#news.poke('news')
   }
 
@@ -99,7 +112,7 @@ export class Reporter implements Service {
 
   #dueMs(topic: Topic): number {
     const written = this.#written.get(topic.key)
-    return written === undefined ? 0 : written.atMs + topic.gapMs
+    return Math.max(topic.fromMs, written === undefined ? 0 : written.atMs + topic.gapMs)
   }
 
   #dueInMs(): number {
