@@ -31,6 +31,12 @@ export const ERRORS = {
   INSECURE_FILE: kind(403, 6, false, 'A file that holds a secret can be read by others. Run `chmod 600` on it.'),
   NOT_FOUND: kind(404, 1, false, 'There is nothing under that name.'),
   LOST_RACE: kind(409, 5, true, 'Somebody else changed it first. Look at the current state, then decide again.'),
+  ROLLOUT_RUNNING: kind(
+    409,
+    5,
+    true,
+    'A rollout of the tree is under way. Wait for its end with `flotilla rollout --watch`, or stop it with `flotilla rollout abort`.',
+  ),
   NAME_TAKEN: kind(409, 4, false, 'A node of that name has joined already. Choose another, or join with `--replace`.'),
   COMPACTED: kind(410, 1, true, 'The revision asked for is no longer held. List again and watch from there.'),
   LEASE_ENDED: kind(410, 1, true, 'The lease was not renewed in time, or was revoked.'),

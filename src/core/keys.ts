@@ -4,6 +4,7 @@
  *     desired/<tree>                     the release every node should serve
  *     desired/<tree>/<node>              what one node should serve instead, while a rollout is at it
  *     rollout/<tree>                     the rollout that is under way, or the last one
+ *     outcome/<tree>/<number>            why a release was taken back, once another rollout has come after its own
  *     policy/<tree>                      how releases of the tree go out unless told otherwise
  *     list/<tree>/<list>/<value>         blocked and unlimited addresses: no part of any release
  *     drain/<node>/<who>                 gets no new requests from the proxies, as a whole or for some items
@@ -35,6 +36,8 @@ export const keys = {
   pins: (tree: string) => `desired/${tree}/`,
   rollout: (tree: string) => `rollout/${tree}`,
   rollouts: 'rollout/',
+  outcome: (tree: string, number: number) => `outcome/${tree}/${String(number).padStart(DIGITS, '0')}`,
+  outcomes: (tree: string) => `outcome/${tree}/`,
   policy: (tree: string) => `policy/${tree}`,
   list: (tree: string, list: string, value: string) => `list/${tree}/${list}/${value}`,
   lists: (tree: string) => `list/${tree}/`,

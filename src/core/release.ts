@@ -15,6 +15,8 @@ export interface ReleaseRecord {
   readonly author: string
   readonly message: string
   readonly atMs: number
+  /** What was desired when it was made, where that is not the number before: releases between were taken back. */
+  readonly base?: number
   /** The release this one's contents were taken back from. */
   readonly rollbackTo?: number
   /** Files whose last good version was kept because the new one failed its checks. */
@@ -23,6 +25,11 @@ export interface ReleaseRecord {
   readonly source?: string
   readonly items: number
   readonly changes: { readonly added: number; readonly removed: number; readonly changed: number }
+}
+
+/** The release that was desired when this one was made; 0 for none. */
+export function baseOf({ number, base }: Pick<ReleaseRecord, 'number' | 'base'>): number {
+  return base ?? number - 1
 }
 
 export interface Quarantined {

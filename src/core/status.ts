@@ -1,23 +1,33 @@
-import type { NodeAnswer, StatusAnswer } from './api.ts'
+import type { NodeAnswer, RolloutView, StatusAnswer } from './api.ts'
 import { parseNodeKey } from './keys.ts'
 import type { ReleaseRecord } from './release.ts'
+import type { NodeProxy } from './rollout.ts'
+import { isUnderWay, rolloutSummary } from './rollout-words.ts'
 import type { Entry } from './store.ts'
 import type { NodeAlive, NodeTarget } from './target.ts'
 
 /** What the entries under `node/` say, node by node, sorted by name. A node is alive while its lease holds. */
 export function nodesOf(entries: readonly Entry[]): readonly NodeAnswer[] {
-  const nodes = new Map<string, { alive?: NodeAlive; targets: Record<string, NodeTarget> }>()
+  const nodes = new Map<string, Seen>()
   for (const entry of entries) {
     const at = parseNodeKey(entry.key)
     if (at === undefined) continue
     const node = nodes.get(at.node) ?? { targets: {} }
     if (at.family === 'alive') node.alive = JSON.parse(entry.value) as NodeAlive
     if (at.family === 'target' && at.tree !== undefined) node.targets[at.tree] = JSON.parse(entry.value) as NodeTarget
+    if (at.family === 'proxy' && at.tree !== undefined)
+      node.proxies = { ...node.proxies, [at.tree]: JSON.parse(entry.value) as NodeProxy }
     nodes.set(at.node, node)
   }
   return [...nodes.entries()]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([node, { alive, targets }]) => ({ node, liveness: alive === undefined ? 'lost' : 'alive', alive, targets }))
+    .map(([node, seen]) => ({ node, liveness: seen.alive === undefined ? 'lost' : 'alive', ...seen }))
+}
+
+interface Seen {
+  alive?: NodeAlive
+  targets: Record<string, NodeTarget>
+  proxies?: Record<string, NodeProxy>
 }
 
 export const DEFAULT_TREE = 'datasets'
@@ -27,9 +37,17 @@ export function treeOption(tree: string): string {
   return tree === DEFAULT_TREE ? '' : ` --tree ${tree}`
 }
 
+/** What a rollout does to the picture, and what stands in it besides. */
+type Underway = Pick<StatusAnswer, 'rollout' | 'pins' | 'drains'>
+
 /** One sentence and one state for a tree. Says "in step" only of what every node proves. */
-export function statusOf(tree: string, desired: ReleaseRecord | undefined, nodes: readonly NodeAnswer[]): StatusAnswer {
-  const base = { tree, desired, nodes }
+export function statusOf(
+  tree: string,
+  desired: ReleaseRecord | undefined,
+  nodes: readonly NodeAnswer[],
+  underway: Underway = {},
+): StatusAnswer {
+  const base = { tree, desired, nodes, ...underway }
   if (desired === undefined) {
     return {
       ...base,
@@ -41,10 +59,20 @@ export function statusOf(tree: string, desired: ReleaseRecord | undefined, nodes
   if (nodes.length === 0) {
     return { ...base, state: 'empty', summary: `NO NODES for r${desired.number}`, next: 'flotilla token join-code' }
   }
-  const proved = nodes.filter((node) => proves(node, tree, desired.number))
+  const { rollout, pins = {} } = underway
+  if (rollout !== undefined && isUnderWay(rollout)) {
+    const state = rollout.state === 'running' ? 'pending' : 'failed'
+    return { ...base, state, summary: rolloutSummary(rollout), next: rolloutNext(rollout) }
+  }
+  const proved = nodes.filter((node) => pins[node.node] === undefined && proves(node, tree, desired.number))
   const count = `${proved.length}/${nodes.length} nodes prove it`
   if (proved.length === nodes.length)
     return { ...base, state: 'in-step', summary: `IN STEP r${desired.number}, ${count}` }
+  const pinned = nodes.find(({ node }) => pins[node] !== undefined)
+  if (pinned !== undefined) {
+    const why = `${pinned.node} is pinned to r${pins[pinned.node]}`
+    return { ...base, state: 'pending', summary: `PENDING r${desired.number}, ${count}; ${why}` }
+  }
   const troubled = nodes.find((node) => isTroubled(node, tree))
   if (troubled !== undefined) {
     return {
@@ -61,6 +89,13 @@ export function statusOf(tree: string, desired: ReleaseRecord | undefined, nodes
       ? `flotilla status --watch${treeOption(tree)}`
       : `on ${silent.node}: flotilla doctor --state DIR`
   return { ...base, state: 'pending', summary: `PENDING r${desired.number}, ${count}${why}`, next }
+}
+
+/** What to type next while a rollout is under way. */
+export function rolloutNext({ tree, state }: Pick<RolloutView, 'tree' | 'state'>): string | undefined {
+  const option = treeOption(tree)
+  if (state === 'paused') return `flotilla rollout resume${option}, or flotilla rollout abort${option}`
+  return state === 'running' || state === 'reverting' ? `flotilla rollout --watch${option}` : undefined
 }
 
 export function proves(node: NodeAnswer, tree: string, release: number): boolean {

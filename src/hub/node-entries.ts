@@ -4,6 +4,7 @@ import { parseNodeKey } from '../core/keys.ts'
 import { nodesOf } from '../core/status.ts'
 import type { Entry } from '../core/store.ts'
 import { zNodeAlive, zNodeTarget } from './schemas/nodes.ts'
+import { zNodeProxy } from './schemas/rollouts.ts'
 
 /** Far more than an honest report has. Every part that does not fit costs a kilobyte of findings, at every status. */
 const PARTS_MAX = 10_000
@@ -12,6 +13,7 @@ const zModest = z.unknown().refine((value) => countParts(value, PARTS_MAX) <= PA
 const SCHEMAS: ReadonlyMap<string, z.ZodType> = new Map<string, z.ZodType>([
   ['alive', zModest.pipe(zNodeAlive)],
   ['target', zModest.pipe(zNodeTarget)],
+  ['proxy', zModest.pipe(zNodeProxy)],
 ])
 
 /** What the entries under `node/` say. A node writes its own, so what has not the right form is left out, not believed. */

@@ -1,6 +1,7 @@
 import type { DiffAnswer, WhyAnswer } from '../core/api.ts'
 import { FlotillaError, isError } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
+import { baseOf } from '../core/release.ts'
 import type { ItemChange, TreeItem, TreeKind } from '../core/tree.ts'
 import type { History, Loaded } from './history.ts'
 import { compareFiles, isSameContent, withOverrides } from './rules.ts'
@@ -8,6 +9,8 @@ import { compareFiles, isSameContent, withOverrides } from './rules.ts'
 /** So many releases, and so far back, does a person look for what happened to one item. */
 const CHANGES_MAX = 20
 const RELEASES_MAX = 50
+
+type ChangeOf = Omit<WhyAnswer['history'][number], 'outcome'>
 
 /** Compares releases item by item, as the kind of their tree understands them. */
 export class Differences {
@@ -51,20 +54,20 @@ export class Differences {
     }
   }
 
-  /** The releases that changed one item, newest first, as far back as their contents are held. */
-  async of(tree: string, id: string, op: Op): Promise<WhyAnswer['history']> {
-    const found: WhyAnswer['history'][number][] = []
-    let to: Loaded = await this.#history.head(tree, op)
-    const last = Math.max(0, to.number - RELEASES_MAX)
-    while (to.number > last && found.length < CHANGES_MAX) {
-      const from = await this.#heldRelease(tree, to.number - 1, op)
-      if (from === undefined) break
+  /** The releases that changed one item, newest first, those taken back too, as far back as their contents are held. */
+  async of(tree: string, id: string, op: Op): Promise<readonly ChangeOf[]> {
+    const found: ChangeOf[] = []
+    const held = new Map<number, Loaded | undefined>()
+    const load = async (number: number): Promise<Loaded | undefined> => {
+      if (!held.has(number)) held.set(number, await this.#heldRelease(tree, number, op))
+      return held.get(number)
+    }
+    for (const record of await this.#history.newest(tree, RELEASES_MAX, op)) {
+      const [from, to] = [await load(baseOf(record)), await load(record.number)]
+      if (from === undefined || to === undefined || found.length === CHANGES_MAX) break
       const change = (await this.between(from, to, op)).find((candidate) => candidate.id === id)
-      if (change !== undefined && to.record !== undefined) {
-        const { number: release, author, message, atMs } = to.record
-        found.push({ release, author, message, atMs, change })
-      }
-      to = from
+      const { number: release, author, message, atMs } = record
+      if (change !== undefined) found.push({ release, author, message, atMs, change })
     }
     return found
   }

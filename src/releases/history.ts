@@ -1,7 +1,7 @@
 import { FlotillaError, isError } from '../core/errors.ts'
 import { keys } from '../core/keys.ts'
 import type { Op } from '../core/op.ts'
-import type { Desired, ReleaseRecord } from '../core/release.ts'
+import { baseOf, type Desired, type ReleaseRecord } from '../core/release.ts'
 import type { Store } from '../core/store.ts'
 import type { FileTree, Manifest, TreeItem } from '../core/tree.ts'
 import type { BlobStore } from './blobs.ts'
@@ -77,11 +77,35 @@ export class History {
     }
   }
 
-  /** The newest releases first. Numbers have no gaps, so nothing needs to be listed. */
+  /** The newest releases first, also those on their way and those taken back. Nothing needs to be listed. */
   async newest(tree: string, limit: number, op: Op): Promise<readonly ReleaseRecord[]> {
-    const newest = (await this.desired(tree, op))?.release ?? 0
+    const newest = await this.newestNumber(tree, (await this.desired(tree, op))?.release ?? 0, op)
     const numbers = Array.from({ length: Math.min(limit, newest) }, (_, index) => newest - index)
     return Promise.all(numbers.map(async (number) => this.get(tree, number, op)))
+  }
+
+  /** What is desired, what was desired before it, and so on: what was taken back is left out. */
+  async lineage(tree: string, limit: number, op: Op): Promise<readonly ReleaseRecord[]> {
+    const line: ReleaseRecord[] = []
+    let number = (await this.desired(tree, op))?.release ?? 0
+    while (number > 0 && line.length < limit) {
+      const record = await this.get(tree, number, op)
+      line.push(record)
+      number = baseOf(record)
+    }
+    return line
+  }
+
+  /**
+   * The newest number of the tree, `from` at least: a release that is on its way, or was taken back, is newer than what is
+   * desired. Numbers have no gaps, so it is felt for in steps that double, then halve.
+   */
+  async newestNumber(tree: string, from: number, op: Op): Promise<number> {
+    const exists = async (number: number): Promise<boolean> => (await this.find(tree, number, op)) !== undefined
+    let [newest, step] = [from, 1]
+    for (; await exists(newest + step); step *= 2) newest += step
+    for (step /= 2; step >= 1; step /= 2) if (await exists(newest + step)) newest += step
+    return newest
   }
 }
 

@@ -10,10 +10,9 @@ import {
   zReleaseAnswer,
   zReleaseRecord,
   zReleaseRequest,
-  zReloadAnswer,
-  zReloadRequest,
   zRollbackRequest,
 } from '../schemas/releases.ts'
+import { zReloadAnswer, zReloadRequest } from '../schemas/requests.ts'
 
 const HISTORY_MAX = 1000
 const HISTORY_DEFAULT = 100

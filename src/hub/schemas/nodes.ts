@@ -4,6 +4,7 @@ import type { ItemReport, NodeAlive, NodeDatasets, NodeTarget, TargetError } fro
 import { hold } from './hold.ts'
 import { named, zCount, zErrorCode, zMoment, zProblem, zProblemCode } from './common.ts'
 import { zItemChange, zReleaseRecord, zTreeItem } from './releases.ts'
+import { zDrain, zNodeProxy, zOutcome, zRolloutView } from './rollouts.ts'
 
 export const zItemState = z.enum(['served', 'loading', 'failed', 'unproved', 'inactive'])
 const zItemReport = hold<ItemReport>()(z.object({ state: zItemState, problem: zProblem.exactOptional() }))
@@ -63,6 +64,7 @@ const zNodeAnswer = hold<NodeAnswer>()(
     liveness: zLiveness,
     alive: zNodeAlive.optional(),
     targets: z.record(z.string(), zNodeTarget),
+    proxies: z.record(z.string(), zNodeProxy).optional(),
   }),
 )
 named.add(zNodeAnswer, { id: 'Node' })
@@ -88,6 +90,9 @@ export const zStatusAnswer = hold<StatusAnswer>()(
     trees: z.array(z.string()).optional(),
     next: z.string().optional(),
     folder: zFollowedFolder.optional(),
+    rollout: zRolloutView.optional(),
+    pins: z.record(z.string(), zCount).optional(),
+    drains: z.record(z.string(), z.array(zDrain)).optional(),
   }),
 )
 
@@ -103,6 +108,7 @@ export const zWhyAnswer = hold<WhyAnswer>()(
         message: z.string(),
         atMs: zMoment,
         change: zItemChange,
+        outcome: zOutcome.optional(),
       }),
     ),
     nodes: z.array(
@@ -112,6 +118,8 @@ export const zWhyAnswer = hold<WhyAnswer>()(
         state: z.union([zItemState, z.literal('absent')]),
         problem: zProblem.optional(),
         error: zTargetError.optional(),
+        pin: zCount.optional(),
+        drained: z.string().optional(),
       }),
     ),
   }),

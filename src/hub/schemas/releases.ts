@@ -8,14 +8,13 @@ import type {
   MissingRequest,
   ReleaseAnswer,
   ReleaseRequest,
-  ReloadAnswer,
-  ReloadRequest,
   RollbackRequest,
 } from '../../core/api.ts'
 import type { Quarantined, ReleaseRecord } from '../../core/release.ts'
 import type { ItemChange, TreeItem } from '../../core/tree.ts'
 import { hold } from './hold.ts'
-import { named, zCount, zDataset, zMessage, zMoment, zName, zProblem, zSha256 } from './common.ts'
+import { named, zCount, zMessage, zMoment, zName, zProblem, zSha256 } from './common.ts'
+import { zOutcome, zPlan, zStrategy, zStrategyRequest } from './rollouts.ts'
 
 const zRelease = z.int().min(1)
 
@@ -28,24 +27,21 @@ export const zReleaseRequest = hold<ReleaseRequest>()(
     quarantine: z.boolean().optional(),
     confirmRemoval: z.boolean().optional(),
     dryRun: z.boolean().optional(),
+    strategy: zStrategyRequest.optional(),
   }),
 )
 
 export const zRollbackRequest = hold<RollbackRequest>()(
-  z.strictObject({ to: zRelease, message: zMessage.optional(), base: zCount.optional() }),
-)
-export const zActiveRequest = hold<ActiveRequest>()(
-  z.strictObject({ active: z.boolean(), message: zMessage.optional() }),
-)
-export const zReloadRequest = hold<ReloadRequest>()(
   z.strictObject({
-    datasets: z.array(zDataset).max(10_000).optional(),
-    kind: z.enum(['reload', 'clear-cache']),
-    flag: z.enum(['soft', 'bad-files', 'hard']).optional(),
+    to: zRelease,
+    message: zMessage.optional(),
+    base: zCount.optional(),
+    strategy: zStrategyRequest.optional(),
   }),
 )
-export const zReloadAnswer = hold<ReloadAnswer>()(z.object({ revision: zCount }))
-
+export const zActiveRequest = hold<ActiveRequest>()(
+  z.strictObject({ active: z.boolean(), message: zMessage.optional(), strategy: zStrategyRequest.optional() }),
+)
 const zQuarantined = hold<Quarantined>()(
   z.object({ path: z.string(), problem: zProblem, keptFrom: zRelease.exactOptional() }),
 )
@@ -80,6 +76,7 @@ export const zReleaseRecord = hold<ReleaseRecord>()(
     author: z.string(),
     message: z.string(),
     atMs: zMoment,
+    base: zCount.exactOptional(),
     rollbackTo: zRelease.exactOptional(),
     quarantined: z.array(zQuarantined).exactOptional(),
     source: z.string().exactOptional(),
@@ -96,11 +93,19 @@ export const zReleaseAnswer = hold<ReleaseAnswer>()(
     changes: z.array(zItemChange),
     warnings: z.array(zProblem),
     quarantined: z.array(zQuarantined),
+    strategy: zStrategy.optional(),
+    plan: zPlan.optional(),
   }),
 )
 named.add(zReleaseAnswer, { id: 'ReleaseAnswer' })
 
-export const zHistoryAnswer = hold<HistoryAnswer>()(z.object({ tree: z.string(), releases: z.array(zReleaseRecord) }))
+export const zHistoryAnswer = hold<HistoryAnswer>()(
+  z.object({
+    tree: z.string(),
+    releases: z.array(zReleaseRecord),
+    outcomes: z.record(z.string(), zOutcome).optional(),
+  }),
+)
 export const zDiffAnswer = hold<DiffAnswer>()(
   z.object({
     tree: z.string(),
