@@ -31,8 +31,13 @@ export interface ApplicationOptions {
   readonly clock: Clock
 }
 
-const LISTING_MAX = 32 * 1024 * 1024
-const PAGE_MAX = 4 * 1024 * 1024
+const MIB = 1024 * 1024
+
+/**
+ * Of an answer; beyond, it counts as none. A row of the list is an id and a class: 38 bytes on average in the collections
+ * of the tests, 300 at most. Large installations have some 20,000 datasets.
+ */
+const LIMITS = { pageBytes: 4 * MIB, listingBytes: 8 * MIB, datasets: 100_000 } as const
 /** ERDDAP makes a third request from one address wait (`ipAddressMaxRequestsActive`). */
 const AT_ONCE = 2
 
@@ -50,7 +55,7 @@ export class ApplicationClient {
   async look(op: Op): Promise<Application> {
     let version: string
     try {
-      const answer = await this.#get('/version', PAGE_MAX, op)
+      const answer = await this.#get('/version', LIMITS.pageBytes, op)
       version = /^ERDDAP_version=(\S{1,40})/.exec(answer.text)?.[1] ?? ''
       if (answer.status !== 200 || version === '') return { is: 'down', why: `no ERDDAP answers at ${this.#http.url}` }
     } catch (error) {
@@ -59,7 +64,7 @@ export class ApplicationClient {
     }
     // The list comes after the status: what the status says has ended must be seen in the list.
     const status = await this.#page('/status.html', op)
-    const listing = await this.#page('/tabledap/allDatasets.csv0?datasetID%2Cclass', op, LISTING_MAX)
+    const listing = await this.#page('/tabledap/allDatasets.csv0?datasetID%2Cclass', op, LIMITS.listingBytes)
     return {
       is: 'up',
       version,
@@ -80,7 +85,7 @@ export class ApplicationClient {
   async #served(id: string, op: Op): Promise<Served> {
     if (!DATASET_ID.test(id)) return 'absent'
     try {
-      const { status, text } = await this.#get(`/info/${id}/index.csv`, PAGE_MAX, op)
+      const { status, text } = await this.#get(`/info/${id}/index.csv`, LIMITS.pageBytes, op)
       if (status === 200) return parseInfoPage(text)
       if (status === 404) return 'absent'
       return status === 401 ? 'private' : 'unreachable'
@@ -90,7 +95,7 @@ export class ApplicationClient {
     }
   }
 
-  async #page(path: string, op: Op, limit = PAGE_MAX): Promise<string | undefined> {
+  async #page(path: string, op: Op, limit: number = LIMITS.pageBytes): Promise<string | undefined> {
     try {
       const { status, text } = await this.#get(path, limit, op)
       return status === 200 ? text : undefined
@@ -111,7 +116,14 @@ export class ApplicationClient {
   }
 }
 
-function parseListing(csv: string): ReadonlyMap<string, string> {
-  const rows = parseCsv(csv).map(([id = '', type = '']): [string, string] => [id, type])
-  return new Map(rows.filter(([id]) => DATASET_ID.test(id) && id !== 'allDatasets'))
+/** Undefined when there is no end of it: a part would look as if the rest were not served. */
+function parseListing(csv: string): ReadonlyMap<string, string> | undefined {
+  const listing = new Map<string, string>()
+  let rows = 0
+  for (const [id = '', type = ''] of parseCsv(csv)) {
+    rows += 1
+    if (rows > LIMITS.datasets) return undefined
+    if (DATASET_ID.test(id) && id !== 'allDatasets') listing.set(id, type)
+  }
+  return listing
 }

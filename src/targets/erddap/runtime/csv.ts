@@ -1,13 +1,19 @@
+/** More columns than any table has that is asked for. */
+const CELLS_MAX = 100
+
 /**
- * Rows of a table that ERDDAP sends as .csv or .csv0. A quoted cell is a JSON string whose \" are written as "":
- * line breaks and everything beyond ASCII come as escapes, so a line is always a row.
- * (ERDDAP's TableWriterSeparatedValue, with twoQuotes.)
+ * Rows of a table that ERDDAP sends as .csv or .csv0, one by one: all at once can take forty times their bytes. A quoted
+ * cell is a JSON string whose \" are written as "": line breaks and everything beyond ASCII come as escapes, so a line is
+ * always a row. (ERDDAP's TableWriterSeparatedValue, with twoQuotes.)
  */
-export function parseCsv(text: string): readonly (readonly string[])[] {
-  return text
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map(parseRow)
+export function* parseCsv(text: string): Generator<readonly string[], void> {
+  for (let from = 0; from < text.length;) {
+    const lf = text.indexOf('\n', from)
+    const to = lf === -1 ? text.length : lf
+    const line = text.slice(from, to)
+    if (line.trim() !== '') yield parseRow(line)
+    from = to + 1
+  }
 }
 
 // Unrolled: with a choice at every character a cell of megabytes would overflow the stack.
@@ -19,7 +25,7 @@ function parseRow(line: string): readonly string[] {
   for (;;) {
     const match = CELL.exec(line)
     // A row that is not of this form says nothing that could be trusted.
-    if (match === null) return []
+    if (match === null || cells.length === CELLS_MAX) return []
     cells.push(match[1] === undefined ? (match[2] ?? '') : unescape(match[1]))
     if (match[3] !== ',') return cells
   }
