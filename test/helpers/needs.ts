@@ -21,6 +21,7 @@ const PACKAGES = {
   zsh: 'zsh',
   bash: 'bash',
   setpriv: 'util-linux',
+  flock: 'util-linux',
 } as const
 
 export type Tool = keyof typeof PACKAGES
