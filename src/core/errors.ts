@@ -58,6 +58,12 @@ export const ERRORS = {
     false,
     'A node could not build its configuration from the release. It keeps the last good one.',
   ),
+  PROXY_REFUSED: kind(
+    422,
+    4,
+    false,
+    'nginx or HAProxy refused its new configuration; the message is its own. The last good one stays in force.',
+  ),
   CORRUPT: kind(500, 1, true, 'Bytes do not match their checksum. They were not used.'),
 } as const satisfies Record<string, ErrorKind>
 

@@ -53,16 +53,44 @@ export interface RoutingTable {
   readonly placement: Placement
   /** Where requests go that must reach every node, such as `setDatasetFlag.txt`: `host:port` of an agent. */
   readonly everyNode: string | undefined
+  /** Keys of which the first so many owners that may answer share the requests; each client stays with one of them. */
+  readonly hot?: ReadonlyMap<string, 2 | 3 | 4>
 }
+
+/**
+ * What an answer says of where it comes from. The proxy sets both itself: whatever a client or a node sends under these
+ * names goes no further.
+ */
+export const ROUTE_HEADERS = { servedBy: 'X-Served-By', revision: 'X-Data-Revision' } as const
+
+/** Behind the node's name in `X-Served-By`, where every better owner was away: `erd2; last-resort`. */
+export const LAST_RESORT = '; last-resort'
+
+/** Under these a proxy or an application takes orders: they never reach a node from a client, nor a client from a node. */
+export const INTERNAL_HEADERS = [
+  ROUTE_HEADERS.servedBy,
+  ROUTE_HEADERS.revision,
+  'X-Accel-Redirect',
+  'X-Accel-Buffering',
+  'X-Accel-Charset',
+  'X-Accel-Expires',
+  'X-Accel-Limit-Rate',
+  'X-Sendfile',
+  'X-Original-URL',
+  'X-Rewrite-URL',
+] as const
 
 /**
  * A proxy on this machine. `apply` is idempotent, and either brings all of the table into force or rejects and leaves the
  * last good one there. What it says of `how`: nothing to do, told at run time, or the configuration was read anew.
+ * A table that differs in nothing but `asOf` is nothing to do. Calls never overlap: whoever has a newer table waits.
  */
 export interface ProxyDriver {
   readonly kind: 'nginx' | 'haproxy'
   /** The files it would write, by path, for `proxy render`. Pure. */
   render(table: RoutingTable): ReadonlyMap<string, string>
+  /** Lets the proxy's own program judge those files, and changes nothing. Rejects with `PROXY_REFUSED` and its words. */
+  check(table: RoutingTable, options: { readonly signal?: AbortSignal | undefined }): Promise<void>
   apply(
     table: RoutingTable,
     options: { readonly signal?: AbortSignal | undefined },
