@@ -1,6 +1,6 @@
 import type { ReleaseAnswer } from '../core/api.ts'
 import { FlotillaError } from '../core/errors.ts'
-import type { ReleaseRecord } from '../core/release.ts'
+import { baseOf, type ReleaseRecord } from '../core/release.ts'
 import type { TreeItem } from '../core/tree.ts'
 import type { Hub } from './connect.ts'
 import type { Context } from './context.ts'
@@ -27,7 +27,7 @@ export async function takenBack(
 ): Promise<TakenBack | undefined> {
   if (base === undefined || !answer.changed) return undefined
   if (base.author === answer.release.author && clock.nowMs() - base.atMs > RECENT_MS) return undefined
-  const earlier = await hub.client.items(base.tree, base.number - 1, { signal }).catch(unlessFault)
+  const earlier = await hub.client.items(base.tree, baseOf(base), { signal }).catch(unlessFault)
   if (earlier === undefined) return undefined
   const [was, is] = [earlier.items, items].map((list) => new Map(list.map(({ id, digest }) => [id, digest])))
   const kept = new Set(answer.quarantined.map(({ path }) => path))

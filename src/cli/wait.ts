@@ -1,10 +1,11 @@
-import type { NodeAnswer, StatusAnswer } from '../core/api.ts'
+import type { NodeAnswer, ReleaseAnswer, StatusAnswer } from '../core/api.ts'
 import { type ExitCode, FlotillaError, isError } from '../core/errors.ts'
 import { treeOption } from '../core/status.ts'
 import { clean } from '../lib/clean.ts'
 import { parseDuration } from '../lib/duration.ts'
 import type { Hub } from './connect.ts'
 import type { Context } from './context.ts'
+import { followRollout } from './follow-rollout.ts'
 import { span } from './format.ts'
 import { nodeProblem, problemText } from './node-view.ts'
 
@@ -13,6 +14,22 @@ export const WAIT = {
   wait: { type: 'flag', summary: 'return only when every node proves it, or one has failed' },
   timeout: { type: 'value', placeholder: 'TIME', summary: 'how long to wait at most', fallback: '15m' },
 } as const
+
+/**
+ * Follows a change that was just made to its end, in waves or to every node at once, where that was asked for. Answers
+ * the exit code.
+ */
+export async function waitForChange(
+  { release, strategy }: Pick<ReleaseAnswer, 'release' | 'strategy'>,
+  { timeoutMs, json }: { readonly timeoutMs: number | undefined; readonly json: boolean },
+  hub: Hub,
+  context: Context,
+): Promise<ExitCode> {
+  if (timeoutMs === undefined) return 0
+  const { tree, number } = release
+  if (strategy === undefined) return waitForNodes({ tree, timeoutMs, json, release: number }, hub, context)
+  return followRollout({ tree, which: { release: number }, timeoutMs, json }, hub, context)
+}
 
 const POLL_MS = 500
 /** A failure that is shown while a node takes up a new release may still be that of the release before. */
@@ -39,7 +56,7 @@ export function waitMs(options: { readonly wait: boolean; readonly timeout: stri
  * Follows the nodes until all prove `release` (0), one has failed with it and none is still busy (1), or the time is
  * over (3). Says how it goes, and how it ended.
  */
-export async function waitForNodes(options: WaitOptions, hub: Hub, context: Context): Promise<ExitCode> {
+async function waitForNodes(options: WaitOptions, hub: Hub, context: Context): Promise<ExitCode> {
   const { clock, output, signal } = context
   const startedMs = clock.monotonicMs()
   const endMs = startedMs + options.timeoutMs

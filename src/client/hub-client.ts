@@ -3,6 +3,8 @@ import type {
   CreateTokenAnswer,
   CreateTokenRequest,
   DiffAnswer,
+  DrainAnswer,
+  DrainRequest,
   HealthAnswer,
   HistoryAnswer,
   ItemsAnswer,
@@ -11,11 +13,14 @@ import type {
   JoinRequest,
   MissingAnswer,
   NodesAnswer,
+  PolicyAnswer,
   ReleaseAnswer,
   ReleaseRequest,
   ReloadAnswer,
   ReloadRequest,
   RollbackRequest,
+  RolloutAnswer,
+  RolloutRequest,
   StatusAnswer,
   TokenInfo,
   TokensAnswer,
@@ -24,6 +29,7 @@ import type {
 import { isError } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
 import type { ReleaseRecord } from '../core/release.ts'
+import type { Strategy } from '../core/rollout.ts'
 import { apiPath, HubConnection, type HubConnectionOptions } from '../lib/hub-connection.ts'
 
 /** A file pushed by itself; the rest of the tree stays as it is. */
@@ -115,6 +121,44 @@ export class HubClient {
     return this.#post(['trees', tree, 'requests'], request, op)
   }
 
+  /** The rollout that is under way, or the last one. */
+  rollout(tree: string, op?: Op): Promise<RolloutAnswer> {
+    return this.#get(['trees', tree, 'rollout'], {}, op)
+  }
+
+  /** Takes a release that was taken back out once more, or something that every node is to do, in waves. */
+  startRollout(tree: string, request: RolloutRequest, op?: Op): Promise<RolloutAnswer> {
+    return this.#post(['trees', tree, 'rollout'], request, op)
+  }
+
+  /** Rejects with `NOT_FOUND` where none is under way. */
+  steerRollout(tree: string, what: 'pause' | 'resume' | 'abort', op?: Op): Promise<RolloutAnswer> {
+    return this.#post(['trees', tree, 'rollout', what], undefined, op)
+  }
+
+  policy(tree: string, op?: Op): Promise<PolicyAnswer> {
+    return this.#get(['trees', tree, 'policy'], {}, op)
+  }
+
+  /** Releases of the tree go out in waves from now on, with these settings over the defaults. */
+  putPolicy(tree: string, strategy: Partial<Strategy>, op?: Op): Promise<PolicyAnswer> {
+    return this.#put(['trees', tree, 'policy'], strategy, op)
+  }
+
+  /** Releases of the tree go to every node at once again. */
+  async deletePolicy(tree: string, op?: Op): Promise<void> {
+    await this.#delete(['trees', tree, 'policy'], {}, op)
+  }
+
+  /** The proxies send the node no new requests, or none for some datasets. */
+  drain(node: string, request: DrainRequest, op?: Op): Promise<DrainAnswer> {
+    return this.#put(['nodes', node, 'drain'], request, op)
+  }
+
+  undrain(node: string, op?: Op): Promise<DrainAnswer> {
+    return this.#delete(['nodes', node, 'drain'], {}, op)
+  }
+
   /** Releases the tree with this one file new or changed. */
   putFile(tree: string, path: string, content: Uint8Array, options: FilePush = {}): Promise<ReleaseAnswer> {
     const { signal, ...query } = options
@@ -185,6 +229,10 @@ export class HubClient {
 
   #post<Answer>(parts: Parts, json: object | undefined, op?: Op): Promise<Answer> {
     return this.#hub.json({ method: 'POST', path: apiPath(parts), json, ifLost: LOOK_FIRST, ...op })
+  }
+
+  #put<Answer>(parts: Parts, json: object, op?: Op): Promise<Answer> {
+    return this.#hub.json({ method: 'PUT', path: apiPath(parts), json, ifLost: LOOK_FIRST, ...op })
   }
 
   #delete<Answer>(parts: Parts, query: Query, op?: Op): Promise<Answer> {

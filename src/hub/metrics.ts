@@ -1,5 +1,5 @@
 import type * as prom from 'prom-client'
-import { keys } from '../core/keys.ts'
+import { isName, keys } from '../core/keys.ts'
 import type { Desired } from '../core/release.ts'
 import { proves } from '../core/status.ts'
 import type { Store } from '../core/store.ts'
@@ -99,6 +99,8 @@ function clusterMetrics({ Gauge }: Prometheus, registry: prom.Registry, store: S
       nodes.set({ liveness: 'lost' }, answers.length - alive)
       for (const { key, value } of desired.entries) {
         const tree = key.slice(keys.desired('').length)
+        // Pins stand below.
+        if (!isName(tree)) continue
         const { release: number } = JSON.parse(value) as Desired
         release.set({ tree }, number)
         inStep.set({ tree }, answers.filter((node) => proves(node, tree, number)).length)

@@ -10,7 +10,20 @@ import type { LeaseSeal } from './lease-seal.ts'
  * some families never leave the hub, and some only the hub writes, because it checks what goes into them.
  */
 const HIDDEN = new Set(['token', 'join', 'secret'])
-const GUARDED = new Set([...HIDDEN, 'release', 'desired', 'request', 'peer', 'lease'])
+const GUARDED = new Set([
+  ...HIDDEN,
+  'release',
+  'desired',
+  'request',
+  'peer',
+  'lease',
+  'rollout',
+  'outcome',
+  'policy',
+  'drain',
+  'service',
+  'list',
+])
 
 /** Throws `FORBIDDEN` unless the caller may read the key. */
 export function checkRead({ scopes }: Caller, key: string): void {
@@ -34,7 +47,7 @@ export function checkCommit({ scopes }: Caller, { expect = [], changes }: Txn): 
   for (const { key } of changes) {
     if (isGuarded(key)) {
       throw new FlotillaError('FORBIDDEN', `${key} is written by the hub only`, {
-        hint: 'Use the route for it: releases, requests, tokens and join codes each have one.',
+        hint: 'Use the route for it: releases, requests, rollouts, drains, tokens and join codes each have one.',
       })
     }
     if (!allows(scopes, 'write', key)) throw new FlotillaError('FORBIDDEN', `your token may not write ${key}`)

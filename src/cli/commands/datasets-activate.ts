@@ -2,7 +2,8 @@ import { type Command, command } from '../command.ts'
 import { CLIENT, TREE, withHub } from '../connect.ts'
 import { withDataset } from '../datasets.ts'
 import { tellRelease } from '../release-view.ts'
-import { WAIT, waitForNodes, waitMs } from '../wait.ts'
+import { STRATEGY, strategyOf } from '../strategy.ts'
+import { WAIT, waitForChange, waitMs } from '../wait.ts'
 
 export const datasetsActivate = switching(true)
 export const datasetsDeactivate = switching(false)
@@ -14,6 +15,7 @@ function switching(active: boolean): Command {
     options: {
       message: { type: 'value', placeholder: 'TEXT', summary: 'why', short: 'm' },
       ...WAIT,
+      ...STRATEGY,
       ...TREE,
       ...CLIENT,
     },
@@ -24,15 +26,15 @@ function switching(active: boolean): Command {
       const { tree, message, json } = options
       const dataset = args.DATASET
       const timeoutMs = waitMs(options)
+      const strategy = strategyOf(options)
       return withHub(options, context, async (hub) => {
         const { signal } = context
         const previous = (await hub.client.status(tree, { signal })).desired?.number ?? 0
         const answer = await withDataset({ tree, dataset }, hub, context, () =>
-          hub.client.setActive(tree, dataset, { active, message }, { signal }),
+          hub.client.setActive(tree, dataset, { active, message, strategy }, { signal }),
         )
         tellRelease(answer, { previous, json }, context)
-        if (timeoutMs === undefined) return 0
-        return waitForNodes({ tree, timeoutMs, json: options.json, release: answer.release.number }, hub, context)
+        return waitForChange(answer, { timeoutMs, json }, hub, context)
       })
     },
   })

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { DiffAnswer } from '../../core/api.ts'
 import { FlotillaError } from '../../core/errors.ts'
+import { baseOf, type ReleaseRecord } from '../../core/release.ts'
 import { clean } from '../../lib/clean.ts'
 import { command } from '../command.ts'
 import { CLIENT, type Hub, TREE, withHub } from '../connect.ts'
@@ -60,15 +61,16 @@ async function betweenReleases(
   hub: Hub,
   { signal }: Context,
 ): Promise<Difference> {
-  const last = to === undefined ? await currentNumber(tree, hub, signal) : parseRelease(to)
-  const first = from === undefined ? last - 1 : parseRelease(from)
+  const current = from === undefined || to === undefined ? await currentRelease(tree, hub, signal) : undefined
+  const last = to === undefined ? (current?.number ?? 0) : parseRelease(to)
+  const first = from === undefined ? baseOf(current ?? { number: last }) : parseRelease(from)
   const answer = await hub.client.diff(tree, first, last, { signal })
   return { ...answer, from: `r${answer.from}`, to: `r${answer.to}` }
 }
 
-async function currentNumber(tree: string, hub: Hub, signal: AbortSignal): Promise<number> {
+async function currentRelease(tree: string, hub: Hub, signal: AbortSignal): Promise<ReleaseRecord> {
   const { desired } = await hub.client.status(tree, { signal })
-  if (desired !== undefined) return desired.number
+  if (desired !== undefined) return desired
   throw new FlotillaError('NOT_FOUND', `nothing has been released in ${tree} yet`)
 }
 

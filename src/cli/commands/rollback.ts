@@ -1,12 +1,13 @@
 import { FlotillaError, isError } from '../../core/errors.ts'
-import type { ReleaseRecord } from '../../core/release.ts'
+import { baseOf, type ReleaseRecord } from '../../core/release.ts'
 import { treeOption } from '../../core/status.ts'
 import { command } from '../command.ts'
 import { CLIENT, type Hub, TREE, withHub } from '../connect.ts'
 import type { Context } from '../context.ts'
 import { parseRelease } from '../format.ts'
 import { tellRelease } from '../release-view.ts'
-import { WAIT, waitForNodes, waitMs } from '../wait.ts'
+import { STRATEGY, strategyOf } from '../strategy.ts'
+import { WAIT, waitForChange, waitMs } from '../wait.ts'
 
 export const rollback = command({
   arguments: [
@@ -15,26 +16,28 @@ export const rollback = command({
   options: {
     message: { type: 'value', placeholder: 'TEXT', summary: 'why', short: 'm' },
     ...WAIT,
+    ...STRATEGY,
     ...TREE,
     ...CLIENT,
   },
   details:
     'Makes a new release with the contents of an earlier one, so the way back is a way forward again. Typed again it goes ' +
-    'back one release further. Refused when somebody else releases at the same moment.',
+    'back one release further. Refused when somebody else releases at the same moment. It goes out as every release does: ' +
+    'where the tree has a policy and there is no time for it, add --all-at-once.',
   examples: ['flotilla rollback', 'flotilla rollback r11 -m "bad units" --wait'],
   async run({ args, options }, context) {
     const { tree, json, message } = options
     const timeoutMs = waitMs(options)
+    const strategy = strategyOf(options)
     return withHub(options, context, async (hub) => {
       const { signal } = context
       const current = await currentRelease(tree, hub, context)
       const base = current.number
       const to = args.RELEASE === undefined ? await previous(current, hub, context) : parseRelease(args.RELEASE)
       const backTo = json ? undefined : await hub.client.releaseRecord(tree, to, { signal }).catch(unlessForbidden)
-      const answer = await hub.client.rollback(tree, { to, base, message }, { signal })
+      const answer = await hub.client.rollback(tree, { to, base, message, strategy }, { signal })
       tellRelease(answer, { previous: base, json, backTo }, context)
-      if (timeoutMs === undefined) return 0
-      return waitForNodes({ tree, timeoutMs, json: options.json, release: answer.release.number }, hub, context)
+      return waitForChange(answer, { timeoutMs, json }, hub, context)
     })
   },
 })
@@ -53,7 +56,7 @@ async function previous(current: ReleaseRecord, hub: Hub, { signal }: Context): 
   while (origin.rollbackTo !== undefined) {
     origin = await hub.client.releaseRecord(current.tree, origin.rollbackTo, { signal })
   }
-  if (origin.number > 1) return origin.number - 1
+  if (baseOf(origin) > 0) return baseOf(origin)
   const what =
     origin === current ? 'r1 is the first release' : `r${current.number} has the contents of r1, the first release`
   throw new FlotillaError('NOT_FOUND', `${what}: there is none before it`, {

@@ -4,6 +4,7 @@ import { clean } from '../../lib/clean.ts'
 import { command } from '../command.ts'
 import { CLIENT, type Hub, TREE, withHub } from '../connect.ts'
 import type { Context } from '../context.ts'
+import { drawPage } from '../draw.ts'
 import { releaseLine } from '../format.ts'
 import { printFolder, printNodes, printTrees, printWarnings } from '../node-view.ts'
 
@@ -67,7 +68,7 @@ async function watch(options: WatchOptions, hub: Hub, context: Context): Promise
     if (typeof seen === 'object') code = exitOf(seen)
     const text = typeof seen === 'string' ? seen : JSON.stringify([seen.summary, seen.desired?.number])
     if (output.isTerminal && !options.json) {
-      draw(seen, context)
+      drawPage(seen, (answer, page) => print(answer, false, page), context)
     } else if (text !== last) {
       if (typeof seen === 'string') output.note(seen)
       else if (options.json) print(seen, true, context)
@@ -77,17 +78,6 @@ async function watch(options: WatchOptions, hub: Hub, context: Context): Promise
     await clock.sleep(POLL_MS, signal).catch(() => undefined)
   }
   return code
-}
-
-/** Draws over what is there, line by line, and clears what is left: nothing flickers. */
-function draw(seen: StatusAnswer | string, context: Context): void {
-  const { output, clock } = context
-  let page = ''
-  const memory = output.into((text) => (page += text))
-  if (typeof seen === 'string') memory.print(memory.paint('red', seen))
-  else print(seen, false, { ...context, output: memory })
-  memory.print(memory.paint('dim', `\n${new Date(clock.nowMs()).toLocaleTimeString('en-GB')}  Ctrl-C ends`))
-  output.out.write(`\u001b[H${page.replaceAll('\n', '\u001b[K\n')}\u001b[J`)
 }
 
 async function look(tree: string, hub: Hub, { signal }: Context): Promise<StatusAnswer | string> {

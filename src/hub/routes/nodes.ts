@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { WhyAnswer } from '../../core/api.ts'
 import { FlotillaError } from '../../core/errors.ts'
-import { keys } from '../../core/keys.ts'
+import { isName, keys } from '../../core/keys.ts'
 import { statusOf } from '../../core/status.ts'
 import { type Entry, type Store, STORE_LIMITS, type Write } from '../../core/store.ts'
 import type { Joined } from '../join.ts'
@@ -10,6 +10,7 @@ import { type Route, route } from '../route.ts'
 import { zDataset, zName } from '../schemas/common.ts'
 import { zItemState, zNodeDatasets, zNodesAnswer, zStatusAnswer, zWhyAnswer } from '../schemas/nodes.ts'
 import { newPeerKey } from '../tokens.ts'
+import { drainedFor, underwayOf } from '../underway.ts'
 
 export const nodeRoutes: readonly Route[] = [
   route({
@@ -21,10 +22,14 @@ export const nodeRoutes: readonly Route[] = [
     query: z.strictObject({ tree: zName }),
     answer: zStatusAnswer,
     handler: async ({ store, releases, folders }, { query }) => {
-      const [desired, { entries }] = await Promise.all([releases.current(query.tree), store.list(keys.nodes)])
+      const [desired, { entries }, underway] = await Promise.all([
+        releases.current(query.tree),
+        store.list(keys.nodes),
+        underwayOf(store, query.tree),
+      ])
       const folder = folders().find(({ tree }) => tree === query.tree)
       const trees = desired === undefined ? await treesOf(store) : undefined
-      return { ...statusOf(query.tree, desired, nodesFrom(entries)), trees, folder }
+      return { ...statusOf(query.tree, desired, nodesFrom(entries), underway), trees, folder }
     },
   }),
   route({
@@ -61,13 +66,19 @@ export const nodeRoutes: readonly Route[] = [
     answer: zWhyAnswer,
     handler: async ({ store, releases }, { params }) => {
       const { tree, id } = params
-      const [items, history, { entries }] = await Promise.all([
+      const [items, history, { entries }, { pins = {}, drains = {} }] = await Promise.all([
         releases.items(tree),
         releases.changesOf(tree, id),
         store.list(keys.nodes),
+        underwayOf(store, tree),
       ])
       const item = items.items.find((candidate) => candidate.id === id)
-      return { tree, dataset: id, item, history, nodes: statesOf(entries, tree, id) }
+      const nodes = statesOf(entries, tree, id).map((state) => ({
+        ...state,
+        pin: pins[state.node],
+        drained: drainedFor(drains[state.node] ?? [], id),
+      }))
+      return { tree, dataset: id, item, history, nodes }
     },
   }),
 ]
@@ -75,18 +86,19 @@ export const nodeRoutes: readonly Route[] = [
 /** The trees in which something has been released. */
 async function treesOf(store: Store): Promise<readonly string[]> {
   const { entries } = await store.list(keys.desiredOfAll)
-  return entries.map(({ key }) => key.slice(keys.desiredOfAll.length))
+  return entries.map(({ key }) => key.slice(keys.desiredOfAll.length)).filter(isName)
 }
 
 /** Deletes a node's keys, its credential first; answers the id of that. Throws `NOT_FOUND` for a node nobody knows. */
 async function forget(store: Store, node: string): Promise<string | undefined> {
   const { entries } = await store.list(keys.node(node))
   if (entries.length === 0) throw new FlotillaError('NOT_FOUND', `there is no node ${node}`)
+  const drains = await store.list(keys.drainsOf(node))
   const joined = entries.find(({ key }) => key === keys.joined(node))
   const tokenId = joined && (JSON.parse(joined.value) as Joined).tokenId
   const all: readonly Write[] = [
     ...(tokenId === undefined ? [] : [{ op: 'delete' as const, key: keys.token(tokenId) }, newPeerKey()]),
-    ...entries.map(({ key }) => ({ op: 'delete' as const, key })),
+    ...[...entries, ...drains.entries].map(({ key }) => ({ op: 'delete' as const, key })),
   ]
   for (let start = 0; start < all.length; start += STORE_LIMITS.changes) {
     await store.commit({ changes: all.slice(start, start + STORE_LIMITS.changes) })
