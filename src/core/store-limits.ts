@@ -23,6 +23,14 @@ export function checkPrefix(prefix: string): void {
   }
 }
 
+/** Every prefix of a watch, once each. Throws where one could not begin a key, and where there are too many. */
+export function checkPrefixes(prefix: string, also: readonly string[] = []): readonly string[] {
+  const prefixes = [...new Set([prefix, ...also])]
+  for (const each of prefixes) checkPrefix(each)
+  if (prefixes.length <= STORE_LIMITS.prefixes) return prefixes
+  throw new FlotillaError('TOO_LARGE', `a watch of ${prefixes.length} prefixes; at most ${STORE_LIMITS.prefixes}`)
+}
+
 /** Throws unless the transaction is within every limit and changes no key twice. Returns the bytes of its values. */
 export function checkTxn(txn: Txn): number {
   const { expect = [], changes } = txn

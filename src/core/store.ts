@@ -34,8 +34,8 @@ export interface Store {
   commit(txn: Txn, op?: Op): Promise<Commit>
 
   /**
-   * Yields what was changed under `prefix`, one batch per commit that changed something there, in revision order, no
-   * gaps, no repeats. Starts with the first commit after revision `after`. Ends when `signal` aborts or the store is
+   * Yields what was changed under `prefix`, and under those of `also`, one batch per commit that changed something there,
+   * in revision order, no gaps, no repeats. Starts with the first commit after revision `after`. Ends when `signal` aborts or the store is
    * closed. Throws `COMPACTED` if a commit after `after` is no longer held, and if `after` is ahead of the store: list
    * again. Throws `UNREACHABLE` when a remote store goes away; watching on from the last revision seen misses nothing.
    * A slow reader costs no memory: it falls behind until its place is compacted.
@@ -64,6 +64,8 @@ export interface Store {
 
 export interface WatchOptions {
   readonly after: number
+  /** More prefixes, at most 7: whoever needs several in one order cannot get it from several watches. */
+  readonly also?: readonly string[] | undefined
   readonly signal: AbortSignal
 }
 
@@ -126,4 +128,5 @@ export const STORE_LIMITS = {
   leaseMinMs: 1000,
   leaseMaxMs: 3_600_000,
   leases: 10_000,
+  prefixes: 8,
 } as const

@@ -115,6 +115,23 @@ describe('a watch', () => {
     expect((await admin.list('')).entries.map(({ key }) => key)).toEqual(['a/1', 'b/1', 'b/2', 'c/x', 'c/x/y', 'c/xy'])
   })
 
+  it('of several prefixes needs a right under each', async () => {
+    const hub = await open()
+    const base = await revisionOf(hub.store)
+    const path = (also: string): string => `/v1/store/watch?prefix=a/&also=${also}&after=${base}`
+    const token = await hub.token(['read:a/', 'read:b/'])
+    expect(await hub.ask('GET', path('c/'), { token })).toMatchObject({ status: 403 })
+    expect(await hub.ask('GET', path('b/&also=token/'), { token })).toMatchObject({ status: 403 })
+    await put(hub.store, 'a/1', 'b/1', 'c/1')
+    await put(hub.store, 'c/2')
+    await put(hub.store, 'b/2')
+    const watch = await events(hub, path('b/'))
+    const keysOf = (data = ''): readonly unknown[] =>
+      (JSON.parse(data) as Batch).changes.map((change) => change.op === 'put' && change.entry.key)
+    expect(keysOf((await watch.next())?.data)).toEqual(['a/1', 'b/1'])
+    expect(keysOf((await watch.next())?.data)).toEqual(['b/2'])
+  })
+
   it('says something at least every heartbeat, so that silence means that the connection is dead', async () => {
     const clock = new VirtualClock()
     const hub = await open({ clock, limits: { heartbeatMs: 1000 } })

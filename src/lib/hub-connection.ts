@@ -112,12 +112,13 @@ function sample(before: string, text = ''): string {
 /** `/v1/trees/x?limit=3` with everything encoded; undefined values are left out. */
 export function apiPath(
   parts: readonly (string | number)[],
-  query: Readonly<Record<string, string | number | boolean | undefined>> = {},
+  query: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>> = {},
 ): string {
   const path = parts.map((part) => encodeURIComponent(part)).join('/')
-  const pairs = Object.entries(query).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${encodeURIComponent(name)}=${encodeURIComponent(value)}`],
-  )
+  const pairs = Object.entries(query).flatMap(([name, value]) => {
+    const values = value === undefined ? [] : typeof value === 'object' ? value : [value]
+    return values.map((each) => `${encodeURIComponent(name)}=${encodeURIComponent(each)}`)
+  })
   return `/v1/${path}${pairs.length === 0 ? '' : `?${pairs.join('&')}`}`
 }
 

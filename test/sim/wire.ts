@@ -100,12 +100,12 @@ export class WiredStore implements Store {
     return await this.#call(op, async () => await this.#store.commit(txn))
   }
 
-  async *watch(prefix: string, { after, signal }: WatchOptions): AsyncGenerator<Batch, void> {
+  async *watch(prefix: string, { after, also, signal }: WatchOptions): AsyncGenerator<Batch, void> {
     const { broken } = this.#wire
     try {
       await this.#wire.travel(signal)
       const ended = AbortSignal.any([signal, broken, this.#life.signal])
-      for await (const batch of this.#store.watch(prefix, { after, signal: ended })) {
+      for await (const batch of this.#store.watch(prefix, { after, also, signal: ended })) {
         await this.#wire.travel(ended)
         await this.#life.breathe()
         yield batch

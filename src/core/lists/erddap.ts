@@ -69,7 +69,7 @@ export function erddapList(list: ListName, values: readonly string[]): ErddapLis
     const range = value.length <= LIST_LIMITS.value ? parseAddresses(value) : undefined
     if (range === undefined) continue
     const count = countOf(range, units)
-    total += count <= limit ? count : 0
+    total += count <= limit ? Number(count) : 0
     const why = count > limit ? tooWide(list) : total > LIST_LIMITS.total ? TOO_MANY : undefined
     if (why === undefined) ranges.push(range)
     else left.push({ value, why })
@@ -132,18 +132,16 @@ function widest(at: bigint, last: bigint, units: readonly bigint[]): bigint {
 }
 
 /** How many units a range is made of, without making them. */
-function countOf({ family, first, last }: AddressRange, units: Units): number {
-  let count = 0n
-  let [from, to] = [first, last + 1n]
-  // From the narrowest unit inwards: what does not fill the next wider one stands at both ends.
-  for (const [index, bits] of [...units[family]].reverse().entries()) {
-    const wider = [...units[family]].reverse()[index + 1]
-    const [start, end] = wider === undefined ? [from, from] : inner(from, to, wider)
-    count += start >= end ? (to - from) >> bits : ((start - from) >> bits) + ((to - end) >> bits)
-    if (start >= end) break
-    ;[from, to] = [start, end]
-  }
-  return Number(count > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : count)
+function countOf({ family, first, last }: AddressRange, units: Units): bigint {
+  return count(first, last + 1n, units[family])
+}
+
+/** What whole units of the widest size do not fill stands at both ends, for the narrower ones. */
+function count(from: bigint, to: bigint, [bits, ...narrower]: readonly bigint[]): bigint {
+  if (bits === undefined || from >= to) return 0n
+  const [start, end] = inner(from, to, bits)
+  if (start >= end) return count(from, to, narrower)
+  return ((end - start) >> bits) + count(from, start, narrower) + count(end, to, narrower)
 }
 
 /** The part of a range that whole units of `bits` fill. */

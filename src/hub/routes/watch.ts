@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { FlotillaError } from '../../core/errors.ts'
-import { checkPrefix } from '../../core/store-limits.ts'
+import { checkPrefixes } from '../../core/store-limits.ts'
 import type { HubContext } from '../context.ts'
 import { tell } from '../errors.ts'
 import { EventStream } from '../event-stream.ts'
@@ -9,7 +9,12 @@ import { type Call, type Route, route } from '../route.ts'
 import { zNumberText } from '../schemas/common.ts'
 import { SECURITY_HEADERS } from '../security-headers.ts'
 
-const zQuery = z.strictObject({ prefix: z.string(), after: zNumberText.optional() })
+const zQuery = z.strictObject({
+  prefix: z.string(),
+  /** A query parameter that stands there once is no list. */
+  also: z.union([z.array(z.string()), z.string().transform((one) => [one])]).optional(),
+  after: zNumberText.optional(),
+})
 type WatchCall = Call<unknown, z.output<typeof zQuery>, unknown>
 
 export const watchRoutes: readonly Route[] = [
@@ -21,16 +26,19 @@ export const watchRoutes: readonly Route[] = [
     details:
       'Each `batch` event is one commit, with its revision as the id; an `error` event ends the stream. A comment is ' +
       'sent when nothing else was for a while: silence means that the connection is dead. Goes on after the revision ' +
-      'in `after`, or in `Last-Event-ID`, which browsers send when they connect again. Holds what the token may read.',
+      'in `after`, or in `Last-Event-ID`, which browsers send when they connect again. Holds what the token may read. ' +
+      '`also`, any number of times up to seven, is one more prefix whose changes come in the same order.',
     access: {
-      says: 'read on the prefix, or on something under it',
-      check: (caller, { query }) => checkReadUnder(caller, (query as z.output<typeof zQuery>).prefix),
+      says: 'read on each prefix, or on something under it',
+      check: (caller, { query }) => {
+        const { prefix, also } = query as z.output<typeof zQuery>
+        for (const each of checkPrefixes(prefix, also)) checkReadUnder(caller, each)
+      },
     },
     query: zQuery,
     answerType: 'text/event-stream',
     handler: async (hub, call) => {
       const after = startOf(call)
-      checkPrefix(call.query.prefix)
       const place = hub.watches.enter(call.caller.id)
       try {
         await stream(hub, call, after, place.evicted)
@@ -65,7 +73,7 @@ async function stream(hub: HubContext, call: WatchCall, after: number, evicted: 
   })
   const view = new View(caller, leases)
   try {
-    for await (const batch of store.watch(query.prefix, { after, signal })) {
+    for await (const batch of store.watch(query.prefix, { after, also: query.also, signal })) {
       const seen = view.batch(batch)
       if (seen !== undefined)
         await events.send({ event: 'batch', id: String(seen.revision), data: JSON.stringify(seen) })

@@ -50,19 +50,19 @@ function weight(batches: readonly Batch[]): number {
 describe('the part of a commit under a prefix', () => {
   it('is the commit itself when all of it is, and nothing when none is', () => {
     const whole = batch(1, 'a/x', 'a/y')
-    expect(within(whole, 'a/')).toBe(whole)
-    expect(within(whole, '')).toBe(whole)
-    expect(within(whole, 'b')).toBeUndefined()
-    expect(within(whole, 'a/y')).toEqual(batch(1, 'a/y'))
-    expect(within({ revision: 1, changes: [{ op: 'delete', key: 'a' }] }, 'a')).toBeDefined()
-    expect(within(batch(1), '')).toBeUndefined()
+    expect(within(whole, ['a/'])).toBe(whole)
+    expect(within(whole, [''])).toBe(whole)
+    expect(within(whole, ['b'])).toBeUndefined()
+    expect(within(whole, ['a/y'])).toEqual(batch(1, 'a/y'))
+    expect(within({ revision: 1, changes: [{ op: 'delete', key: 'a' }] }, ['a'])).toBeDefined()
+    expect(within(batch(1), [''])).toBeUndefined()
   })
 
-  it('exists exactly when the commit touches the prefix', () => {
+  it('exists exactly when the commit touches one of the prefixes', () => {
     const key = fc.string({ unit: fc.constantFrom('a', 'b', '/'), maxLength: 4 })
     fc.assert(
-      fc.property(fc.array(key, { maxLength: 3 }), key, (keys, prefix) => {
-        expect(touches(batch(1, ...keys), prefix)).toBe(within(batch(1, ...keys), prefix) !== undefined)
+      fc.property(fc.array(key, { maxLength: 3 }), fc.array(key, { maxLength: 2 }), (keys, prefixes) => {
+        expect(touches(batch(1, ...keys), prefixes)).toBe(within(batch(1, ...keys), prefixes) !== undefined)
       }),
     )
   })

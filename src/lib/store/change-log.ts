@@ -57,15 +57,19 @@ export class ChangeLog {
   }
 }
 
-/** The part of a commit that lies under `prefix`; undefined if there is none. */
-export function within(batch: Batch, prefix: string): Batch | undefined {
-  const changes = batch.changes.filter((change) => keyOf(change).startsWith(prefix))
+/** The part of a commit that lies under one of `prefixes`; undefined if there is none. */
+export function within(batch: Batch, prefixes: readonly string[]): Batch | undefined {
+  const changes = batch.changes.filter((change) => isUnder(keyOf(change), prefixes))
   if (changes.length === 0) return undefined
   return changes.length === batch.changes.length ? batch : { revision: batch.revision, changes }
 }
 
-export function touches(batch: Batch, prefix: string): boolean {
-  return batch.changes.some((change) => keyOf(change).startsWith(prefix))
+export function touches(batch: Batch, prefixes: readonly string[]): boolean {
+  return batch.changes.some((change) => isUnder(keyOf(change), prefixes))
+}
+
+function isUnder(key: string, prefixes: readonly string[]): boolean {
+  return prefixes.some((prefix) => key.startsWith(prefix))
 }
 
 function keyOf(change: Change): string {

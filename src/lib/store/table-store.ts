@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { Clock } from '../../core/clock.ts'
 import { FlotillaError, isError } from '../../core/errors.ts'
 import type { Op } from '../../core/op.ts'
-import { checkKey, checkPrefix, checkRevision, checkTtl, checkTxn } from '../../core/store-limits.ts'
+import { checkKey, checkPrefix, checkPrefixes, checkRevision, checkTtl, checkTxn } from '../../core/store-limits.ts'
 import {
   type Batch,
   type Commit,
@@ -61,22 +61,22 @@ export class TableStore implements Store {
     return await this.#ask(op, bytes, (group) => group.commit(txn))
   }
 
-  async *watch(prefix: string, { after, signal }: WatchOptions): AsyncIterable<Batch> {
-    checkPrefix(prefix)
+  async *watch(prefix: string, { after, also, signal }: WatchOptions): AsyncIterable<Batch> {
+    const prefixes = checkPrefixes(prefix, also)
     checkRevision(after)
     this.#assertOpen({})
     let seen = after
     for (let scanned = 1; !signal.aborted && this.#ended === undefined; scanned++) {
       this.#assertHeld(seen)
       if (seen === this.#table.revision) {
-        const next = await this.#watches.next(prefix, signal)
+        const next = await this.#watches.next(prefixes, signal)
         if (next === undefined) return
         // What was committed since concerned others; it may be compacted by now.
         seen = next - 1
         continue
       }
       seen++
-      const batch = within(this.#table.batch(seen), prefix)
+      const batch = within(this.#table.batch(seen), prefixes)
       if (batch !== undefined) yield batch
       else if (scanned % SCAN_MAX === 0) await turn()
     }

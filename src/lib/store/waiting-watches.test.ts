@@ -10,7 +10,7 @@ describe('waiting watches', () => {
     const watches = new WaitingWatches()
     const woken: string[] = []
     for (const prefix of ['a/', 'b/', '']) {
-      void watches.next(prefix, signal).then((revision) => woken.push(`${prefix}${revision}`))
+      void watches.next([prefix], signal).then((revision) => woken.push(`${prefix}${revision}`))
     }
     watches.wake([deletion(1, 'c/x'), deletion(2, 'a/x'), deletion(3, 'a/y')])
     await Promise.resolve()
@@ -23,8 +23,8 @@ describe('waiting watches', () => {
   it('are woken with nothing when their signal aborts or the store ends', async () => {
     const watches = new WaitingWatches()
     const stop = new AbortController()
-    const aborted = watches.next('', stop.signal)
-    const ended = watches.next('', signal)
+    const aborted = watches.next([''], stop.signal)
+    const ended = watches.next([''], signal)
     stop.abort()
     expect(await aborted).toBeUndefined()
     watches.end()

@@ -2,21 +2,21 @@ import type { Batch } from '../../core/store.ts'
 import { touches } from './change-log.ts'
 
 interface Waiting {
-  readonly prefix: string
+  readonly prefixes: readonly string[]
   /** Undefined when there is nothing more to wait for. */
   wake(revision: number | undefined): void
 }
 
-/** Watches that have read everything and wait for a commit under their prefix. Commits elsewhere do not wake them. */
+/** Watches that have read everything and wait for a commit under one of their prefixes. Commits elsewhere do not wake them. */
 export class WaitingWatches {
   readonly #waiting = new Set<Waiting>()
 
-  /** The revision of the next commit under `prefix`; undefined when `signal` aborts or the store ends. */
-  next(prefix: string, signal: AbortSignal): Promise<number | undefined> {
+  /** The revision of the next commit under one of `prefixes`; undefined when `signal` aborts or the store ends. */
+  next(prefixes: readonly string[], signal: AbortSignal): Promise<number | undefined> {
     return new Promise((resolve) => {
       const end = (): void => waiting.wake(undefined)
       const waiting: Waiting = {
-        prefix,
+        prefixes,
         wake: (revision) => {
           this.#waiting.delete(waiting)
           signal.removeEventListener('abort', end)
@@ -31,7 +31,7 @@ export class WaitingWatches {
   /** Wakes whom these commits concern, with the first of them that does. */
   wake(batches: readonly Batch[]): void {
     for (const waiting of this.#waiting) {
-      const first = batches.find((batch) => touches(batch, waiting.prefix))
+      const first = batches.find((batch) => touches(batch, waiting.prefixes))
       if (first !== undefined) waiting.wake(first.revision)
     }
   }

@@ -1,7 +1,7 @@
 import type { EntryAnswer, ErrorBody, LeaseAnswer } from '../../core/api.ts'
 import { FlotillaError } from '../../core/errors.ts'
 import type { Op } from '../../core/op.ts'
-import { checkKey, checkPrefix, checkRevision, checkTtl, checkTxn } from '../../core/store-limits.ts'
+import { checkKey, checkPrefix, checkPrefixes, checkRevision, checkTtl, checkTxn } from '../../core/store-limits.ts'
 import type { Batch, Commit, Entry, Lease, Listing, Store, Txn, WatchOptions } from '../../core/store.ts'
 import { apiPath, HubConnection, type JsonRequest } from '../../lib/hub-connection.ts'
 import type { Secret } from '../../lib/secret.ts'
@@ -56,13 +56,13 @@ class RemoteStore implements Store {
     })
   }
 
-  async *watch(prefix: string, { after, signal }: WatchOptions): AsyncGenerator<Batch, void> {
-    checkPrefix(prefix)
+  async *watch(prefix: string, { after, also, signal }: WatchOptions): AsyncGenerator<Batch, void> {
+    checkPrefixes(prefix, also)
     checkRevision(after)
     this.#checkOpen()
     const ended = AbortSignal.any([signal, this.#closing.signal])
     try {
-      const path = apiPath(['store', 'watch'], { prefix, after })
+      const path = apiPath(['store', 'watch'], { prefix, after, also })
       const answer = await this.#hub.open({ method: 'GET', path, signal: ended })
       try {
         for await (const { event, data } of parseEvents(answer, EVENT_CHARS)) {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
 import type { ErrorCode } from '../../../src/core/errors.ts'
-import type { Batch, Entry, Store, Write } from '../../../src/core/store.ts'
+import type { Batch, Entry, Store, WatchOptions, Write } from '../../../src/core/store.ts'
 
 /** A store that a suite runs on, and what the suite may do to it from outside. */
 export interface StoreUnderTest {
@@ -65,12 +65,12 @@ export async function revisionOf(store: Store): Promise<number> {
 async function watchUntil(
   store: Store,
   prefix: string,
-  after: number,
+  options: Omit<WatchOptions, 'signal'>,
   enough: (batches: readonly Batch[]) => boolean,
 ): Promise<readonly Batch[]> {
   const stop = new AbortController()
   const batches: Batch[] = []
-  for await (const batch of store.watch(prefix, { after, signal: stop.signal })) {
+  for await (const batch of store.watch(prefix, { ...options, signal: stop.signal })) {
     batches.push(batch)
     if (enough(batches)) stop.abort()
   }
@@ -79,12 +79,22 @@ async function watchUntil(
 
 /** The first `count` batches. */
 export async function watchSome(store: Store, prefix: string, after: number, count: number): Promise<readonly Batch[]> {
-  return await watchUntil(store, prefix, after, (batches) => batches.length >= count)
+  return await watchUntil(store, prefix, { after }, (batches) => batches.length >= count)
 }
 
 /** Everything under `prefix` from `after` up to and including the commit of revision `last`, which must be there. */
 export async function watchTo(store: Store, prefix: string, after: number, last: number): Promise<readonly Batch[]> {
-  return await watchUntil(store, prefix, after, (batches) => (batches.at(-1)?.revision ?? 0) >= last)
+  return await watchUntil(store, prefix, { after }, (batches) => (batches.at(-1)?.revision ?? 0) >= last)
+}
+
+/** The same of a watch with options. */
+export async function collected(
+  store: Store,
+  prefix: string,
+  options: Omit<WatchOptions, 'signal'>,
+  last: number,
+): Promise<readonly Batch[]> {
+  return await watchUntil(store, prefix, options, (batches) => (batches.at(-1)?.revision ?? 0) >= last)
 }
 
 /** What a reader holds who started from `entries` and applied `batches`. */

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import type { Batch } from '../../../src/core/store.ts'
 import {
   applied,
+  collected,
   commit,
   del,
   type OpenStore,
@@ -67,6 +68,36 @@ export function watchTests(open: OpenStore): void {
         ['+1', 't/b'],
         ['+4', '-t/b'],
       ])
+    }),
+  )
+
+  it(
+    'a watch of several prefixes gets each commit under any of them once, in one order',
+    using(open, async (store) => {
+      const base = await revisionOf(store)
+      await commit(store, put('t/a/x', '1'), put('t/b', '1'), put('t/c/x', '1'))
+      await commit(store, put('t/b', '2'))
+      await commit(store, del('t/c/x'))
+      const last = base + 5
+      const reading = collected(store, 't/a/', { after: base, also: ['t/c/', 't/a/', 't/c/x'] }, last)
+      await commit(store, put('t/c/y', '1'))
+      await commit(store, put('t/a/x', '2'))
+      const seen = (await reading).map(({ revision, changes }) => [revision - base, changes.length])
+      expect(seen).toEqual([
+        [1, 2],
+        [3, 1],
+        [4, 1],
+        [5, 1],
+      ])
+    }),
+  )
+
+  it(
+    'a watch has at most eight prefixes, each of which could begin a key',
+    using(open, async (store) => {
+      const many = Array.from({ length: 8 }, (_, index) => `t/${index}`)
+      await rejects(collected(store, 't/a', { after: 0, also: many }, 1), 'TOO_LARGE')
+      await rejects(collected(store, 't/a', { after: 0, also: ['t b'] }, 1), 'BAD_REQUEST')
     }),
   )
 
