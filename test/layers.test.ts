@@ -28,6 +28,7 @@ test.for([
   ['an adapter loads its neighbour lazily', 'src/store/sqlite/a.ts', `await import('../memory/b.ts')`],
   ['a re-export goes up', 'src/releases/a.ts', `export { x } from '../hub/b.ts'`],
   ['releases uses the hub', 'src/releases/a.ts', `import { x } from '../hub/b.ts'`],
+  ['rollouts use the releases', 'src/rollout/a.ts', `import { x } from '../releases/b.ts'`],
   ['the client uses the hub', 'src/client/a.ts', `import { x } from '../hub/b.ts'`],
   ['the agent uses the hub', 'src/agent/a.ts', `import { x } from '../hub/b.ts'`],
   ['the agent names a target', 'src/agent/a.ts', `import { x } from '../targets/erddap/b.ts'`],

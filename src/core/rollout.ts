@@ -94,11 +94,12 @@ export type Phase =
   | 'draining'
   /** Pinned: the node stages, applies and proves. */
   | 'applying'
-  /** Proved; the drain is lifted, and the wave soaks. */
+  /** Proved. Held back from clients until the release is exposed. */
   | 'proved'
   | 'done'
+  /** It was to go back, and did not prove in time that it did. */
   | 'failed'
-  /** Its pin is taken away: it goes back, and is drained until it proves that. */
+  /** Pinned to what is desired: it goes back, and is drained until it proves that. */
   | 'reverting'
   | 'reverted'
 
@@ -106,8 +107,10 @@ export interface NodeProgress {
   readonly phase: Phase
   /** When the phase began, on the wall clock of the hub that runs it. */
   readonly sinceMs: number
-  /** Store revision of the pin, of its removal, or of the drain that the phase waits for. */
+  /** What the store had reached when the phase was decided on: the pin or the drain that it waits for is newer. */
   readonly revision: number
+  /** Items that were failed on the node before it was touched, at most 100: no fault of the release. */
+  readonly failedBefore?: readonly string[]
 }
 
 export type RolloutState = 'running' | 'paused' | 'reverting' | 'done' | 'rolled-back' | 'aborted'

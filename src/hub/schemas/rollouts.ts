@@ -99,6 +99,7 @@ const zProgress = hold<NodeProgress>()(
     phase: z.enum(['waiting', 'draining', 'applying', 'proved', 'done', 'failed', 'reverting', 'reverted']),
     sinceMs: zMoment,
     revision: zCount,
+    failedBefore: z.array(z.string()).exactOptional(),
   }),
 )
 
