@@ -7,6 +7,7 @@ import { Secret } from '../lib/secret.ts'
 import { systemClock } from '../lib/system-clock.ts'
 import { ensurePeerKey } from './bootstrap.ts'
 import { joinNode } from './join.ts'
+import { mintToken, putToken } from './tokens.ts'
 
 let hub: TestHub
 afterEach(() => hub.close())
@@ -26,12 +27,24 @@ describe('a join code', () => {
       'read:desired/',
       'read:release/',
       'read:request/',
+      'read:list/',
+      'read:drain/',
       'read:node/',
       'read:blob/',
       'read:peer/',
       'write:node/erd1/',
     ])
     expect((await hub.client.nodes()).nodes).toEqual([{ node: 'erd1', liveness: 'lost', targets: {} }])
+  })
+
+  it('of an older hub gives the rights that nodes have now', async () => {
+    await open()
+    const minted = mintToken()
+    const old = { label: 'node erd1', scopes: ['read:desired/', 'write:node/'], createdAtMs: 0, node: 'erd1' }
+    await hub.store.commit({ changes: [putToken(minted.id, { ...old, hash: minted.hash })] })
+    const { scopes } = await hub.as(minted.token).whoami()
+    expect(scopes).toContain('read:list/')
+    expect(scopes.filter((scope) => scope.startsWith('write:'))).toEqual(['write:node/erd1/'])
   })
 
   it('is taken as people type it', async () => {

@@ -6,6 +6,7 @@ import { keys } from '../core/keys.ts'
 import type { Store, Txn } from '../core/store.ts'
 import { sha256 } from '../lib/hash.ts'
 import { Secret } from '../lib/secret.ts'
+import { nodeScopes } from './node-scopes.ts'
 import { mintToken, newPeerKey, putToken } from './tokens.ts'
 
 /** Value of `node/<node>/joined`. */
@@ -88,12 +89,6 @@ export async function joinNode(
   if (answer.committed) return { node, token: token.reveal(), ...(ended !== undefined && { ended }) }
   if (answer.key === code.key) throw wrongCode()
   throw new FlotillaError('LOST_RACE', `another node named ${node} joined at the same moment`)
-}
-
-/** A node reads what it serves and how the others fare, and speaks only about itself. */
-function nodeScopes(node: string): readonly string[] {
-  const reads = ['desired/', 'release/', 'request/', 'node/', 'blob/', 'peer/'].map((prefix) => `read:${prefix}`)
-  return [...reads, `write:${keys.node(node)}`]
 }
 
 /** As people type it: any case, with or without dashes, the letters that look like digits. */

@@ -7,6 +7,7 @@ import type { Service } from '../core/service.ts'
 import type { Store } from '../core/store.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import type { Caller } from './caller.ts'
+import { nodeScopes } from './node-scopes.ts'
 import { parseRecord, parseToken, sameHash } from './tokens.ts'
 
 interface Known {
@@ -103,7 +104,7 @@ export class TokenIndex implements Service {
     if (this.#known.has(id)) return
     const { hash, label, scopes, createdAtMs, expiresAtMs, node } = parseRecord(value)
     const end = new AbortController()
-    const parsed = scopes.map((scope) => parseScope(scope))
+    const parsed = (node === undefined ? scopes : nodeScopes(node)).map((scope) => parseScope(scope))
     const caller = { id, label, scopes: parsed, createdAtMs, expiresAtMs, node, ended: end.signal }
     this.#known.set(id, { caller, hash: Buffer.from(hash, 'hex'), end })
   }

@@ -1,0 +1,20 @@
+import { keys } from '../core/keys.ts'
+
+const READS = [
+  keys.desiredOfAll,
+  'release/',
+  'request/',
+  keys.listsOfAll,
+  keys.drains,
+  keys.nodes,
+  'blob/',
+  'peer/',
+].map((prefix) => `read:${prefix}`)
+
+/**
+ * What a node's credential may do: read what the cluster serves and how the others fare, and speak only about itself.
+ * It follows from the node's name and not from the token's record, so nodes that joined an older hub need not join again.
+ */
+export function nodeScopes(node: string): readonly string[] {
+  return [...READS, `write:${keys.node(node)}`]
+}
