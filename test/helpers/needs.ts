@@ -8,6 +8,8 @@ import { test, type TestAPI } from 'vitest'
 export interface Needs {
   /** The licensed collections of `../shared/fixtures`. */
   readonly fixtures?: boolean
+  /** The configurations of `../shared/examples`. */
+  readonly examples?: boolean
   /** The superuser's rights. */
   readonly root?: boolean
   /** Programs on the PATH; missing ones are installed from the system's packages where root and apt allow. */
@@ -21,6 +23,8 @@ const PACKAGES = {
   zsh: 'zsh',
   bash: 'bash',
   setpriv: 'util-linux',
+  'rabbitmq-server': 'rabbitmq-server',
+  openssl: 'openssl',
   flock: 'util-linux',
 } as const
 
@@ -30,6 +34,9 @@ const REPOSITORY = join(import.meta.dirname, '../..')
 
 /** Where the licensed fixtures lie; tests that read them start with `needs({ fixtures: true })`. */
 export const FIXTURES = process.env['FLOTILLA_FIXTURES'] ?? join(REPOSITORY, '../shared/fixtures')
+
+/** Proved configurations, beside the fixtures; tests that read them start with `needs({ examples: true })`. */
+export const EXAMPLES = join(FIXTURES, '../examples')
 
 /**
  * Vitest's `test`, for tests that need something of the machine: `const test = await needs({ tools: ['strace'] })`.
@@ -48,6 +55,7 @@ export async function needs(wanted: Needs): Promise<TestAPI> {
 
 async function missing(wanted: Needs): Promise<string | undefined> {
   if (wanted.fixtures === true && !existsSync(FIXTURES)) return `the fixtures are not at ${FIXTURES}`
+  if (wanted.examples === true && !existsSync(EXAMPLES)) return `the examples are not at ${EXAMPLES}`
   if (wanted.root === true && !isRoot()) return 'needs root'
   const absent = (wanted.tools ?? []).filter((tool) => !onPath(tool))
   return absent.length === 0 ? undefined : install(absent)
