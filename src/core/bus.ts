@@ -23,6 +23,15 @@ export interface Hint {
   readonly revision: number
 }
 
+/** How a bus that depends on something else, such as a broker, is doing. Without it nodes are late, never wrong. */
+export interface BusHealth {
+  readonly kind: string
+  readonly state: 'connected' | 'away'
+  readonly sinceMs: number
+  /** What it last failed with. */
+  readonly error?: string | undefined
+}
+
 /** Whether something from outside is a hint, and nothing else besides. */
 export function isHint(value: unknown): value is Hint {
   if (typeof value !== 'object' || value === null || Object.keys(value).length !== 2) return false

@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test as plainTest, type TestAPI } from 'vitest'
 import type { Bus, Hint } from '../../src/core/bus.ts'
 
 export interface BusUnderTest {
@@ -11,10 +11,13 @@ export interface BusUnderTest {
 export interface BusTraits {
   /** Whether a hint may get lost although nothing is wrong; then the tests that count on each one are left out. */
   readonly lossy: boolean
+  /** Vitest's own unless something of the machine is needed. */
+  readonly test?: TestAPI
 }
 
 /** What every bus does, whatever it is made of: the doc comment of `Bus`, executed. */
-export function busContract(name: string, open: () => Promise<BusUnderTest>, { lossy }: BusTraits): void {
+export function busContract(name: string, open: () => Promise<BusUnderTest>, traits: BusTraits): void {
+  const { lossy, test = plainTest } = traits
   const opened = async (): Promise<BusUnderTest> => {
     const bus = await open()
     onTestFinished(async () => await bus.close())
@@ -22,7 +25,7 @@ export function busContract(name: string, open: () => Promise<BusUnderTest>, { l
   }
 
   describe(`bus contract: ${name}`, () => {
-    if (!lossy) reliably(opened)
+    if (!lossy) reliably(opened, test)
 
     test('nothing is heard that was not published', async () => {
       const { publisher, subscriber } = await opened()
@@ -78,7 +81,7 @@ export function busContract(name: string, open: () => Promise<BusUnderTest>, { l
 }
 
 /** What holds where nothing gets lost. */
-function reliably(opened: () => Promise<BusUnderTest>): void {
+function reliably(opened: () => Promise<BusUnderTest>, test: TestAPI): void {
   test('a subscriber gets what is published after it subscribed', async () => {
     const { publisher, subscriber } = await opened()
     const heard = listen(subscriber('erd1'), 'erd1')

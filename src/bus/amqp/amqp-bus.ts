@@ -1,0 +1,199 @@
+import type { Connection, Consumer, Publisher } from 'rabbitmq-client'
+import { type Bus, type BusHealth, type Hint, isHint, mergeHints } from '../../core/bus.ts'
+import type { Clock } from '../../core/clock.ts'
+import { messageOf } from '../../core/errors.ts'
+import type { Logger } from '../../core/log.ts'
+import { Backoff } from '../../lib/backoff.ts'
+import { HintReaders } from '../../lib/hint-readers.ts'
+import type { Secret } from '../../lib/secret.ts'
+import { Subscription } from '../../lib/subscription.ts'
+import { sleepQuietly } from '../../lib/waiting.ts'
+import type { AmqpConfig } from './config.ts'
+import { addressOf, exchangeOf, queueOf, routingKeyOf } from './topology.ts'
+
+export interface AmqpBusOptions extends Pick<AmqpConfig, 'url' | 'user' | 'exchange' | 'queueType'> {
+  readonly password: Secret
+  /** Certificates in PEM that the broker's is checked against; the system's when absent. */
+  readonly ca?: string | undefined
+  /** What the broker's operators see this connection as: `flotilla hub`. */
+  readonly connectionName: string
+  readonly clock: Clock
+  readonly log: Logger
+  /** Uniform in [0, 1). */
+  readonly random: () => number
+}
+
+/** A broker that comes back is found within the second of these. */
+const RETRY_MS = { low: 500, high: 10_000 }
+const CONNECT_MS = 5000
+/** A broker that stands still counts as gone after twice this. */
+const HEARTBEAT_S = 10
+/** How many hints the broker may have on their way to one node: nothing of theirs is large or slow. */
+const PREFETCH = 50
+/** Prefixes of which something may wait to be published. */
+const WAITING_MAX = 1000
+const CLOSE_MS = 2000
+
+/** A bus over a broker. Does not wait for the broker, which may come and go at any time: `health` says how it is. */
+export async function openAmqpBus(options: AmqpBusOptions): Promise<AmqpBus> {
+  const { Connection } = await import('rabbitmq-client')
+  return new AmqpBus(options, new Connection(connectionOptions(options)))
+}
+
+/** Also for a look at a broker by itself, without a bus. */
+export function connectionOptions(
+  options: Omit<AmqpBusOptions, 'exchange' | 'queueType' | 'clock' | 'log' | 'random'>,
+) {
+  const { user, password, ca, connectionName } = options
+  const { hostname, port, vhost, isEncrypted } = addressOf(options)
+  return {
+    hostname,
+    port,
+    vhost,
+    username: user,
+    password: password.reveal(),
+    ...(isEncrypted && { tls: ca === undefined ? true : { ca } }),
+    connectionName,
+    connectionTimeout: CONNECT_MS,
+    heartbeat: HEARTBEAT_S,
+    retryLow: RETRY_MS.low,
+    retryHigh: RETRY_MS.high,
+    noDelay: true,
+  }
+}
+
+/**
+ * Hints over a topic exchange; each node has a durable queue of its own, bounded in length and age, so that hints wait for a
+ * node that is away a moment, and nothing piles up for one that is away for ever. While the broker is away, the newest hint of
+ * each prefix waits here. A hint counts as sent when the broker has confirmed it, and otherwise is sent again: it may
+ * arrive twice, and after one that is newer.
+ */
+export class AmqpBus implements Bus {
+  readonly #options: AmqpBusOptions
+  readonly #connection: Connection
+  readonly #publisher: Publisher
+  readonly #consumers = new Map<string, Consumer>()
+  readonly #readers = new HintReaders()
+  readonly #closing = new AbortController()
+  readonly #outgoing: Subscription<Hint>
+  #health: BusHealth
+
+  constructor(options: AmqpBusOptions, connection: Connection) {
+    this.#options = options
+    this.#connection = connection
+    this.#health = { kind: 'amqp', state: 'away', sinceMs: options.clock.nowMs() }
+    this.#outgoing = new Subscription({ signal: this.#closing.signal, limit: WAITING_MAX, merge: mergeHints })
+    this.#publisher = connection.createPublisher({ confirm: true, exchanges: [exchangeOf(options)] })
+    connection.on('connection', () => {
+      // A node is served again only when its queue is.
+      if (this.#consumers.size === 0) this.#arrived()
+    })
+    connection.on('error', (error) => this.#lost(error))
+    void this.#sendAll()
+  }
+
+  /** Whether this side can do its work just now: a hub tell, a node be told. */
+  get health(): BusHealth {
+    return this.#health
+  }
+
+  async publish(hint: Hint): Promise<void> {
+    this.#readers.check(hint)
+    this.#outgoing.push(hint)
+  }
+
+  /** Yields what waited in the node's queue too. */
+  subscribe({ node, signal }: { readonly node: string; readonly signal: AbortSignal }): AsyncIterable<Hint> {
+    if (!signal.aborted && !this.#closing.signal.aborted && !this.#consumers.has(node)) this.#listen(node)
+    return this.#readers.subscribe(signal)
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return
+    this.#closing.abort()
+    this.#readers.close()
+    const patience = new AbortController()
+    // What the broker does not answer in time is cut off: it gives again what it thinks was not taken.
+    if (this.#connection.ready)
+      await Promise.race([this.#goodbye(), sleepQuietly(this.#options.clock, CLOSE_MS, patience.signal)])
+    patience.abort()
+    this.#connection.unsafeDestroy()
+  }
+
+  #listen(node: string): void {
+    const { exchange } = this.#options
+    const consumer = this.#connection.createConsumer(
+      {
+        ...queueOf(this.#options, node),
+        exchanges: [exchangeOf(this.#options)],
+        queueBindings: [{ exchange, routingKey: '#' }],
+        qos: { prefetchCount: PREFETCH },
+      },
+      ({ body }) => this.#take(body),
+    )
+    consumer.on('ready', () => this.#arrived())
+    consumer.on('error', (error) => this.#lost(error))
+    this.#consumers.set(node, consumer)
+  }
+
+  /** Whoever may write to the exchange may have sent it: what is no hint is passed over. */
+  #take(body: unknown): void {
+    if (isHint(body)) this.#readers.give({ prefix: body.prefix, revision: body.revision })
+    else this.#options.log.debug('the broker brought something that is no hint')
+  }
+
+  async #sendAll(): Promise<void> {
+    const { clock, random } = this.#options
+    const backoff = new Backoff({ firstMs: RETRY_MS.low, maxMs: RETRY_MS.high, random })
+    for await (const hint of this.#outgoing) {
+      while (!(await this.#sent(hint))) if (!(await sleepQuietly(clock, backoff.nextMs(), this.#closing.signal))) return
+      backoff.reset()
+    }
+  }
+
+  /** Whether the broker confirmed it. */
+  async #sent({ prefix, revision }: Hint): Promise<boolean> {
+    const { exchange } = this.#options
+    try {
+      await this.#publisher.send({ exchange, routingKey: routingKeyOf(prefix), durable: true }, { prefix, revision })
+      if (this.#consumers.size === 0) this.#arrived()
+      return true
+    } catch (error) {
+      this.#lost(error)
+      return false
+    }
+  }
+
+  #arrived(): void {
+    if (this.#health.state === 'connected') return
+    this.#health = { kind: 'amqp', state: 'connected', sinceMs: this.#options.clock.nowMs() }
+    this.#options.log.info('the message broker is there')
+  }
+
+  #lost(cause: unknown): void {
+    if (this.#closing.signal.aborted) return
+    const error = wordsOf(cause)
+    const { state, sinceMs, error: before } = this.#health
+    const isNews = state === 'connected' || before !== error
+    this.#health = {
+      kind: 'amqp',
+      state: 'away',
+      sinceMs: state === 'away' ? sinceMs : this.#options.clock.nowMs(),
+      error,
+    }
+    // Nobody is wrong without it, only later: a watch and the interval go on.
+    if (isNews) this.#options.log.warn('the message broker cannot be used', { error })
+  }
+
+  async #goodbye(): Promise<void> {
+    const closing = [...this.#consumers.values(), this.#publisher].map(async (part) => await part.close())
+    await Promise.allSettled(closing)
+    await this.#connection.close()
+  }
+}
+
+/** Of an address with several meanings, each of which failed, only the code says something. */
+function wordsOf(error: unknown): string {
+  const message = messageOf(error)
+  return message === '' ? ((error as NodeJS.ErrnoException).code ?? 'no connection') : message
+}
