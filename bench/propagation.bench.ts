@@ -21,7 +21,7 @@ export const bench: Bench = {
   about:
     `From asking for a release, whose one changed fragment the hub holds, to the new datasets.xml in its place on ${NODES} ` +
     `nodes, each a process on this one machine, over ${CHANGES} changes. Checking, the hub's commit, fetching, compiling and ` +
-    'seven synced writes of each node are in it. The peer is etcd with curl and a shell loop in the place of each agent: the ' +
+    'two synced writes of each node are in it. The peer is etcd with curl and a shell loop in the place of each agent: the ' +
     'file is put whole and moved into place unchecked and unsynced.',
   run: async (say) => {
     const cluster = await Cluster.start()
