@@ -26,12 +26,15 @@ interface OfferOptions {
   readonly config: AgentConfig
   readonly blobs: BlobStore
   readonly peers: Peers
+  /** What carries hints where the configuration names something that does. */
+  readonly broker: Bus | undefined
   readonly log: Logger
 }
 
 /** What this node offers to others, where it is told to listen; hints that come in that way are heard. */
-export function offer({ config, blobs, peers, log }: OfferOptions): { services: readonly Service[]; bus?: Bus } {
-  if (config.peerListen === undefined) return { services: [] }
+export function offer(options: OfferOptions): { services: readonly Service[]; bus: Bus | undefined } {
+  const { config, blobs, peers, broker, log } = options
+  if (config.peerListen === undefined) return { services: [], bus: broker }
   const key = (): ReturnType<Peers['key']> => peers.key({})
   const bus = new HttpBus({ listeners: () => Promise.resolve([]), key, log })
   const listener = new Listener({
@@ -42,7 +45,17 @@ export function offer({ config, blobs, peers, log }: OfferOptions): { services: 
     onListening: ({ host, port }) => log.info('other nodes can fetch blobs here', { host, port }),
     log,
   })
-  return { services: [listener], bus }
+  return { services: broker === undefined ? [listener] : [listener, passOn(broker, bus, config.node)], bus }
+}
+
+/** What the broker brings is heard with what comes in through the listener. */
+function passOn(broker: Bus, bus: HttpBus, node: string): Service {
+  return {
+    name: 'broker',
+    run: async (signal) => {
+      for await (const hint of broker.subscribe({ node, signal })) bus.receive(hint)
+    },
+  }
 }
 
 /** How others reach it; with a port that is not fixed only the configuration can say it. */

@@ -30,6 +30,7 @@ import { stageRelease } from '../releases/stage.ts'
 import { openRemoteStore } from '../store/remote/remote-store.ts'
 import { findPeers, offer, peerUrlOf } from './agent-peers.ts'
 import { targetsOf } from './agent-targets.ts'
+import { openBus } from './bus.ts'
 
 export interface AgentDeps {
   readonly clock: Clock
@@ -51,7 +52,8 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps): Promise<vo
   const { clock, log } = deps
   beModest()
   await withParts(config, deps, async ({ options, blobs, peers }) => {
-    const { services, bus } = offer({ config, blobs, peers, log })
+    const broker = await openBus(config.bus, { ...deps, name: config.node })
+    const { services, bus } = offer({ config, blobs, peers, broker, log })
     const sweep = sweepBlobs({ blobs, inUse: () => agent.inUse(), clock, log })
     const agent: Agent = new Agent({ ...options, bus }, [...services, sweep])
     const look = (): void => agent.look()
@@ -60,6 +62,7 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps): Promise<vo
       await agent.run(deps.signal)
     } finally {
       process.off('SIGHUP', look)
+      await broker?.close()
     }
   })
 }

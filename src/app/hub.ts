@@ -10,6 +10,7 @@ import type { Logger } from '../core/log.ts'
 import type { Service } from '../core/service.ts'
 import type { Store } from '../core/store.ts'
 import { ensureAdminToken, ensurePeerKey } from '../hub/bootstrap.ts'
+import { tellChanges } from '../hub/hints.ts'
 import { createHub, type Hub } from '../hub/hub.ts'
 import { createJoinCode } from '../hub/join.ts'
 import { HUB_LIMITS } from '../hub/limits.ts'
@@ -25,6 +26,7 @@ import { RecentBlobs } from '../releases/recent-blobs.ts'
 import { Releases } from '../releases/releases.ts'
 import { openSqliteStore } from '../store/sqlite/sqlite-store.ts'
 import { erddapKind } from '../targets/erddap/kind.ts'
+import { type CarriedBus, openBus } from './bus.ts'
 import { ownFolder } from './data-folder.ts'
 
 export interface HubDeps {
@@ -58,35 +60,58 @@ export async function runHub(
   deps: HubDeps,
   onReady: (hub: ReadyHub) => Promise<void>,
 ): Promise<void> {
-  const { clock, log, signal, base } = deps
+  const { clock, log, base } = deps
   const data = absolute(base, config.data)
   // Nothing is made for a hub that cannot listen. Where there is something, its store knows better who else is there.
   if (!existsSync(data)) await tryAddress(config.listen)
   await ownFolder(data, STORE_FILE)
   const store = await openSqliteStore({ path: join(data, STORE_FILE), clock })
+  let bus: CarriedBus | undefined
   try {
-    const folder = absolute(base, config.blobs ?? join(data, 'blobs'))
-    const blobs = new RecentBlobs(await openFolderBlobs(folder, { clock }), RECENT)
-    const releases = new Releases({ store, blobs, kinds: [erddapKind()], clock, guardShare: config.guardShare })
-    const tokenFile = join(data, TOKEN_FILE)
-    await keepAdminToken(tokenFile, store, clock)
-    await ensurePeerKey(store)
-    const followers = followersOf(config, base, { releases, blobs, clock, log })
-    const folders = () => followers.map((follower) => follower.status())
-    const hub = await createHub({ store, blobs, releases, clock, log, hostNames: config.names, folders })
-    try {
-      const url = await listen(hub, config, data)
-      const ready = { url, data, tokenFile, joinCode: () => newJoinCode(store, clock) }
-      log.info('the hub is ready', { url, data })
-      await onReady(ready)
-      const services = [...followers, sweeper(releases, clock, log)]
-      await supervise(services, { clock, log, signal, random: Math.random, maxDelayMs: MAX_DELAY_MS })
-    } finally {
-      await hub.close()
-      log.info('the hub has stopped')
-    }
+    bus = await openBus(config.bus, { clock, log, base, name: 'hub' })
+    await serve(config, { ...deps, data, store, bus }, onReady)
   } finally {
+    await bus?.close()
     await store.close()
+  }
+}
+
+interface ServeDeps extends HubDeps {
+  readonly data: string
+  readonly store: Store
+  readonly bus: CarriedBus | undefined
+}
+
+async function serve(config: HubConfig, deps: ServeDeps, onReady: (hub: ReadyHub) => Promise<void>): Promise<void> {
+  const { clock, log, signal, base, data, store, bus } = deps
+  const folder = absolute(base, config.blobs ?? join(data, 'blobs'))
+  const blobs = new RecentBlobs(await openFolderBlobs(folder, { clock }), RECENT)
+  const releases = new Releases({ store, blobs, kinds: [erddapKind()], clock, guardShare: config.guardShare })
+  const tokenFile = join(data, TOKEN_FILE)
+  await keepAdminToken(tokenFile, store, clock)
+  await ensurePeerKey(store)
+  const followers = followersOf(config, base, { releases, blobs, clock, log })
+  const hub = await createHub({
+    store,
+    blobs,
+    releases,
+    clock,
+    log,
+    hostNames: config.names,
+    folders: () => followers.map((follower) => follower.status()),
+    bus: () => bus?.health,
+  })
+  try {
+    const url = await listen(hub, config, data)
+    const ready = { url, data, tokenFile, joinCode: () => newJoinCode(store, clock) }
+    log.info('the hub is ready', { url, data })
+    await onReady(ready)
+    const telling = bus === undefined ? [] : [tellChanges({ store, bus })]
+    const services = [...followers, ...telling, sweeper(releases, clock, log)]
+    await supervise(services, { clock, log, signal, random: Math.random, maxDelayMs: MAX_DELAY_MS })
+  } finally {
+    await hub.close()
+    log.info('the hub has stopped')
   }
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { isName } from '../core/keys.ts'
 import { LOG_LEVELS } from '../lib/log.ts'
 import { targets } from '../targets/registry.ts'
+import { bus } from './bus.ts'
 import { address, baseUrl, duration, path } from './units.ts'
 
 const NAME = 'takes a name of 1 to 64 of a-z 0-9 . _ -, starting and ending with a letter or digit'
@@ -42,6 +43,7 @@ export const agentSchema = z.strictObject({
   lease: duration({ min: '3s', max: '1h' })
     .prefault('15s')
     .describe('after how long without a sign of life the node counts as lost'),
+  bus,
   logLevel: z.enum(LOG_LEVELS).default('info').describe('how much is logged'),
   targets: z.record(name, z.discriminatedUnion('kind', [erddap])).default({}),
 })

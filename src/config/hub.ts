@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { isName } from '../core/keys.ts'
 import { LOG_LEVELS } from '../lib/log.ts'
+import { bus } from './bus.ts'
 import { address, baseUrl, duration, path } from './units.ts'
 
 const treeName = z.string().refine(isName, {
@@ -30,6 +31,7 @@ export const hubSchema = z.strictObject({
     .max(1)
     .default(0.1)
     .describe('share of the datasets that one release may remove without a confirmation'),
+  bus,
   logLevel: z.enum(LOG_LEVELS).default('info').describe('how much is logged'),
 })
 

@@ -177,6 +177,11 @@ test('describes every setting, with type, default and whether it is secret', () 
   expect([...settings.keys()]).toContain('targets.*.contentDir')
 })
 
+test('an address with a password, which is not valid, is not shown either', () => {
+  const shown = showConfig(SCHEMA, sources('hub: http://user:can/ary@h\n', {}, {}))
+  expect(shown.find(({ setting }) => setting === 'hub')?.value).toBe('http://[secret]@h')
+})
+
 test('shows every value and where it comes from, secrets apart', () => {
   const shown = showConfig(
     SCHEMA,

@@ -23,9 +23,14 @@ export function showConfig(schema: z.ZodType, sources: Sources): readonly ShownS
       const origin =
         origins.get(dotted) ??
         (given !== undefined && place !== undefined ? `${sources.document?.file}:${place.line}` : originOf(setting))
-      return { setting: dotted, value: setting.secret && value !== undefined ? '[secret]' : value, origin }
+      return { setting: dotted, value: setting.secret && value !== undefined ? '[secret]' : shown(value), origin }
     }),
   )
+}
+
+/** An address may not hold a password, and somebody may have written one all the same. */
+function shown(value: unknown): unknown {
+  return typeof value === 'string' ? value.replace(/(:\/\/).*@/s, '$1[secret]@') : value
 }
 
 function originOf(setting: Setting): string {

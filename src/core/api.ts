@@ -1,3 +1,4 @@
+import type { BusHealth } from './bus.ts'
 import type { ErrorCode } from './errors.ts'
 import type { Problem } from './problem.ts'
 import type { Quarantined, ReleaseRecord } from './release.ts'
@@ -151,6 +152,8 @@ export interface StatusAnswer {
   readonly pins?: Readonly<Record<string, number>> | undefined
   /** By node: why it gets no new requests from the proxies, as a whole or for some datasets of this tree. */
   readonly drains?: Readonly<Record<string, readonly Drain[]>> | undefined
+  /** What carries hints from the hub that answers to the nodes, where it has such a thing besides their watches. */
+  readonly bus?: BusHealth | undefined
 }
 
 export interface WhyAnswer {

@@ -1,3 +1,4 @@
+import type { BusHealth } from '../core/bus.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import type { Store } from '../core/store.ts'
@@ -20,6 +21,7 @@ export interface HubContext {
   readonly bundles: Bundles
   readonly releases: Releases
   readonly folders: () => readonly FollowStatus[]
+  readonly bus: () => BusHealth | undefined
   readonly clock: Clock
   readonly log: Logger
   readonly limits: HubLimits

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import type { BusHealth } from '../core/bus.ts'
 import type { Clock } from '../core/clock.ts'
 import { FlotillaError } from '../core/errors.ts'
 import { keys } from '../core/keys.ts'
@@ -29,6 +30,8 @@ export interface HubOptions {
   readonly log: Logger
   /** The folders that this process follows, for the status; none unless given. */
   readonly folders?: (() => readonly FollowStatus[]) | undefined
+  /** How the bus is that carries hints to the nodes, for the status; undefined where there is none. */
+  readonly bus?: (() => BusHealth | undefined) | undefined
   /** Names that clients may call this hub by, beside addresses, `localhost` and the machine's own name. */
   readonly hostNames?: readonly string[] | undefined
   readonly limits?: Partial<HubLimits> | undefined
@@ -60,6 +63,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     bundles: new Bundles(options.blobs),
     releases: options.releases,
     folders: options.folders ?? (() => []),
+    bus: options.bus ?? (() => undefined),
     clock,
     log,
     limits,

@@ -35,6 +35,12 @@ test.for([
   ['a header', { headers: { authorization: 'Bearer canary' } }],
   ['a list under a telling name', { join_codes: 'x', passwords: ['canary'] }],
   ['a token inside a text', { url: `http://h/?flt_0123456789abcdef_${'canary'.repeat(8).slice(0, 43)}` }],
+  ['an address with a password', { url: 'amqps://user:canary@broker:5671/x' }],
+  ['an address in an error', { error: new Error('no answer from amqp://user:canary@broker') }],
+  [
+    'a token in the cause of an error',
+    { e: new Error('x', { cause: new Error(`flt_0123456789abcdef_${'canary'.repeat(8).slice(0, 43)}`) }) },
+  ],
   ['a field with dashes', { 'x-api-key': 'canary', 'api-key': 'canary' }],
 ] as const)('never writes a secret: %s', ([, fields]) => {
   const { log, lines } = capture()

@@ -39,6 +39,8 @@ const level = (label: string): object => ({ level: label })
 const SECRET_NAME = /token|secret|password|passwd|authorization|cookie|credential|joincode|apikey|privatekey/i
 /** A token of a hub, wherever it stands. */
 const TOKEN = /flt_[0-9a-f]{16}_[\w-]{43}/g
+/** User and password in an address. */
+const USER_INFO = /(:\/\/)[^\s/?#]*@/g
 const DEPTH_MAX = 6
 
 function redacted(fields: LogFields = {}): object {
@@ -48,8 +50,8 @@ function redacted(fields: LogFields = {}): object {
 function safe(name: string, value: unknown, depth: number): unknown {
   if (value instanceof Secret) return '[secret]'
   if (SECRET_NAME.test(name.replaceAll(/[-_]/g, '')) && typeof value === 'string') return '[secret]'
-  if (value instanceof Error) return errorFields(value)
-  if (typeof value === 'string') return value.replaceAll(TOKEN, '[secret]')
+  if (value instanceof Error) return safe(name, errorFields(value), depth)
+  if (typeof value === 'string') return value.replaceAll(TOKEN, '[secret]').replaceAll(USER_INFO, '$1[secret]@')
   if (typeof value !== 'object' || value === null) return typeof value === 'bigint' ? String(value) : value
   if (depth >= DEPTH_MAX) return '[deep]'
   if (Array.isArray(value)) return value.map((item) => safe(name, item, depth + 1))

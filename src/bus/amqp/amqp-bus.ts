@@ -193,7 +193,7 @@ export class AmqpBus implements Bus {
 }
 
 /** Of an address with several meanings, each of which failed, only the code says something. */
-function wordsOf(error: unknown): string {
+export function wordsOf(error: unknown): string {
   const message = messageOf(error)
   return message === '' ? ((error as NodeJS.ErrnoException).code ?? 'no connection') : message
 }

@@ -33,6 +33,15 @@ export type AmqpConfig = z.output<typeof amqpConfigSchema>
 function isBrokerUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { protocol, hostname, pathname, username, password, search, hash } = new URL(text)
-  if (!/^amqps?:$/.test(protocol) || hostname === '' || pathname.slice(1).includes('/')) return false
-  return username + password + search + hash === ''
+  if (!/^amqps?:$/.test(protocol) || hostname === '' || !/^\/?[^/]*$/.test(pathname)) return false
+  return username + password + search + hash === '' && isEncoded(pathname)
+}
+
+function isEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
 }

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { AgentConfig } from '../../config/agent.ts'
 import { absolute } from '../../config/paths.ts'
+import { messageOf } from '../../core/errors.ts'
 import { sha256 } from '../../lib/hash.ts'
 import { readSecretFile } from '../../lib/secret-file.ts'
 import { type Check, fail, type Finding, ok, warn } from './check.ts'
@@ -33,9 +34,30 @@ export function agentChecks(file: string, config: AgentConfig): readonly Check[]
     writable(group, 'state folder', state, 'Join again, or correct `state`.'),
     isPrivate(group, 'state folder mode', state),
     space(group, state),
+    ...brokerChecks(group, base, config),
     ...(targets.length === 0 ? [none] : []),
     ...targets.flatMap(([tree, erddap]) => erddapChecks(`${group}, ${tree}`, erddap)),
   ]
+}
+
+/** Only where a broker is configured. Without it the node is late at most, never wrong: nothing here is a failure. */
+function brokerChecks(group: string, base: string, { node, bus }: AgentConfig): readonly Check[] {
+  if (bus === undefined) return []
+  return [{ group, name: 'message broker', run: async () => await brokerFinding(bus, node, base) }]
+}
+
+async function brokerFinding(bus: NonNullable<AgentConfig['bus']>, node: string, base: string): Promise<Finding> {
+  const { probeBus } = await import('../../app/bus.ts')
+  try {
+    const { listening = 0 } = await probeBus(bus, node, base)
+    if (listening > 0) return ok(`${bus.url} answers, and this node’s agent listens`)
+    return warn(`${bus.url} answers, but no agent listens there for ${node}`, 'Start the agent, or look at its log.')
+  } catch (error) {
+    return warn(
+      `${messageOf(error)}; the node stays in step through its watch, and looks by itself every now and then`,
+      'Start the broker, or correct `bus` in the agent’s configuration.',
+    )
+  }
 }
 
 function erddapChecks(group: string, erddap: Erddap): readonly Check[] {

@@ -7,7 +7,7 @@ import { temporaryFolder } from '../../../test/helpers/folder.ts'
 import { agentSchema } from '../../config/agent.ts'
 import { agentChecks } from './agent.ts'
 import { examine, fail, ok, warn } from './check.ts'
-import { clockFinding, tokenFinding } from './hub.ts'
+import { busFinding, clockFinding, tokenFinding } from './hub.ts'
 
 const NOW = 1_800_000_000_000
 const DAY = 86_400_000
@@ -30,6 +30,25 @@ test.for([
 ] as const)('a token that ends at %s: %s', ([expiresAtMs, verdict]) => {
   const token = { id: 'a', label: 'x', scopes: [], createdAtMs: 0, expiresAtMs }
   expect(tokenFinding(token, NOW).verdict).toBe(verdict)
+})
+
+test.for([
+  [undefined, 'ok', /own watch/],
+  [{ kind: 'amqp', state: 'connected', sinceMs: NOW - 60_000 }, 'ok', /since 1/],
+  [{ kind: 'amqp', state: 'away', sinceMs: NOW - 60_000, error: 'refused' }, 'warn', /refused; nodes stay in step/],
+] as const)('a bus that is %o: %s', ([bus, verdict, message]) => {
+  expect(busFinding(bus, NOW)).toMatchObject({ verdict, message: expect.stringMatching(message) })
+})
+
+test('a broker that does not answer is a warning that says what still works, and no password', async () => {
+  const folder = temporaryFolder({ 'broker.password': 'canary' })
+  chmodSync(join(folder, 'broker.password'), 0o600)
+  const bus = { kind: 'amqp', url: 'amqp://127.0.0.1:1', passwordFile: 'broker.password' }
+  const config = agentSchema.parse({ node: 'erd1', hub: 'http://h', bus })
+  const checks = agentChecks(join(folder, 'agent.yaml'), config).filter(({ name }) => name === 'message broker')
+  const [found] = await examine(checks, () => undefined)
+  expect(found).toMatchObject({ verdict: 'warn', message: expect.stringMatching(/ECONNREFUSED.*stays in step/) })
+  expect(JSON.stringify(found)).not.toContain('canary')
 })
 
 test('what throws is a failure, with its advice, and does not end the examination', async () => {

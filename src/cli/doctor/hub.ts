@@ -1,5 +1,6 @@
 import { HubClient } from '../../client/hub-client.ts'
 import type { TokenInfo } from '../../core/api.ts'
+import type { BusHealth } from '../../core/bus.ts'
 import { isLoopbackHost } from '../../lib/loopback.ts'
 import type { Secret } from '../../lib/secret.ts'
 import type { Context } from '../context.ts'
@@ -54,6 +55,10 @@ export function hubChecks({ url, token, tree }: HubOptions, context: Context): r
       const status = await ask((client) => client.status(tree, { signal }), secret)
       return status.state === 'in-step' ? ok(status.summary) : warn(status.summary, status.next ?? 'flotilla status')
     }),
+    check('hints', ['token'], async () => {
+      const secret = await token()
+      return busFinding((await ask((client) => client.status(tree, { signal }), secret)).bus, clock.nowMs())
+    }),
   ]
 }
 
@@ -94,6 +99,18 @@ export function clockFinding(hubMs: number, hereMs: number): Finding {
   if (offMs <= CLOCK_WARN_MS) return ok('like the hub')
   const text = `differs from the hub by ${span(offMs)}`
   return offMs > CLOCK_FAIL_MS ? fail(text, 'Set the clock; run chrony or ntpd.') : warn(text, 'Run chrony or ntpd.')
+}
+
+/** Without what carries the hints nodes are late at most, never wrong: nothing here is a failure. */
+export function busFinding(bus: BusHealth | undefined, nowMs: number): Finding {
+  if (bus === undefined) return ok('each node’s own watch brings them')
+  const since = span(nowMs - bus.sinceMs)
+  if (bus.state === 'connected') return ok(`the message broker takes them, since ${since}`)
+  const why = bus.error === undefined ? '' : `: ${bus.error}`
+  return warn(
+    `the hub has had no message broker for ${since}${why}; nodes stay in step through their watches`,
+    'Start the broker, or correct `bus` in the hub’s configuration.',
+  )
 }
 
 export function tokenFinding({ id, label, node, expiresAtMs }: TokenInfo, nowMs: number): Finding {

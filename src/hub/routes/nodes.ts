@@ -21,7 +21,7 @@ export const nodeRoutes: readonly Route[] = [
     access: ['read:node/'],
     query: z.strictObject({ tree: zName }),
     answer: zStatusAnswer,
-    handler: async ({ store, releases, folders }, { query }) => {
+    handler: async ({ store, releases, folders, bus }, { query }) => {
       const [desired, { entries }, underway] = await Promise.all([
         releases.current(query.tree),
         store.list(keys.nodes),
@@ -29,7 +29,7 @@ export const nodeRoutes: readonly Route[] = [
       ])
       const folder = folders().find(({ tree }) => tree === query.tree)
       const trees = desired === undefined ? await treesOf(store) : undefined
-      return { ...statusOf(query.tree, desired, nodesFrom(entries), underway), trees, folder }
+      return { ...statusOf(query.tree, desired, nodesFrom(entries), underway), trees, folder, bus: bus() }
     },
   }),
   route({

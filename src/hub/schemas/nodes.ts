@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { FollowedFolder, HealthAnswer, NodeAnswer, NodesAnswer, StatusAnswer, WhyAnswer } from '../../core/api.ts'
+import type { BusHealth } from '../../core/bus.ts'
 import type { ItemReport, NodeAlive, NodeDatasets, NodeTarget, TargetError } from '../../core/target.ts'
 import { hold } from './hold.ts'
 import { named, zCount, zErrorCode, zMoment, zProblem, zProblemCode } from './common.ts'
@@ -31,6 +32,7 @@ export const zNodeTarget = hold<NodeTarget>()(
     applied: zCount,
     served: zCount,
     error: zTargetError.exactOptional(),
+    retrying: z.literal(true).exactOptional(),
     warnings: z.array(zProblem),
     version: z.string().exactOptional(),
     progress: z.object({ done: zCount, total: zCount }),
@@ -80,6 +82,15 @@ const zFollowedFolder = hold<FollowedFolder>()(
   }),
 )
 
+const zBusHealth = hold<BusHealth>()(
+  z.object({
+    kind: z.string(),
+    state: z.enum(['connected', 'away']),
+    sinceMs: zMoment,
+    error: z.string().optional(),
+  }),
+)
+
 export const zStatusAnswer = hold<StatusAnswer>()(
   z.object({
     tree: z.string(),
@@ -93,6 +104,7 @@ export const zStatusAnswer = hold<StatusAnswer>()(
     rollout: zRolloutView.optional(),
     pins: z.record(z.string(), zCount).optional(),
     drains: z.record(z.string(), z.array(zDrain)).optional(),
+    bus: zBusHealth.optional(),
   }),
 )
 

@@ -1,0 +1,42 @@
+import { readFile } from 'node:fs/promises'
+import { buses } from '../bus/registry.ts'
+import type { BusConfig } from '../config/bus.ts'
+import { absolute } from '../config/paths.ts'
+import type { Bus, BusHealth } from '../core/bus.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Logger } from '../core/log.ts'
+import { readSecretFile } from '../lib/secret-file.ts'
+
+interface BusDeps {
+  readonly clock: Clock
+  readonly log: Logger
+  /** The folder that relative paths of the configuration start from. */
+  readonly base: string
+  /** Who connects: `hub`, `erd1`. */
+  readonly name: string
+}
+
+/** A bus that something else carries, and how that is. */
+export type CarriedBus = Bus & { readonly health: BusHealth }
+
+/** The bus of a configuration; undefined where watches are all there is. Rejects when its secrets cannot be read. */
+export async function openBus(config: BusConfig | undefined, deps: BusDeps): Promise<CarriedBus | undefined> {
+  if (config === undefined) return undefined
+  const { clock, log } = deps
+  return buses[config.kind].open({ ...(await connectingTo(config, deps)), clock, log, random: Math.random })
+}
+
+/** A look at what carries the hints, and whether an agent listens there for this node. Rejects with `UNREACHABLE`. */
+export async function probeBus(config: BusConfig, node: string, base: string) {
+  return buses[config.kind].probe(await connectingTo(config, { base, name: `doctor on ${node}` }), node)
+}
+
+async function connectingTo(config: BusConfig, { base, name }: Pick<BusDeps, 'base' | 'name'>) {
+  const { passwordFile, caFile, ...rest } = config
+  return {
+    ...rest,
+    password: await readSecretFile(absolute(base, passwordFile)),
+    ca: caFile === undefined ? undefined : await readFile(absolute(base, caFile), 'utf8'),
+    connectionName: `flotilla ${name}`,
+  }
+}

@@ -1,0 +1,12 @@
+import { z } from 'zod'
+import { buses } from '../bus/registry.ts'
+
+/** The options of each bus's own schema; hubs and agents of one cluster say the same. */
+const amqp = z.strictObject({
+  kind: z.literal('amqp').describe('what carries hints; without `bus`, the watch that each agent has at the hub'),
+  ...buses.amqp.schema.shape,
+})
+
+export const bus = z.discriminatedUnion('kind', [amqp]).optional()
+
+export type BusConfig = NonNullable<z.output<typeof bus>>
