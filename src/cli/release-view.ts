@@ -5,6 +5,8 @@ import { clean } from '../lib/clean.ts'
 import type { Context } from './context.ts'
 import { printProblems } from './findings.ts'
 import { ago, countChanges, plural, printChanges } from './format.ts'
+import { printPlan } from './plan-view.ts'
+import { strategyText } from './rollout-view.ts'
 import type { TakenBack } from './taken-back.ts'
 
 interface TellOptions {
@@ -18,12 +20,10 @@ interface TellOptions {
 }
 
 /** Says what was released, what that does, and how to take it back. */
-export function tellRelease(answer: ReleaseAnswer, options: TellOptions, { output, clock }: Context): void {
+export function tellRelease(answer: ReleaseAnswer, options: TellOptions, context: Context): void {
+  const { output, clock } = context
   const { previous, json, dryRun = false, backTo, back } = options
-  const undo =
-    answer.changed && !dryRun && previous > 0
-      ? `flotilla rollback r${previous}${treeOption(answer.release.tree)}`
-      : undefined
+  const undo = answer.changed && !dryRun && previous > 0 ? undoOf(answer, previous) : undefined
   if (json) {
     const takesBack = back && { release: back.release.number, author: back.release.author, datasets: back.datasets }
     output.json(dryRun ? 'plan' : 'release', { ...answer, previous, undo, takesBack })
@@ -41,7 +41,15 @@ export function tellRelease(answer: ReleaseAnswer, options: TellOptions, { outpu
   output.print(`${output.paint('bold', name)}  ${plural(release.items, 'dataset')}: ${countChanges(answer.changes)}`)
   printChanges(answer.changes, output)
   if (back !== undefined) output.print(`${output.paint('yellow', 'note:')} ${backLine(back, clock.nowMs())}`)
+  if (dryRun) printPlan(answer, context)
+  else if (answer.strategy !== undefined) output.print(`it goes out in waves: ${strategyText(answer.strategy)}`)
   if (undo !== undefined) output.print(`undo: ${undo}`)
+}
+
+/** What is on its way is stopped; what has arrived is taken back by another release. */
+function undoOf({ release, strategy }: ReleaseAnswer, previous: number): string {
+  const option = treeOption(release.tree)
+  return strategy === undefined ? `flotilla rollback r${previous}${option}` : `flotilla rollout abort${option}`
 }
 
 const NAMED_MAX = 10

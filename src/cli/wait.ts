@@ -116,7 +116,7 @@ function tell(settled: Settled, status: StatusAnswer, json: boolean, { output }:
 }
 
 /** A hub that is restarting is no reason to give up. */
-async function currentStatus(tree: string, hub: Hub, { signal }: Context): Promise<StatusAnswer | undefined> {
+export async function currentStatus(tree: string, hub: Hub, { signal }: Context): Promise<StatusAnswer | undefined> {
   try {
     return await hub.client.status(tree, { signal })
   } catch (error) {

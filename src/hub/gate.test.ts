@@ -29,6 +29,9 @@ const BODIES: Readonly<Record<string, unknown>> = {
   '/v1/trees/:tree/rollback': { to: 1 },
   '/v1/trees/:tree/datasets/:id/active': { active: true },
   '/v1/trees/:tree/requests': { kind: 'reload' },
+  '/v1/trees/:tree/rollout': { release: 1 },
+  '/v1/trees/:tree/policy': { canary: 1 },
+  '/v1/nodes/:node/drain': {},
   '/v1/tokens': { label: 'x', scopes: ['read:x/'] },
 }
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND']
@@ -39,8 +42,8 @@ const pathOf = (url: string): string =>
 
 /** A request that the route takes, but for the token. */
 const validAsk = (method: string, url: string): Ask => {
-  if (method === 'PUT') return { body: 'bytes', headers: { 'content-type': 'application/octet-stream' } }
-  return method === 'POST' && BODIES[url] !== undefined ? { json: BODIES[url] } : {}
+  if ((method === 'POST' || method === 'PUT') && BODIES[url] !== undefined) return { json: BODIES[url] }
+  return method === 'PUT' ? { body: 'bytes', headers: { 'content-type': 'application/octet-stream' } } : {}
 }
 
 let hub: TestHub

@@ -1,10 +1,13 @@
 import type { Route } from './route.ts'
 import { blobRoutes } from './routes/blobs.ts'
+import { drainRoutes } from './routes/drains.ts'
 import { fileRoutes } from './routes/files.ts'
 import { healthRoutes } from './routes/health.ts'
 import { leaseRoutes } from './routes/leases.ts'
 import { nodeRoutes } from './routes/nodes.ts'
+import { policyRoutes } from './routes/policies.ts'
 import { historyRoutes, releaseRoutes } from './routes/releases.ts'
+import { rolloutRoutes } from './routes/rollouts.ts'
 import { storeRoutes } from './routes/store.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { watchRoutes } from './routes/watch.ts'
@@ -16,6 +19,9 @@ export const ROUTES: readonly Route[] = [
   ...releaseRoutes,
   ...historyRoutes,
   ...fileRoutes,
+  ...rolloutRoutes,
+  ...policyRoutes,
+  ...drainRoutes,
   ...blobRoutes,
   ...tokenRoutes,
   ...storeRoutes,

@@ -59,7 +59,7 @@ export class Differences {
     const found: ChangeOf[] = []
     const held = new Map<number, Loaded | undefined>()
     const load = async (number: number): Promise<Loaded | undefined> => {
-      if (!held.has(number)) held.set(number, await this.#heldRelease(tree, number, op))
+      if (!held.has(number)) held.set(number, await this.held(tree, number, op))
       return held.get(number)
     }
     for (const record of await this.#history.newest(tree, RELEASES_MAX, op)) {
@@ -72,7 +72,8 @@ export class Differences {
     return found
   }
 
-  async #heldRelease(tree: string, number: number, op: Op): Promise<Loaded | undefined> {
+  /** Undefined where its contents are not held any more. */
+  async held(tree: string, number: number, op: Op): Promise<Loaded | undefined> {
     try {
       return await this.#history.load(tree, number, op)
     } catch (error) {

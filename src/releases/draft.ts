@@ -1,3 +1,4 @@
+import type { StrategyRequest } from '../core/api.ts'
 import { FlotillaError } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
 import { type Problem, placeOf } from '../core/problem.ts'
@@ -17,6 +18,7 @@ export interface Draft {
   readonly quarantine?: boolean | undefined
   readonly confirmRemoval?: boolean | undefined
   readonly dryRun?: boolean | undefined
+  readonly strategy?: StrategyRequest | undefined
   /**
    * Contents that were released before, asked for by name: what a check finds now is told but does not stop it, and
    * neither does the guard. Going back must work in the worst moment.

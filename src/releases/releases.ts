@@ -8,6 +8,7 @@ import type {
   ReloadAnswer,
   ReloadRequest,
   RollbackRequest,
+  StrategyRequest,
   WhyAnswer,
 } from '../core/api.ts'
 import type { Clock } from '../core/clock.ts'
@@ -16,13 +17,16 @@ import type { Op } from '../core/op.ts'
 import type { ReleaseRecord } from '../core/release.ts'
 import type { Store } from '../core/store.ts'
 import type { TreeFile, TreeKind } from '../core/tree.ts'
+import { type Found, Rollouts } from '../rollout/rollouts.ts'
 import type { BlobStore, Swept } from './blobs.ts'
 import { Differences } from './differences.ts'
 import type { Draft } from './draft.ts'
 import { type Head, History, type Loaded } from './history.ts'
 import { checkAuthor, checkMessage, checkTree } from './input.ts'
 import { lostRace, type MakeDeps, makeRelease } from './make-release.ts'
-import { requireItems, writeRequests } from './requests.ts'
+import { outcomesOf } from './outcomes.ts'
+import { requestsOf, requireItems, writeRequests } from './requests.ts'
+import { type Out, rollOutAgain, rollOutRequests } from './roll-out.ts'
 import { sweepBlobs } from './sweep.ts'
 
 export interface ReleasesOptions {
@@ -43,6 +47,7 @@ export interface FilesChange {
   readonly quarantine?: boolean | undefined
   readonly confirmRemoval?: boolean | undefined
   readonly dryRun?: boolean | undefined
+  readonly strategy?: StrategyRequest | undefined
 }
 
 /** A release that the service that follows a folder makes of it. */
@@ -64,16 +69,20 @@ export class Releases {
   readonly #deps: MakeDeps
   readonly #history: History
   readonly #differences: Differences
+  /** What is under way to the nodes. */
+  readonly rollouts: Rollouts
 
   constructor({ store, blobs, kinds, clock, guardShare = GUARD_SHARE }: ReleasesOptions) {
     this.#history = new History(store, blobs)
     this.#differences = new Differences(kinds, this.#history)
-    this.#deps = { store, blobs, clock, guardShare, history: this.#history, differences: this.#differences }
+    this.rollouts = new Rollouts({ store, clock })
+    const { rollouts } = this
+    this.#deps = { store, blobs, clock, guardShare, history: this.#history, differences: this.#differences, rollouts }
   }
 
   /**
    * Makes the whole list of files the next release. Rejects with `BAD_REQUEST`, `TOO_LARGE`, `BLOBS_MISSING`,
-   * `CHECK_FAILED` (with problems), `GUARD` or `LOST_RACE`; nothing was changed then.
+   * `CHECK_FAILED` (with problems), `GUARD`, `ROLLOUT_RUNNING` or `LOST_RACE`; nothing was changed then.
    */
   async release(tree: string, request: FolderRequest, author: string, op: Op = {}): Promise<ReleaseAnswer> {
     const { base, files, ...options } = request
@@ -112,9 +121,9 @@ export class Releases {
 
   /** A new release with the files and switches of an earlier one. Neither checks nor the guard stop it. */
   async rollback(tree: string, request: RollbackRequest, author: string, op: Op = {}): Promise<ReleaseAnswer> {
-    const { to, message = `back to r${to}`, base } = request
+    const { to, message = `back to r${to}`, base, strategy } = request
     const { kind, files, active } = (await this.#load(tree, to, op)).manifest
-    const draft: Draft = { kind, files, active, message, trusted: true, rollbackTo: to }
+    const draft: Draft = { kind, files, active, message, trusted: true, rollbackTo: to, strategy }
     return this.#make(tree, author, base, op, () => draft)
   }
 
@@ -126,14 +135,15 @@ export class Releases {
     author: string,
     op: Op = {},
   ): Promise<ReleaseAnswer> {
-    const { active, message = `${active ? 'activate' : 'deactivate'} ${dataset}` } = request
+    const { active, message = `${active ? 'activate' : 'deactivate'} ${dataset}`, strategy } = request
     return this.#amend(tree, author, undefined, op, async (head) => {
       const { kind, files, active: overrides } = head.manifest
       const { [dataset]: _dropped, ...others } = overrides
       const own = await this.#differences.items({ ...head, manifest: { ...head.manifest, active: others } }, op)
       requireItems(tree, own, [dataset])
       const needed = own.find(({ id }) => id === dataset)?.active !== active
-      return { kind, files, message, trusted: true, active: { ...others, ...(needed && { [dataset]: active }) } }
+      const switched = { ...others, ...(needed && { [dataset]: active }) }
+      return { kind, files, message, trusted: true, active: switched, strategy }
     })
   }
 
@@ -153,7 +163,9 @@ export class Releases {
   /** Newest first, at most 1,000. */
   async history(tree: string, limit: number, op: Op = {}): Promise<HistoryAnswer> {
     checkTree(tree)
-    return { tree, releases: await this.#history.newest(tree, Math.min(limit, HISTORY_MAX), op) }
+    const releases = await this.#history.newest(tree, Math.min(limit, HISTORY_MAX), op)
+    const outcomes = await outcomesOf(this.#deps, tree, releases, op)
+    return { tree, releases, ...(outcomes.size > 0 && { outcomes: Object.fromEntries(outcomes) }) }
   }
 
   /** Release 0 is the empty tree. Rejects with `NOT_FOUND`. */
@@ -176,14 +188,31 @@ export class Releases {
   /** The releases that changed one dataset, newest first, at most 20 of the last 50. */
   async changesOf(tree: string, dataset: string, op: Op = {}): Promise<WhyAnswer['history']> {
     checkTree(tree)
-    return this.#differences.of(tree, dataset, op)
+    const changes = await this.#differences.of(tree, dataset, op)
+    const outcomes = await outcomesOf(this.#deps, tree, await this.#history.newest(tree, HISTORY_MAX, op), op)
+    return changes.map((change) => ({ ...change, outcome: outcomes.get(change.release) }))
   }
 
   /** Asks every node to do once more what no release asks for. Rejects with `NOT_FOUND`, `BAD_REQUEST`, `TOO_LARGE`. */
   async request(tree: string, request: ReloadRequest, author: string, op: Op = {}): Promise<ReloadAnswer> {
     const { items } = await this.items(tree, undefined, op)
-    const by = checkAuthor(author)
-    return { revision: await writeRequests(this.#deps, { tree, items, author: by }, request, op) }
+    const requests = requestsOf({ tree, items, author: checkAuthor(author), atMs: this.#deps.clock.nowMs() }, request)
+    return { revision: await writeRequests(this.#deps.store, tree, requests, op) }
+  }
+
+  /** The same, in waves. Rejects with `ROLLOUT_RUNNING` and `LOST_RACE` as well. */
+  async requestInWaves(tree: string, request: ReloadRequest, out: Out, op: Op = {}): Promise<Found> {
+    checkTree(tree)
+    return rollOutRequests(this.#deps, tree, request, { ...out, author: checkAuthor(out.author) }, op)
+  }
+
+  /**
+   * Takes a release that was taken back to the nodes once more. Rejects with `NOT_FOUND`, `ROLLOUT_RUNNING`, `LOST_RACE`,
+   * and with `BAD_REQUEST` for one that was not made from what is desired now: nodes would lose what came since.
+   */
+  async rollOut(tree: string, number: number, out: Out, op: Op = {}): Promise<Found> {
+    checkTree(tree)
+    return rollOutAgain(this.#deps, tree, number, { ...out, author: checkAuthor(out.author) }, op)
   }
 
   /** Removes the blobs that none of the last 50 releases of any tree needs and that are older than an hour. */

@@ -1,22 +1,26 @@
 import type { ReloadRequest } from '../core/api.ts'
-import type { Clock } from '../core/clock.ts'
 import { FlotillaError } from '../core/errors.ts'
 import { keys } from '../core/keys.ts'
 import type { Op } from '../core/op.ts'
 import type { Request } from '../core/release.ts'
 import { type Store, STORE_LIMITS } from '../core/store.ts'
-import type { TreeItem } from '../core/tree.ts'
+import type { ItemEffect, TreeItem } from '../core/tree.ts'
+
+interface RequestsInput {
+  readonly tree: string
+  readonly items: readonly TreeItem[]
+  readonly author: string
+  readonly atMs: number
+}
 
 /**
- * Writes what every node shall do once more; the revision of the commit tells one request from the next.
- * Rejects with `BAD_REQUEST`, `TOO_LARGE`, and `NOT_FOUND` for a dataset that the current release does not have.
+ * What every node shall do once more, a request for each dataset. Throws `BAD_REQUEST`, `TOO_LARGE`, and `NOT_FOUND` for
+ * a dataset that the current release does not have.
  */
-export async function writeRequests(
-  { store, clock }: { store: Store; clock: Clock },
-  { tree, items, author }: { tree: string; items: readonly TreeItem[]; author: string },
+export function requestsOf(
+  { tree, items, author, atMs }: RequestsInput,
   { kind, flag, datasets }: ReloadRequest,
-  op: Op,
-): Promise<number> {
+): readonly Request[] {
   if (kind !== 'reload' && flag !== undefined) throw new FlotillaError('BAD_REQUEST', `${kind} takes no flag`)
   const wanted = datasets === undefined ? ['*'] : [...new Set(datasets)]
   if (wanted.length === 0) throw new FlotillaError('BAD_REQUEST', 'the list of datasets is empty')
@@ -26,14 +30,32 @@ export async function writeRequests(
     })
   }
   if (datasets !== undefined) requireItems(tree, items, wanted)
-  const atMs = clock.nowMs()
-  const changes = wanted.map((item) => {
-    const request: Request = { kind, item, ...(flag !== undefined && { flag }), author, atMs }
-    return { op: 'put' as const, key: keys.request(tree, kind, item), value: JSON.stringify(request) }
-  })
+  return wanted.map((item) => ({ kind, item, ...(flag !== undefined && { flag }), author, atMs }))
+}
+
+/** Asks every node at once; the revision of the commit tells one request from the next. */
+export async function writeRequests(store: Store, tree: string, requests: readonly Request[], op: Op): Promise<number> {
+  const changes = requests.map((request) => ({
+    op: 'put' as const,
+    key: keys.request(tree, request.kind, request.item),
+    value: JSON.stringify(request),
+  }))
   const commit = await store.commit({ changes }, op)
   if (!commit.committed) throw new FlotillaError('INTERNAL', 'a commit without expectations was refused')
   return commit.revision
+}
+
+/** What they do to each dataset: bad files are forgotten by unloading, as a hard flag does. */
+export function effectsOf(
+  requests: readonly Request[],
+  items: readonly TreeItem[],
+): Readonly<Record<string, ItemEffect>> {
+  const active = items.filter((item) => item.active).map(({ id }) => id)
+  const effects = requests.flatMap(({ item, flag }): [string, ItemEffect][] => {
+    const effect = flag === 'hard' || flag === 'bad-files' ? 'hard' : 'soft'
+    return (item === '*' ? active : [item]).map((id) => [id, effect])
+  })
+  return Object.fromEntries(effects)
 }
 
 /** Rejects with `NOT_FOUND`, naming the first that is not there. */

@@ -6,10 +6,10 @@ import type { ItemChange, ItemEffect, Manifest, Tombstone, TreeFile, TreeItem } 
 /** A removed item is remembered for so many further releases, so that a node that was away unloads it too. */
 const REMEMBERED_RELEASES = 10
 
-/** What the tombstones of release `number` are. */
+/** What the tombstones of release `number` are. `before` are the items that any node may serve. */
 export function tombstones(
   head: Manifest,
-  before: readonly TreeItem[],
+  before: readonly Pick<TreeItem, 'id' | 'type'>[],
   after: readonly TreeItem[],
   number: number,
 ): Readonly<Record<string, Tombstone>> {

@@ -18,7 +18,12 @@ export const tokenCreate = command({
       required: true,
     },
     scope: { type: 'list', placeholder: 'SCOPE', summary: 'read:PREFIX or write:PREFIX' },
-    role: { type: 'value', placeholder: 'ROLE', summary: 'scopes for a common case', choices: ['reader', 'releaser'] },
+    role: {
+      type: 'value',
+      placeholder: 'ROLE',
+      summary: 'scopes for a common case',
+      choices: ['reader', 'releaser', 'operator'],
+    },
     ttl: {
       type: 'value',
       placeholder: 'TIME',
@@ -63,9 +68,12 @@ export const tokenCreate = command({
 
 const READER = ['read:node/', 'read:release/', 'read:desired/', 'read:request/']
 
+const RELEASER = [...READER, 'write:release/', 'write:request/', 'read:blob/', 'write:blob/']
+
 const ROLES = {
   reader: READER,
-  releaser: [...READER, 'write:release/', 'write:request/', 'read:blob/', 'write:blob/'],
+  releaser: RELEASER,
+  operator: [...RELEASER, 'write:policy/', 'write:drain/', 'write:list/', 'read:list/'],
 } as const
 
 function ttlOf(text: string): number | undefined {

@@ -26,7 +26,7 @@ const CASES = [
   ['status --w', ['--watch'], ['--tree']],
   ['nodes ', ['forget'], ['up']],
   ['completion ', ['bash', 'zsh', 'fish'], ['status']],
-  ['token create --role ', ['reader', 'releaser'], ['--label']],
+  ['token create --role ', ['reader', 'releaser', 'operator'], ['--label']],
 ] as const
 
 const inBash = await needs({ tools: ['bash'] })

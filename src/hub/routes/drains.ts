@@ -1,15 +1,8 @@
 import { z } from 'zod'
-import { FlotillaError } from '../../core/errors.ts'
-import { keys } from '../../core/keys.ts'
-import type { Drain } from '../../core/rollout.ts'
 import { DEFAULT_TREE } from '../../core/status.ts'
-import type { Store, Write } from '../../core/store.ts'
 import { type Route, route } from '../route.ts'
 import { zName } from '../schemas/common.ts'
 import { zDrainAnswer, zDrainRequest } from '../schemas/rollouts.ts'
-
-/** Whose drains these are: those of rollouts have other names, and end with them. */
-const WHO = 'manual'
 
 const zNode = z.strictObject({ node: zName })
 
@@ -24,16 +17,13 @@ export const drainRoutes: readonly Route[] = [
     params: zNode,
     body: zDrainRequest,
     answer: zDrainAnswer,
-    handler: async ({ store, clock, log }, { params, body, caller }) => {
+    handler: async ({ releases, log }, { params, body, caller }) => {
       const { node } = params
       const { tree = DEFAULT_TREE, datasets, reason = 'by hand' } = body
-      if ((await store.get(keys.joined(node))) === undefined) throw noNode(node)
       const items = datasets && [...new Set(datasets)].toSorted()
-      const drain: Drain = { tree, ...(items && { items }), by: caller.label, reason, atMs: clock.nowMs() }
-      const key = keys.drain(node, WHO)
-      const revision = await change(store, { op: 'put', key, value: JSON.stringify(drain) })
+      const drained = await releases.rollouts.drain(node, { tree, items, reason, by: caller.label })
       log.info('node drained', { node, by: caller.id, datasets: items?.length ?? 'all' })
-      return { node, revision, drain }
+      return { node, ...drained }
     },
   }),
   route({
@@ -44,21 +34,11 @@ export const drainRoutes: readonly Route[] = [
     access: ['write:drain/{node}'],
     params: zNode,
     answer: zDrainAnswer,
-    handler: async ({ store, log }, { params, caller }) => {
+    handler: async ({ releases, log }, { params, caller }) => {
       const { node } = params
-      const revision = await change(store, { op: 'delete', key: keys.drain(node, WHO) })
+      const { revision } = await releases.rollouts.undrain(node)
       log.info('node undrained', { node, by: caller.id })
       return { node, revision }
     },
   }),
 ]
-
-async function change(store: Store, write: Write): Promise<number> {
-  const commit = await store.commit({ changes: [write] })
-  if (!commit.committed) throw new FlotillaError('INTERNAL', 'a commit without expectations was refused')
-  return commit.revision
-}
-
-function noNode(node: string): FlotillaError {
-  return new FlotillaError('NOT_FOUND', `there is no node ${node}`, { hint: '`flotilla nodes` lists them.' })
-}

@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import type { Policy, PolicyAnswer } from '../../core/api.ts'
-import { keys } from '../../core/keys.ts'
-import { DEFAULT_STRATEGY } from '../../core/rollout.ts'
+import { strategyOf } from '../../core/rollout/strategy.ts'
 import { type Route, route } from '../route.ts'
 import { zName } from '../schemas/common.ts'
 import { zPolicyAnswer, zStrategyPart } from '../schemas/rollouts.ts'
@@ -17,10 +16,7 @@ export const policyRoutes: readonly Route[] = [
     access: ['read:release/{tree}'],
     params: zTree,
     answer: zPolicyAnswer,
-    handler: async ({ store }, { params }) => {
-      const entry = await store.get(keys.policy(params.tree))
-      return answerOf(params.tree, entry && (JSON.parse(entry.value) as Policy))
-    },
+    handler: async ({ releases }, { params }) => answerOf(params.tree, await releases.rollouts.policy(params.tree)),
   }),
   route({
     method: 'PUT',
@@ -31,11 +27,8 @@ export const policyRoutes: readonly Route[] = [
     params: zTree,
     body: zStrategyPart,
     answer: zPolicyAnswer,
-    handler: async ({ store, clock }, { params, body, caller }) => {
-      const policy: Policy = { strategy: body, author: caller.label, atMs: clock.nowMs() }
-      await store.commit({ changes: [{ op: 'put', key: keys.policy(params.tree), value: JSON.stringify(policy) }] })
-      return answerOf(params.tree, policy)
-    },
+    handler: async ({ releases }, { params, body, caller }) =>
+      answerOf(params.tree, await releases.rollouts.setPolicy(params.tree, body, caller.label)),
   }),
   route({
     method: 'DELETE',
@@ -45,13 +38,13 @@ export const policyRoutes: readonly Route[] = [
     access: ['write:policy/{tree}'],
     params: zTree,
     status: 204,
-    handler: async ({ store }, { params }) => {
-      await store.commit({ changes: [{ op: 'delete', key: keys.policy(params.tree) }] })
+    handler: async ({ releases }, { params, caller }) => {
+      await releases.rollouts.setPolicy(params.tree, undefined, caller.label)
       return undefined
     },
   }),
 ]
 
 function answerOf(tree: string, policy: Policy | undefined): PolicyAnswer {
-  return policy === undefined ? { tree } : { tree, policy, strategy: { ...DEFAULT_STRATEGY, ...policy.strategy } }
+  return policy === undefined ? { tree } : { tree, policy, strategy: strategyOf(policy.strategy) }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { FlotillaError } from '../../core/errors.ts'
+import { planFor } from '../plan.ts'
 import { type Route, route } from '../route.ts'
 import { zDataset, zName, zNumberText } from '../schemas/common.ts'
 import {
@@ -29,17 +30,21 @@ export const releaseRoutes: readonly Route[] = [
     url: '/v1/trees/:tree/releases',
     id: 'release',
     summary: 'Releases a list of files whose contents the hub holds',
-    details: 'Checked as a whole first; with `dryRun` nothing is changed. 422 tells what was found.',
+    details:
+      'Checked as a whole first; with `dryRun` nothing is changed, and the answer says what would happen on the nodes. ' +
+      '422 tells what was found; 409 that a rollout is under way.',
     access: ['write:release/{tree}'],
     limits: { bodyBytes: 'releaseBytes', members: FILE_MEMBERS },
     params: zTree,
     body: zReleaseRequest,
     answer: zReleaseAnswer,
-    handler: async ({ releases, limits }, { params, body, caller }) => {
+    handler: async (hub, { params, body, caller }) => {
+      const { releases, limits } = hub
       if (body.files.length > limits.releaseFiles) {
         throw new FlotillaError('TOO_LARGE', `${body.files.length} files; a release has at most ${limits.releaseFiles}`)
       }
-      return releases.release(params.tree, body, caller.label)
+      const answer = await releases.release(params.tree, body, caller.label)
+      return body.dryRun === true ? { ...answer, plan: await planFor(hub, answer) } : answer
     },
   }),
   route({

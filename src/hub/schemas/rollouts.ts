@@ -21,6 +21,7 @@ import type {
   Sample,
   Strategy,
 } from '../../core/rollout.ts'
+import type { NodeLoads } from '../../core/target.ts'
 import { named, zCount, zDataset, zLine, zMoment, zName, zSha256 } from './common.ts'
 import { hold } from './hold.ts'
 import { zReloadRequest } from './requests.ts'
@@ -158,6 +159,10 @@ const zPolicy = hold<Policy>()(z.object({ strategy: zStrategyPart, author: z.str
 export const zPolicyAnswer = hold<PolicyAnswer>()(
   z.object({ tree: z.string(), policy: zPolicy.optional(), strategy: zStrategy.optional() }),
 )
+
+const zLoad = z.object({ soft: z.number().exactOptional(), hard: z.number().exactOptional() })
+
+export const zNodeLoads = hold<NodeLoads>()(z.object({ items: z.record(z.string(), zLoad) }))
 
 export const zNodeProxy = hold<NodeProxy>()(
   z.object({
