@@ -15,13 +15,13 @@ interface Setup {
   readonly put: (key: string, value: string) => Promise<void>
 }
 
-function setup({ keepRevisions = 1000, wrap = (store) => store }: Partial<SetupOptions> = {}): Setup {
+function setup({ keepRevisions = 1000, wrap = (store) => store, also = [] }: Partial<SetupOptions> = {}): Setup {
   const clock = new VirtualClock()
   const store = new MemoryStore({ clock, keepRevisions })
   const changes: string[][] = []
   const mirror = new Mirror({
     store: wrap(store),
-    prefix: 'desired/',
+    prefixes: ['desired/', ...also],
     onChange: (keys) => void changes.push([...keys]),
   })
   const stop = new AbortController()
@@ -41,6 +41,7 @@ function setup({ keepRevisions = 1000, wrap = (store) => store }: Partial<SetupO
 interface SetupOptions {
   readonly keepRevisions: number
   readonly wrap: (store: Store) => Store
+  readonly also: readonly string[]
 }
 
 const valuesOf = (mirror: Mirror): object =>
@@ -168,4 +169,110 @@ test('refreshing finds what a watch that died in silence did not bring, and tell
   await mirror.refresh({})
   expect(valuesOf(mirror)).toEqual({ 'desired/a': '1', 'desired/b': '1' })
   expect(changes).toEqual([['desired/a'], ['desired/b']])
+})
+
+test('several prefixes are followed in one order, by one watch', async () => {
+  let watches = 0
+  const wrap = (store: Store): Store =>
+    storeInstead(store, {
+      watch: (prefix, options) => {
+        watches += 1
+        return store.watch(prefix, options)
+      },
+    })
+  const { clock, mirror, changes, run, put, store } = setup({ wrap, also: ['list/'] })
+  void run()
+  await put('list/x', '1')
+  await put('other/x', '1')
+  await store.commit({
+    changes: [
+      { op: 'put', key: 'desired/a', value: '2' },
+      { op: 'put', key: 'list/y', value: '2' },
+    ],
+  })
+  await clock.advance(0)
+  expect(valuesOf(mirror)).toEqual({ 'list/x': '1', 'list/y': '2', 'desired/a': '2' })
+  expect([mirror.revision, watches]).toEqual([3, 1])
+  expect(changes.at(-1)).toEqual(['desired/a', 'list/y'])
+})
+
+test('lists that are of several moments count as of the first, and what is only in some is told again', async () => {
+  let between: (() => Promise<void>) | undefined
+  const wrap = (store: Store): Store =>
+    storeInstead(store, {
+      list: async (prefix) => {
+        if (prefix === 'list/') await between?.()
+        return await store.list(prefix)
+      },
+      watch: silentWatch,
+    })
+  const { clock, mirror, changes, run, put, store } = setup({ wrap, also: ['list/'] })
+  await put('desired/a', '1')
+  await put('list/x', '1')
+  void run()
+  await clock.advance(0)
+  expect(mirror.revision).toBe(2)
+  between = async () => {
+    between = undefined
+    await store.commit({ changes: [{ op: 'delete', key: 'list/x' }] })
+  }
+  await mirror.refresh({})
+  expect([mirror.revision, changes.at(-1)]).toEqual([2, ['list/x']])
+  await mirror.refresh({})
+  expect([mirror.revision, changes.at(-1)]).toEqual([3, ['list/x']])
+  const told = changes.length
+  await mirror.refresh({})
+  expect(changes).toHaveLength(told)
+})
+
+test('what the watch brings after a list that had it already changes nothing back', async () => {
+  let late: (() => void) | undefined
+  let isLate = false
+  const wrap = (store: Store): Store =>
+    storeInstead(store, {
+      list: async (prefix) => await store.list(prefix),
+      async *watch(prefix: string, options: WatchOptions) {
+        for await (const batch of store.watch(prefix, options)) {
+          if (isLate) await new Promise<void>((resolve) => (late = resolve))
+          yield batch
+        }
+      },
+    })
+  const { clock, mirror, run, put, store } = setup({ wrap, also: ['list/'] })
+  await put('desired/a', '1')
+  void run()
+  await clock.advance(0)
+  isLate = true
+  await put('desired/a', '2')
+  await store.commit({ changes: [{ op: 'delete', key: 'desired/a' }] })
+  await put('desired/a', '3')
+  await mirror.refresh({})
+  for (let batch = 0; batch < 3; batch++) {
+    await clock.advance(0)
+    late?.()
+    await clock.advance(0)
+    expect(valuesOf(mirror)).toEqual({ 'desired/a': '3' })
+  }
+})
+
+test('a store that went back to a copy of itself is believed, also where the watch does not say so', async () => {
+  const clock = new VirtualClock()
+  const [before, copy] = [new MemoryStore({ clock }), new MemoryStore({ clock })]
+  let current: Store = before
+  const store: Store = storeInstead(before, {
+    list: async (prefix) => await current.list(prefix),
+    watch: silentWatch,
+  })
+  const changes: string[][] = []
+  const mirror = new Mirror({ store, prefixes: ['desired/'], onChange: (keys) => void changes.push([...keys]) })
+  for (const value of ['1', '2', '3']) {
+    await before.commit({ changes: [{ op: 'put', key: 'desired/a', value }] })
+    if (value === '1') await copy.commit({ changes: [{ op: 'put', key: 'desired/a', value }] })
+  }
+  await mirror.refresh({})
+  expect([valuesOf(mirror), mirror.revision]).toEqual([{ 'desired/a': '3' }, 3])
+  current = copy
+  await mirror.refresh({})
+  expect([valuesOf(mirror), mirror.revision]).toEqual([{ 'desired/a': '1' }, 1])
+  expect(changes.at(-1)).toEqual(['desired/a'])
 })

@@ -63,9 +63,9 @@ export interface Voice {
 export function assemble(options: AgentOptions, voice: Voice): Parts {
   const { clock, node, store } = options
   const pace = { ...PACE, ...options.pace }
-  const reporter = new Reporter({ node, store, clock, ...voice })
+  const reporter = new Reporter({ node, store, clock, ...voice, onOlder: () => feed.look() })
   const trees: TreeParts[] = []
-  const feed = new WantedFeed({
+  const feed: WantedFeed = new WantedFeed({
     ...options,
     trees: options.targets.map(({ tree }) => tree),
     intervalMs: pace.settledMs,
@@ -82,7 +82,7 @@ export function assemble(options: AgentOptions, voice: Voice): Parts {
       uptake,
       wanted: () => feed.get(tree),
       wake,
-      report: (report) => reporter.update(tree, target.kind, report),
+      report: (report, asOf) => reporter.update(tree, target.kind, report, asOf),
       pace,
     })
     trees.push({ ...at, wake, uptake, reconciler })

@@ -1,17 +1,19 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { VirtualClock } from '../../test/helpers/virtual-clock.ts'
 import { FlotillaError } from '../core/errors.ts'
+import { NO_LISTS } from '../core/lists.ts'
 import { silent } from '../core/log.ts'
 import type { PendingRequest } from '../core/release.ts'
 import type { StagedRelease, Target, TargetReport, TargetState } from '../core/target.ts'
 import { Reconciler } from './reconcile.ts'
 import { Uptake } from './uptake.ts'
 import { type Reason, Wake } from './wake.ts'
-import type { Wanted } from './wanted.ts'
+import type { Wanted } from './wish.ts'
 
 const wanted = (release: number, requests: readonly PendingRequest[] = []): Wanted => ({
   desired: { release, manifest: `m${release}` },
   requests,
+  asOf: release,
 })
 
 const reload = (generation: number): PendingRequest => ({
@@ -85,6 +87,8 @@ class Setup {
   readonly target = new ScriptedTarget()
   readonly wake = new Wake<Reason>(this.clock)
   readonly reports: TargetReport[] = []
+  /** What each report takes account of. */
+  readonly accounts: (number | undefined)[] = []
   readonly texts: Map<string, string>
   readonly staged: number[] = []
   readonly before: (number | undefined)[] = []
@@ -119,7 +123,10 @@ class Setup {
       uptake,
       wanted: () => this.wanted,
       wake: this.wake,
-      report: (report) => void this.reports.push(report),
+      report: (report, asOf) => {
+        this.reports.push(report)
+        this.accounts.push(asOf)
+      },
       pace: { pollMinMs: 500, pollMaxMs: 2000, settledMs: 30_000 },
     })
   }
@@ -381,4 +388,124 @@ test('when what it remembers cannot be had, what is wanted is taken up all the s
   expect(at.target.applied).toBe(2)
   await at.clock.advance(60_000)
   expect(at.staged).toEqual([1, 2])
+})
+
+const diskFull = (): Error => new FlotillaError('DISK_FULL', 'no room')
+
+test('a report takes account of what it was made for; news that change nothing here cost a look and no more', async () => {
+  const at = new Setup()
+  await at.start()
+  await at.want({ ...wanted(1), asOf: 7 })
+  expect(at.accounts.at(-1)).toBe(7)
+  at.target.news()
+  const saved = at.texts.get('good.datasets')
+  await at.want({ ...wanted(1), asOf: 9 })
+  expect(at.target.news()).toEqual(['observe 1'])
+  expect([at.accounts.at(-1), at.reports.at(-1)?.state]).toEqual([9, 'in-step'])
+  expect(at.texts.get('good.datasets')).toBe(saved)
+})
+
+test('lists and samples that change are prepared, from what lies here', async () => {
+  const at = new Setup()
+  const seen: StagedRelease[] = []
+  const prepare = at.target.prepare.bind(at.target)
+  at.target.prepare = async (release) => {
+    seen.push(release)
+    return await prepare(release)
+  }
+  await at.start()
+  await at.want(wanted(1))
+  const lists = { ...NO_LISTS, requestBlacklist: ['192.0.2.7'] }
+  const samples = [{ path: '/x', status: 200, timeoutMs: 1000 }]
+  await at.want({ ...wanted(1), lists, asOf: 2 })
+  await at.want({ ...wanted(1), lists: { ...lists }, samples, asOf: 3 })
+  await at.want({ ...wanted(1), lists, samples: [...samples], asOf: 4 })
+  expect(seen.map((release) => [release.lists, release.samples])).toEqual([
+    [undefined, undefined],
+    [lists, undefined],
+    [lists, samples],
+  ])
+  expect(at.staged).toEqual([1])
+})
+
+test('a release that is refused for good is told as failed, on account of the wish that was refused', async () => {
+  const at = new Setup()
+  await at.start()
+  await at.want({ ...wanted(1), asOf: 7 })
+  at.target.fail.prepare = (release) => (release === 2 ? malformed() : undefined)
+  await at.want({ ...wanted(2), asOf: 11 })
+  expect([at.reports.at(-1), at.accounts.at(-1)]).toMatchObject([{ state: 'failed', applied: 1, served: 1 }, 11])
+  expect(at.reports.at(-1)?.retrying).toBeUndefined()
+  await at.want({ ...wanted(2), asOf: 12 })
+  expect([at.reports.at(-1)?.state, at.accounts.at(-1)]).toEqual(['failed', 12])
+  // The pin is taken away.
+  await at.want({ ...wanted(1), asOf: 15 })
+  expect([at.reports.at(-1)?.state, at.accounts.at(-1)]).toEqual(['in-step', 15])
+})
+
+test('that others do not answer is no outcome, however long it takes', async () => {
+  const at = new Setup()
+  await at.start()
+  await at.want({ ...wanted(1), asOf: 7 })
+  at.stageError = (release) => (release === 2 ? unreachable() : undefined)
+  await at.want({ ...wanted(2), asOf: 11 })
+  await at.clock.advance(3_600_000)
+  expect([at.reports.at(-1), at.accounts.at(-1)]).toMatchObject([{ state: 'failed', retrying: true }, undefined])
+  at.stageError = () => undefined
+  await at.clock.advance(60_000)
+  expect([at.reports.at(-1), at.accounts.at(-1)]).toMatchObject([{ state: 'in-step', served: 2 }, 11])
+})
+
+test.for(['stage', 'apply'] as const)(
+  'what fails here when it %ss is tried three times before it is an outcome',
+  async (when) => {
+    const at = new Setup()
+    await at.start()
+    await at.want({ ...wanted(1), asOf: 7 })
+    const fails = (release: number): Error | undefined => (release === 2 ? diskFull() : undefined)
+    if (when === 'stage') at.stageError = fails
+    else at.target.fail.apply = fails
+    const from = at.accounts.length
+    await at.want({ ...wanted(2), asOf: 11 })
+    await at.clock.advance(20_000)
+    const told = at.reports
+      .slice(from)
+      .map(({ state, retrying }, index) => [state, retrying, at.accounts[from + index]])
+    expect(told.slice(0, 3)).toEqual([
+      ['failed', true, undefined],
+      ['failed', true, undefined],
+      ['failed', undefined, 11],
+    ])
+    // Of the next wish nothing has been tried yet.
+    await at.want({ ...wanted(2, [reload(12)]), asOf: 12 })
+    expect(at.reports.at(-1)).toMatchObject({ state: 'failed', retrying: true })
+  },
+)
+
+test('a target that says that it tries again is looked at soon, and what it says is no outcome', async () => {
+  const at = new Setup()
+  await at.start()
+  const report = at.target.report.bind(at.target)
+  let retrying = true
+  at.target.report = (prepared, actual) => {
+    return { ...report(prepared, actual), state: 'failed', ...(retrying && { retrying: true }) }
+  }
+  await at.want(wanted(1))
+  expect(at.accounts.at(-1)).toBeUndefined()
+  expect((await at.looksIn(10_000)).length).toBeGreaterThan(4)
+  retrying = false
+  await at.clock.advance(2000)
+  expect(at.accounts.at(-1)).toBe(1)
+  expect(await at.looksIn(20_000)).toEqual([])
+})
+
+test('what was remembered takes account of nothing: the store may say something else by now', async () => {
+  const first = new Setup()
+  await first.start()
+  await first.want({ ...wanted(1), asOf: 7 })
+  const again = new Setup(first.texts)
+  await again.start()
+  expect([again.reports.at(-1)?.state, again.accounts.at(-1)]).toEqual(['in-step', 0])
+  await again.want({ ...wanted(1), asOf: 5 })
+  expect(again.accounts.at(-1)).toBe(5)
 })

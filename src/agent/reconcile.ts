@@ -3,10 +3,10 @@ import type { Logger } from '../core/log.ts'
 import type { Service } from '../core/service.ts'
 import type { Target, TargetReport } from '../core/target.ts'
 import { Backoff } from '../lib/backoff.ts'
-import { NOTHING, troubleOf, withTrouble } from './trouble.ts'
+import { isOver, NOTHING, troubleOf, withTrouble } from './trouble.ts'
 import type { InUse, Uptake } from './uptake.ts'
 import type { Reason, Wake } from './wake.ts'
-import type { Wanted } from './wanted.ts'
+import type { Wanted } from './wish.ts'
 
 /** How often to look, in milliseconds. */
 export interface Pace {
@@ -25,7 +25,8 @@ export interface ReconcilerOptions {
   readonly uptake: Uptake
   readonly wanted: () => Wanted | undefined
   readonly wake: Wake<Reason>
-  readonly report: (report: TargetReport) => void
+  /** `asOf`: the revision of the store up to which the report takes account of what is wanted; undefined for none. */
+  readonly report: (report: TargetReport, asOf: number | undefined) => void
   readonly clock: Clock
   readonly log: Logger
   readonly random: () => number
@@ -57,6 +58,8 @@ export class Reconciler implements Service {
   /** What the target said last, and what was told of it. */
   #proved: TargetReport = NOTHING
   #told: TargetReport | undefined
+  /** How often in a row it could not be looked at, or changed. */
+  #tries = 0
 
   constructor(options: ReconcilerOptions) {
     this.#options = options
@@ -79,17 +82,23 @@ export class Reconciler implements Service {
   async look(signal: AbortSignal): Promise<Look> {
     const { uptake, wanted } = this.#options
     try {
-      const before = uptake.inUse
+      const before = uptake.inUse?.prepared
       await uptake.advance(wanted(), signal)
-      if (uptake.inUse !== before) this.#pollMs = this.#options.pace.pollMinMs
+      if (uptake.inUse?.prepared !== before) this.#beginAnew()
       if (uptake.inUse === undefined) return this.#standing()
       const busy = await this.#rounds(uptake.inUse, signal)
       this.#failures.reset()
+      this.#tries = 0
       return this.#pause(busy)
     } catch (error) {
       if (signal.aborted) return { report: this.#told, pauseMs: 0, unfinished: true }
       return this.#failed(error)
     }
+  }
+
+  #beginAnew(): void {
+    this.#pollMs = this.#options.pace.pollMinMs
+    this.#tries = 0
   }
 
   /** Answers whether something is left that can be done now. */
@@ -114,14 +123,21 @@ export class Reconciler implements Service {
   #tell(report: TargetReport): void {
     const { refusal } = this.#options.uptake
     this.#proved = report
-    this.#told = refusal === undefined ? report : withTrouble(report, refusal.error, refusal.staged)
-    this.#options.report(this.#told)
+    this.#say(refusal === undefined ? report : withTrouble(report, refusal))
+  }
+
+  /** While a failure may pass, nothing is said of what is wanted now: nobody should take it for the outcome. */
+  #say(report: TargetReport): void {
+    const { inUse, refusal } = this.#options.uptake
+    const { asOf } = (refusal ?? inUse)?.wanted ?? { asOf: undefined }
+    this.#told = report
+    this.#options.report(report, report.retrying === true ? undefined : asOf)
   }
 
   #pause(busy: boolean): Look {
     const { uptake, wanted } = this.#options
     if (busy && uptake.isNews(wanted())) return { report: this.#told, pauseMs: 0, unfinished: true }
-    const works = busy || this.#proved.state === 'pending'
+    const works = busy || this.#proved.state === 'pending' || this.#proved.retrying === true
     const pauseMs = works || this.#proved.state === 'unproved' ? this.#grow(works) : this.#settle()
     const retryMs = this.#retryMs()
     return { report: this.#told, pauseMs: Math.min(pauseMs, retryMs), unfinished: works || Number.isFinite(retryMs) }
@@ -162,8 +178,10 @@ export class Reconciler implements Service {
     const { tree, log } = this.#options
     const trouble = troubleOf(error)
     log.warn('could not bring the target in step', { tree, error: trouble })
-    this.#told = withTrouble(this.#proved, trouble, 0)
-    this.#options.report(this.#told)
+    this.#tries += 1
+    const { refusal } = this.#options.uptake
+    const over = isOver(error, this.#tries) && refusal?.isOver !== false
+    this.#say(withTrouble(this.#proved, { error: trouble, isOver: over }))
     return { report: this.#told, pauseMs: this.#failures.nextMs(), unfinished: true, deaf: ['local'] }
   }
 }

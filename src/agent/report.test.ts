@@ -3,12 +3,13 @@ import { storeInstead } from '../../test/helpers/store-instead.ts'
 import { VirtualClock } from '../../test/helpers/virtual-clock.ts'
 import { FlotillaError } from '../core/errors.ts'
 import type { Expectation, Store } from '../core/store.ts'
-import type { ItemReport, NodeDatasets, NodeTarget, TargetReport } from '../core/target.ts'
+import type { ItemReport, NodeDatasets, NodeLoads, NodeTarget, TargetReport } from '../core/target.ts'
 import { MemoryStore } from '../store/memory/memory-store.ts'
 import { Reporter } from './report.ts'
 
 const TARGET = 'node/erd1/target/datasets'
 const DATASETS = 'node/erd1/datasets/datasets'
+const LOADS = 'node/erd1/loads/datasets'
 const ALIVE = 'node/erd1/alive'
 
 function report(more: Partial<TargetReport> = {}): TargetReport {
@@ -39,6 +40,7 @@ class Setup {
   readonly reporter: Reporter
   held: Expectation | undefined = { key: ALIVE, revision: 1 }
   lost = 0
+  older = 0
   down = false
   hangs = false
 
@@ -65,6 +67,7 @@ class Setup {
         this.lost += 1
         this.held = undefined
       },
+      onOlder: () => void (this.older += 1),
     })
   }
 
@@ -79,8 +82,8 @@ class Setup {
     return await this.reporter.run(this.stop.signal).catch((error: unknown) => error)
   }
 
-  tell(told: TargetReport): void {
-    this.reporter.update('datasets', 'erddap', told)
+  tell(told: TargetReport, asOf?: number): void {
+    this.reporter.update('datasets', 'erddap', told, asOf)
   }
 
   timesOf(key: string): readonly number[] {
@@ -145,7 +148,7 @@ test('the end of a load is told at once, and it is what stands there in the end'
   at.tell(loading(1))
   await at.clock.advance(300)
   at.tell(report({ served: 1 }))
-  await at.clock.advance(0)
+  await at.clock.advance(50)
   expect(at.timesOf(TARGET)).toEqual([250, 350])
   expect((await at.read<NodeTarget>(TARGET)).state).toBe('in-step')
 })
@@ -284,4 +287,56 @@ test('a catalog beyond the limit of a value is told without the items that are s
   at.tell(report({ items }))
   await at.clock.advance(0)
   expect((await at.read<NodeDatasets>(DATASETS)).items).toEqual({ broken: 'failed' })
+})
+
+test('what a report takes account of is in it; one that only takes account of more is written again, and only that', async () => {
+  const at = new Setup()
+  await at.start()
+  at.tell(report(), 7)
+  await at.clock.advance(100)
+  expect(await at.read<NodeTarget>(TARGET)).toMatchObject({ asOf: 7 })
+  at.tell(report(), 9)
+  await at.clock.advance(100)
+  at.tell(report(), 9)
+  await at.clock.advance(100)
+  expect(await at.read<NodeTarget>(TARGET)).toMatchObject({ asOf: 9, state: 'in-step' })
+  expect([at.timesOf(TARGET), at.timesOf(DATASETS)]).toEqual([[0, 100], [0]])
+})
+
+test('nothing is said of an account where there is none', async () => {
+  const at = new Setup()
+  await at.start()
+  for (const asOf of [undefined, 0]) {
+    at.tell(report({ served: asOf ?? 1 }), asOf)
+    await at.clock.advance(100)
+    expect(Object.keys(await at.read<NodeTarget>(TARGET))).not.toContain('asOf')
+  }
+})
+
+test('a store that is older than what was taken account of is noticed with the report', async () => {
+  const at = new Setup()
+  await at.start()
+  at.tell(report(), 2)
+  await at.clock.advance(100)
+  expect(at.older).toBe(0)
+  at.tell(report(), 1000)
+  await at.clock.advance(100)
+  expect(at.older).toBe(1)
+})
+
+test('how long loads take is a key of its own, written rarely while there are more to come', async () => {
+  const at = new Setup()
+  await at.start()
+  at.tell(report())
+  await at.clock.advance(100)
+  expect(at.timesOf(LOADS)).toEqual([])
+  for (let done = 0; done < 40; done++) {
+    at.tell({ ...loading(done), loads: { a: { soft: done } } })
+    await at.clock.advance(1000)
+  }
+  expect(at.timesOf(LOADS)).toHaveLength(2)
+  at.tell(report({ loads: { a: { soft: 99, hard: 5 } } }))
+  await at.clock.advance(30_000)
+  expect(await at.read<NodeLoads>(LOADS)).toEqual({ items: { a: { soft: 99, hard: 5 } } })
+  expect(Object.keys(await at.read<NodeTarget>(TARGET))).not.toContain('loads')
 })

@@ -3,7 +3,7 @@ import { keys } from '../core/keys.ts'
 import type { Op } from '../core/op.ts'
 import type { Service } from '../core/service.ts'
 import { type Expectation, STORE_LIMITS, type Store } from '../core/store.ts'
-import type { ItemState, NodeDatasets, NodeTarget, TargetReport } from '../core/target.ts'
+import type { ItemState, NodeDatasets, NodeLoads, NodeTarget, TargetReport } from '../core/target.ts'
 import { sleepQuietly, withDeadline } from '../lib/waiting.ts'
 import { Wake } from './wake.ts'
 
@@ -15,6 +15,8 @@ export interface ReporterOptions {
   readonly fence: () => Expectation | undefined
   /** Called when a commit lost against the fence. */
   readonly onLost: () => void
+  /** Called when the store is at an older revision than what a report took account of: it was restored from a copy. */
+  readonly onOlder: () => void
 }
 
 /** The newest value of one key. What it replaces before it was written was never news to anybody. */
@@ -27,11 +29,13 @@ interface Topic {
   readonly gapMs: number
   /** Not before, on the monotonic clock. */
   readonly fromMs: number
+  /** The revision that it takes account of. */
+  readonly asOf?: number | undefined
 }
 
 const TROUBLED_MAX = 100
 /** While the application loads, progress changes at every look: the small key may follow it, the large one slowly. */
-const LOADING_GAP_MS = { target: 1000, datasets: 5000 }
+const LOADING_GAP_MS = { target: 1000, datasets: 5000, loads: 30_000 }
 /**
  * What is only under way may be over in a moment; and when all nodes take up a release together, the last of them are
  * still at it then.
@@ -57,16 +61,20 @@ export class Reporter implements Service {
     this.#news = new Wake(options.clock)
   }
 
-  update(tree: string, kind: string, report: TargetReport): void {
+  /** `asOf`: the revision of the store up to which the report takes account of what is wanted. */
+  update(tree: string, kind: string, report: TargetReport, asOf?: number): void {
     const { node, clock } = this.#options
-    const gaps = report.state === 'pending' ? LOADING_GAP_MS : { target: 0, datasets: 0 }
+    const gaps = report.state === 'pending' ? LOADING_GAP_MS : { target: 0, datasets: 0, loads: 1000 }
     const isUnderWay = report.state === 'pending' || report.state === 'unproved'
     const fromMs = clock.monotonicMs() + (isUnderWay ? UNDER_WAY_MS : 0)
-    const target = targetOf(kind, report)
+    const target = targetOf(kind, report, asOf)
     const value = JSON.stringify({ ...target, atMs: clock.nowMs() } satisfies NodeTarget)
-    this.#put({ key: keys.target(node, tree), value, digest: JSON.stringify(target), gapMs: gaps.target, fromMs })
+    this.#put({ key: keys.target(node, tree), value, digest: JSON.stringify(target), gapMs: gaps.target, fromMs, asOf })
     const datasets = datasetsOf(report)
     this.#put({ key: keys.datasets(node, tree), value: datasets, digest: datasets, gapMs: gaps.datasets, fromMs })
+    if (report.loads === undefined) return
+    const loads = JSON.stringify({ items: report.loads } satisfies NodeLoads)
+    this.#put({ key: keys.loads(node, tree), value: loads, digest: loads, gapMs: gaps.loads, fromMs })
   }
 
   /** Writes everything again: the store may have forgotten it. */
@@ -122,7 +130,7 @@ export class Reporter implements Service {
   }
 
   async #commit(topics: readonly Topic[], op: Op): Promise<void> {
-    const { store, clock, fence, onLost } = this.#options
+    const { store, clock, fence, onLost, onOlder } = this.#options
     const expectation = fence()
     if (expectation === undefined) return
     const changes = topics.map(({ key, value }) => ({ op: 'put', key, value }) as const)
@@ -133,14 +141,20 @@ export class Reporter implements Service {
     }
     const atMs = clock.monotonicMs()
     for (const { key, digest } of topics) this.#written.set(key, { digest, atMs })
+    if (topics.some(({ asOf = 0 }) => asOf > commit.revision)) onOlder()
   }
 }
 
-function targetOf(kind: string, { items, ...report }: TargetReport): Omit<NodeTarget, 'atMs'> {
+function targetOf(
+  kind: string,
+  { items, loads: _loads, ...report }: TargetReport,
+  asOf: number | undefined,
+): Omit<NodeTarget, 'atMs'> {
   // Failures first: in a large catalog that still loads they must not be pushed out of the list.
   const rows = Object.entries(items).filter(([, item]) => item.state !== 'served' && item.state !== 'inactive')
   const sorted = rows.toSorted(([, a], [, b]) => Number(b.state === 'failed') - Number(a.state === 'failed'))
-  return { ...report, kind, troubled: Object.fromEntries(sorted.slice(0, TROUBLED_MAX)) }
+  const account = asOf === undefined || asOf === 0 ? {} : { asOf }
+  return { ...report, kind, ...account, troubled: Object.fromEntries(sorted.slice(0, TROUBLED_MAX)) }
 }
 
 /** Where a catalog is so large that the value would pass the store's limit, the items that are served are left out. */

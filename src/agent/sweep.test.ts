@@ -8,7 +8,7 @@ function inUse(manifest: string, hashes: readonly string[]): InUse {
   const files = hashes.map((sha256) => ({ path: `${sha256}.xml`, size: 1, sha256 }))
   const tree = { files, read: async () => new Uint8Array() }
   return {
-    wanted: { desired: { release: 1, manifest }, requests: [] },
+    wanted: { desired: { release: 1, manifest }, requests: [], asOf: 1 },
     staged: { number: 1, manifest: { format: 1, kind: 'x', files, active: {}, removed: {} }, tree, requests: [] },
     prepared: undefined,
   }

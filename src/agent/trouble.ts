@@ -24,9 +24,29 @@ export function mayPass(error: unknown): boolean {
   return isError(error) ? ERRORS[error.code].retry : true
 }
 
+/** How often the same is tried before what is told of it is a failure that others may act on. */
+export const TRIES = 3
+
+/**
+ * Whether nothing more is to be hoped for after so many tries. That somebody else does not answer is no failure of this node, and
+ * may take as long as it likes: who waits for the node has a time limit of its own.
+ */
+export function isOver(error: unknown, tries: number): boolean {
+  if (!mayPass(error)) return true
+  return tries >= TRIES && !isError(error, 'UNREACHABLE', 'NOT_READY', 'RATE_LIMITED')
+}
+
 /** What is told of a node that stands still: the proofs it has stay, and the error says why there are no newer ones. */
-export function withTrouble(report: TargetReport, error: TargetError, staged: number): TargetReport {
-  return { ...report, state: 'failed', staged: Math.max(report.staged, staged), error }
+export function withTrouble(
+  { retrying: _before, ...report }: TargetReport,
+  {
+    error,
+    staged = 0,
+    isOver: over,
+  }: { readonly error: TargetError; readonly staged?: number; readonly isOver: boolean },
+): TargetReport {
+  const retrying = over ? {} : { retrying: true as const }
+  return { ...report, state: 'failed', staged: Math.max(report.staged, staged), error, ...retrying }
 }
 
 /** What is told before anything could be prepared. */

@@ -4,11 +4,11 @@ import type { Op } from '../core/op.ts'
 import type { StagedRelease, Target, TargetError } from '../core/target.ts'
 import { Backoff } from '../lib/backoff.ts'
 import type { Memory } from './memory.ts'
-import { mayPass, troubleOf } from './trouble.ts'
-import type { Wanted } from './wanted.ts'
+import { isOver, mayPass, troubleOf } from './trouble.ts'
+import type { Wanted } from './wish.ts'
 
 /**
- * Gathers every byte of a release on this node, and adds the requests as they are. `before` is the release in use: what it
+ * Gathers every byte of a release on this node. What else is wanted is added to what it answers. `before` is the release in use: what it
  * has in common with the next one need not be looked for.
  */
 export type Stage = (wanted: Wanted, options: Op & { readonly before: InUse | undefined }) => Promise<Gathered>
@@ -42,6 +42,9 @@ export interface Refusal {
   readonly error: TargetError
   /** The release's number where its bytes are all here, else 0. */
   readonly staged: number
+  /** How often it was tried, and whether that was all. */
+  readonly tries: number
+  readonly isOver: boolean
   /** On the monotonic clock; infinite where only a change can help. */
   readonly retryAtMs: number
 }
@@ -98,28 +101,33 @@ export class Uptake {
 
   async #take(wanted: Wanted, signal: AbortSignal): Promise<void> {
     const { tree, target, clock, log } = this.#options
-    if (same(wanted, this.#inUse?.wanted)) {
+    if (this.#inUse !== undefined && same(wanted, this.#inUse.wanted)) {
+      this.#inUse = { ...this.#inUse, wanted }
       this.forgive()
       return
     }
-    const again = same(wanted, this.#refusal?.wanted)
-    if (again && clock.monotonicMs() < (this.#refusal?.retryAtMs ?? 0)) return
-    if (!again) this.forgive()
+    const refused = same(wanted, this.#refusal?.wanted) ? this.#refusal : undefined
+    const again = refused !== undefined
+    if (again) this.#refusal = { ...refused, wanted }
+    else this.forgive()
+    if (again && clock.monotonicMs() < refused.retryAtMs) return
     let staged: StagedRelease | undefined
     try {
       const { release, durable } = await this.#stage(wanted, again, signal)
-      staged = release
-      const prepared = await target.prepare(release, { signal })
+      staged = { ...release, requests: wanted.requests, lists: wanted.lists, samples: wanted.samples }
+      const prepared = await target.prepare(staged, { signal })
       await durable()
       await this.#options.memory.save(`good.${tree}`, JSON.stringify(wanted))
       this.#inUse = { wanted, staged, prepared }
       this.forgive()
-      log.info('took up a release', { tree, release: release.number, requests: wanted.requests.length })
+      log.info('took up a release', { tree, release: staged.number, requests: wanted.requests.length })
     } catch (error) {
       signal.throwIfAborted()
       const trouble = troubleOf(error)
       const retryAtMs = mayPass(error) ? clock.monotonicMs() + this.#retry.nextMs() : Number.POSITIVE_INFINITY
-      this.#refusal = { wanted, error: trouble, staged: staged?.number ?? 0, retryAtMs }
+      const tries = (refused?.tries ?? 0) + 1
+      const number = staged?.number ?? 0
+      this.#refusal = { wanted, error: trouble, staged: number, tries, isOver: isOver(error, tries), retryAtMs }
       if (!again) log.warn('could not take up a release', { tree, release: wanted.desired.release, error: trouble })
     }
   }
@@ -127,7 +135,7 @@ export class Uptake {
   async #stage(wanted: Wanted, again: boolean, signal: AbortSignal): Promise<Gathered> {
     const before = this.#inUse
     if (before !== undefined && sameRelease(wanted, before.wanted)) {
-      return { release: { ...before.staged, requests: wanted.requests }, durable: async () => undefined }
+      return { release: before.staged, durable: async () => undefined }
     }
     // After a failure nothing is taken for granted.
     return await this.#options.stage(wanted, { signal, before: again ? undefined : before })
@@ -137,7 +145,8 @@ export class Uptake {
     const { memory, tree, log } = this.#options
     try {
       const text = await memory.load(`good.${tree}`)
-      return text === undefined ? undefined : (JSON.parse(text) as Wanted)
+      // What the store says now may be something else, and older: it may have been restored from a copy.
+      return text === undefined ? undefined : { ...(JSON.parse(text) as Wanted), asOf: 0 }
     } catch (error) {
       log.warn('cannot read which release was in use', { tree, error: troubleOf(error) })
       return undefined
@@ -151,9 +160,19 @@ function sameRelease(a: Wanted, b: Wanted | undefined): boolean {
 
 function same(a: Wanted, b: Wanted | undefined): boolean {
   if (a === b) return true
-  return b !== undefined && sameRelease(a, b) && requestsOf(a) === requestsOf(b)
+  return b !== undefined && sameRelease(a, b) && requestsOf(a) === requestsOf(b) && sameBesides(a, b)
+}
+
+function sameBesides(a: Wanted, b: Wanted): boolean {
+  return isEqual(a.samples, b.samples) && isEqual(a.lists, b.lists)
+}
+
+function isEqual(a: object | undefined, b: object | undefined): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b)
 }
 
 function requestsOf(wanted: Wanted): string {
-  return wanted.requests.map(({ kind, item, generation }) => `${kind} ${item} ${generation}`).join('\n')
+  return wanted.requests
+    .map(({ kind, item, generation, pinned }) => `${kind} ${item} ${generation} ${pinned}`)
+    .join('\n')
 }

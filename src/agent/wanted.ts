@@ -2,21 +2,15 @@ import type { Bus, Hint } from '../core/bus.ts'
 import type { Clock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
 import { keys } from '../core/keys.ts'
+import type { Lists } from '../core/lists.ts'
 import type { Logger } from '../core/log.ts'
 import type { Op } from '../core/op.ts'
-import type { Desired, PendingRequest, Request } from '../core/release.ts'
 import type { Service } from '../core/service.ts'
-import type { Entry, Store } from '../core/store.ts'
+import type { Store } from '../core/store.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import { Mirror } from './mirror.ts'
 import { Wake } from './wake.ts'
-
-/** What this node should do about one tree. */
-export interface Wanted {
-  readonly desired: Desired
-  /** Oldest first. */
-  readonly requests: readonly PendingRequest[]
-}
+import { concerns, listsOf, type Wanted, type Wish, wishOf } from './wish.ts'
 
 export interface WantedOptions {
   readonly node: string
@@ -31,51 +25,59 @@ export interface WantedOptions {
   readonly onChange: (tree: string) => void
 }
 
-const DESIRED = keys.desired('')
-const REQUEST = 'request/'
+const PREFIXES = [keys.desiredOfAll, 'request/', keys.listsOfAll] as const
 /** Least time between two lists, whatever number of hints comes in. */
 const REFRESH_GAP_MS = 250
 
+/** What is known of one tree, made when somebody asks. */
+interface Known {
+  wish?: { readonly is: Wish | undefined } | undefined
+  lists?: Lists | undefined
+  wanted?: Wanted | undefined
+  asOf: number
+}
+
 /**
- * What the cluster wants of this node, always at hand: two prefixes of the store, followed by watch; a hint of the bus
- * or the interval makes it list again where a watch is late or dead.
+ * What the cluster wants of this node, always at hand: some prefixes of the store, followed by one watch; a hint of the bus
+ * or the interval makes it list again where the watch is late or dead.
  */
 export class WantedFeed {
   readonly #options: WantedOptions
-  readonly #desired: Mirror
-  readonly #requests: Mirror
+  readonly #mirror: Mirror
+  readonly #known: ReadonlyMap<string, Known>
   readonly #stale: Wake<'hint' | 'manual'>
-  #wasKnown = false
 
   constructor(options: WantedOptions) {
     this.#options = options
     this.#stale = new Wake(options.clock)
-    const mirror = (prefix: string, treeOf: (key: string) => string): Mirror =>
-      new Mirror({
-        store: options.store,
-        prefix,
-        onChange: (changed) => this.#tell(changed.map(treeOf)),
-      })
-    this.#desired = mirror(DESIRED, (key) => key.slice(DESIRED.length))
-    this.#requests = mirror(REQUEST, (key) => key.split('/')[1] ?? '')
+    this.#known = new Map(options.trees.map((tree) => [tree, { asOf: -1 }]))
+    this.#mirror = new Mirror({
+      store: options.store,
+      prefixes: PREFIXES,
+      onChange: (changed) => this.#tell(changed),
+    })
   }
 
-  /** Undefined while the store has not been reached yet, and while nothing was ever released. */
+  /** Undefined while the store has not been reached yet, and while nothing was ever released. The same object until it changes. */
   get(tree: string): Wanted | undefined {
-    const entry = this.#desired.entries.get(keys.desired(tree))
-    if (!this.known || entry === undefined) return undefined
-    const desired = parse(entry, isDesired)
-    return desired === undefined ? undefined : { desired, requests: this.#requestsOf(tree) }
+    const known = this.#known.get(tree)
+    if (known === undefined || !this.known) return undefined
+    const { entries } = this.#mirror
+    known.wish ??= { is: wishOf(tree, this.#options.node, entries) }
+    if (known.wish.is === undefined) return undefined
+    known.lists ??= listsOf(tree, entries)
+    known.wanted ??= { ...known.wish.is, lists: known.lists, asOf: known.asOf }
+    return known.wanted
   }
 
   /** Whether the store has been reached since the start. */
   get known(): boolean {
-    return this.#desired.revision !== undefined && this.#requests.revision !== undefined
+    return this.#mirror.revision !== undefined
   }
 
   /** Lists everything now. Rejects where the store does not answer. */
   async refresh(op: Op): Promise<void> {
-    await Promise.all([this.#desired.refresh(op), this.#requests.refresh(op)])
+    await this.#mirror.refresh(op)
   }
 
   /** Lists again soon: for a person who asks. */
@@ -86,34 +88,32 @@ export class WantedFeed {
   services(): readonly Service[] {
     const { bus } = this.#options
     const services: Service[] = [
-      this.#desired,
-      this.#requests,
+      this.#mirror,
       { name: 'refresh', run: async (signal) => await this.#refreshing(signal) },
     ]
     if (bus !== undefined) services.push({ name: 'hints', run: async (signal) => await this.#hearing(bus, signal) })
     return services
   }
 
-  #requestsOf(tree: string): readonly PendingRequest[] {
-    const requests: PendingRequest[] = []
-    for (const entry of this.#requests.entries.values()) {
-      if (!entry.key.startsWith(keys.requests(tree))) continue
-      const request = parse(entry, isRequest)
-      if (request !== undefined) requests.push({ ...request, generation: entry.revision })
-    }
-    return requests.toSorted((a, b) => a.generation - b.generation)
-  }
-
   #tell(changed: readonly string[]): void {
-    if (!this.known) return
-    const { trees, onChange } = this.#options
-    for (const tree of trees) if (!this.#wasKnown || changed.includes(tree)) onChange(tree)
-    this.#wasKnown = true
+    const { node, onChange } = this.#options
+    const revision = this.#mirror.revision ?? 0
+    for (const [tree, known] of this.#known) {
+      const concerning = changed.filter((key) => concerns(key, tree, node))
+      // Further than the store itself: it was restored from a copy.
+      const isAhead = known.asOf > revision
+      if (known.asOf >= 0 && !isAhead && concerning.length === 0) continue
+      known.asOf = revision
+      known.wanted = undefined
+      if (concerning.some((key) => !isOfLists(key))) known.wish = undefined
+      if (concerning.some(isOfLists)) known.lists = undefined
+      onChange(tree)
+    }
   }
 
   async #hearing(bus: Bus, signal: AbortSignal): Promise<void> {
     for await (const hint of bus.subscribe({ node: this.#options.node, signal })) {
-      if (isNews(hint, this.#desired, DESIRED) || isNews(hint, this.#requests, REQUEST)) this.#stale.poke('hint')
+      if (isNews(hint, this.#mirror.revision)) this.#stale.poke('hint')
     }
   }
 
@@ -133,26 +133,14 @@ export class WantedFeed {
   }
 }
 
-/** Whether a hint speaks of something under `prefix` that the copy does not have yet. */
-function isNews(hint: Hint, copy: Mirror, prefix: string): boolean {
-  const concerns = hint.prefix.startsWith(prefix) || prefix.startsWith(hint.prefix)
-  return concerns && hint.revision > (copy.revision ?? 0)
+/** Whether a hint speaks of something that the copy does not have yet. */
+function isNews(hint: Hint, revision = 0): boolean {
+  return (
+    hint.revision > revision &&
+    PREFIXES.some((prefix) => hint.prefix.startsWith(prefix) || prefix.startsWith(hint.prefix))
+  )
 }
 
-/** Only the hub writes these keys. One that cannot be read is as good as absent: the last good state stays. */
-function parse<T>(entry: Entry, is: (value: Partial<T>) => value is T): T | undefined {
-  try {
-    const value = JSON.parse(entry.value) as Partial<T> | null
-    return value !== null && is(value) ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function isDesired(value: Partial<Desired>): value is Desired {
-  return Number.isSafeInteger(value.release) && typeof value.manifest === 'string'
-}
-
-function isRequest(value: Partial<Request>): value is Request {
-  return (value.kind === 'reload' || value.kind === 'clear-cache') && typeof value.item === 'string'
+function isOfLists(key: string): boolean {
+  return key.startsWith(keys.listsOfAll)
 }

@@ -35,7 +35,7 @@ function keepInStep(node: ErddapNode): Told {
   const reconciler = new Reconciler({
     ...common,
     uptake: new Uptake({ ...common, stage, memory }),
-    wanted: () => ({ desired: { release: 1, manifest: 'm1' }, requests: [] }),
+    wanted: () => ({ desired: { release: 1, manifest: 'm1' }, requests: [], asOf: 1 }),
     wake,
     report: ({ state }) => void Object.assign(told, { state, atMs: clock.monotonicMs() }),
     pace: { pollMinMs: 50, pollMaxMs: 50, settledMs: 3_600_000 },

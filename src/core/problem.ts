@@ -47,6 +47,8 @@ export const PROBLEMS = {
   EMPTY: 'No dataset was found in the source folder.',
   LOAD_FAILED: 'A node’s ERDDAP could not load the dataset. What it was serving of it is gone; the message is its own.',
   LOAD_ABORTED: 'A node’s ERDDAP stopped reading datasets.xml at this place, and loaded nothing that stands behind it.',
+  SAMPLE_FAILED: 'A node’s application did not answer a sample request of the rollout as it should.',
+  LIST_LEFT: 'A blocked or unlimited network that ERDDAP has no way to name: only a proxy can enforce it.',
   LOAD_STALE: 'A node’s ERDDAP was asked to load the definition, but goes on serving what it had.',
 } as const
 

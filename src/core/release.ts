@@ -63,4 +63,6 @@ export const RELEASE_LIMITS = {
 /** A request with its generation: the revision of the store that wrote it. */
 export interface PendingRequest extends Request {
   readonly generation: number
+  /** It stands in the node's pin, whose revision is the generation: to be done once for each. */
+  readonly pinned?: true
 }

@@ -1,7 +1,9 @@
 import type { ErrorCode } from './errors.ts'
+import type { Lists } from './lists.ts'
 import type { Op } from './op.ts'
 import type { Problem, ProblemCode } from './problem.ts'
 import type { PendingRequest } from './release.ts'
+import type { Sample } from './rollout.ts'
 import type { FileTree, Manifest } from './tree.ts'
 
 /** A release whose every byte lies on this node. */
@@ -10,6 +12,10 @@ export interface StagedRelease {
   readonly manifest: Manifest
   readonly tree: FileTree
   readonly requests: readonly PendingRequest[]
+  /** To be merged into the configuration; absent where nothing is known of lists. */
+  readonly lists?: Lists | undefined
+  /** What the application must answer besides, once everything else is proved. */
+  readonly samples?: readonly Sample[] | undefined
 }
 
 /**
@@ -57,6 +63,8 @@ export interface TargetReport {
   readonly served: number
   /** Why it failed, or why nothing can be proved. */
   readonly error?: TargetError
+  /** Set while something of what failed is tried again soon, and may still pass: nobody should act on it yet. */
+  readonly retrying?: true
   /** What a person should look at although nothing failed, such as paths that are missing on this node; at most 20. */
   readonly warnings: readonly Problem[]
   /** Version of the application, where it answers. */
@@ -64,6 +72,8 @@ export interface TargetReport {
   readonly progress: { readonly done: number; readonly total: number }
   /** Every item by id. */
   readonly items: Readonly<Record<string, ItemReport>>
+  /** How long the last loads took here, the latest last. */
+  readonly loads?: NodeLoads['items'] | undefined
 }
 
 /** Why a target stands still: a finding in the release's files, or an error of the node, which has no place in them. */
@@ -101,11 +111,12 @@ export interface NodeLoads {
 }
 
 /** Value of `node/<node>/target/<tree>`: the report without its items, with times. */
-export interface NodeTarget extends Omit<TargetReport, 'items'> {
+export interface NodeTarget extends Omit<TargetReport, 'items' | 'loads'> {
   readonly kind: string
   /**
    * The newest revision of what is wanted of this node (the release, its own pin, requests, lists) that this report takes
-   * account of; 0 from agents that do not say. A report from before a change proves nothing of it.
+   * account of, and of everything before it; absent from agents that do not say, and while a failure may still pass. A
+   * report from before a change proves nothing of it, be it that it is served or that it failed.
    */
   readonly asOf?: number
   readonly atMs: number
