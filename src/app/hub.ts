@@ -24,6 +24,7 @@ import { openFolderBlobs } from '../releases/folder-blobs.ts'
 import { type FolderFollower, followFolder, type FollowDeps } from '../releases/follow.ts'
 import { RecentBlobs } from '../releases/recent-blobs.ts'
 import { Releases } from '../releases/releases.ts'
+import { RolloutService } from '../rollout/service.ts'
 import { openSqliteStore } from '../store/sqlite/sqlite-store.ts'
 import { erddapKind } from '../targets/erddap/kind.ts'
 import { type CarriedBus, openBus } from './bus.ts'
@@ -107,7 +108,9 @@ async function serve(config: HubConfig, deps: ServeDeps, onReady: (hub: ReadyHub
     log.info('the hub is ready', { url, data })
     await onReady(ready)
     const telling = bus === undefined ? [] : [tellChanges({ store, bus })]
-    const services = [...followers, ...telling, sweeper(releases, clock, log)]
+    const holder = `${hostname()} ${process.pid}`
+    const rolling = new RolloutService({ store, clock, log, random: Math.random, holder })
+    const services = [...followers, ...telling, rolling, sweeper(releases, clock, log)]
     await supervise(services, { clock, log, signal, random: Math.random, maxDelayMs: MAX_DELAY_MS })
   } finally {
     await hub.close()

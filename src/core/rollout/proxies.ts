@@ -1,0 +1,25 @@
+import type { Rollout, RolloutReason } from '../rollout.ts'
+import { drainTimeOf, isDraining } from './drains.ts'
+import { type Scene, timerOf } from './scene.ts'
+import type { ProxyState, World } from './world.ts'
+
+/** Whether every proxy keeps requests away from the node, and those that were under way have had their time. */
+export function isDrainInForce(rollout: Rollout, node: string, { world, timers }: Scene): boolean {
+  if (!isDraining(rollout, world)) return true
+  const drain = world.drains.get(node)
+  if (drain === undefined || world.proxies.some((proxy) => !hasTakenOver(proxy, drain.revision))) return false
+  return timers.hasHeld(timerOf(rollout, node, `drained at ${drain.revision}`), drainTimeOf(rollout, world))
+}
+
+/** The first proxy that cannot confirm anything as it is. */
+export function troubleOfProxies({ proxies }: World): RolloutReason | undefined {
+  const proxy = proxies.find((each) => !each.isAlive || each.state !== 'in-step')
+  if (proxy === undefined) return undefined
+  const why = proxy.isAlive ? `failed${proxy.error === undefined ? '' : `: ${proxy.error}`}` : 'is lost'
+  const message = `the proxy ${proxy.name} ${why}, so nothing says that a drain is in force there`
+  return { code: 'DRAIN_UNCONFIRMED', message }
+}
+
+function hasTakenOver({ isAlive, state, asOf = 0 }: ProxyState, revision: number): boolean {
+  return isAlive && state === 'in-step' && asOf >= revision
+}
