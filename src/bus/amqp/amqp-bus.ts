@@ -33,6 +33,7 @@ const PREFETCH = 50
 /** Prefixes of which something may wait to be published. */
 const WAITING_MAX = 1000
 const CLOSE_MS = 2000
+const SAID_MAX = 10
 
 /** A bus over a broker. Does not wait for the broker, which may come and go at any time: `health` says how it is. */
 export async function openAmqpBus(options: AmqpBusOptions): Promise<AmqpBus> {
@@ -77,6 +78,8 @@ export class AmqpBus implements Bus {
   readonly #closing = new AbortController()
   readonly #outgoing: Subscription<Hint>
   #health: BusHealth
+  /** What was said of this absence; attempts that fail in turn for two reasons would otherwise fill the log. */
+  readonly #said = new Set<string>()
 
   constructor(options: AmqpBusOptions, connection: Connection) {
     this.#options = options
@@ -167,14 +170,14 @@ export class AmqpBus implements Bus {
   #arrived(): void {
     if (this.#health.state === 'connected') return
     this.#health = { kind: 'amqp', state: 'connected', sinceMs: this.#options.clock.nowMs() }
+    this.#said.clear()
     this.#options.log.info('the message broker is there')
   }
 
   #lost(cause: unknown): void {
     if (this.#closing.signal.aborted) return
     const error = wordsOf(cause)
-    const { state, sinceMs, error: before } = this.#health
-    const isNews = state === 'connected' || before !== error
+    const { state, sinceMs } = this.#health
     this.#health = {
       kind: 'amqp',
       state: 'away',
@@ -182,7 +185,9 @@ export class AmqpBus implements Bus {
       error,
     }
     // Nobody is wrong without it, only later: a watch and the interval go on.
-    if (isNews) this.#options.log.warn('the message broker cannot be used', { error })
+    if (this.#said.has(error) || this.#said.size >= SAID_MAX) return
+    this.#said.add(error)
+    this.#options.log.warn('the message broker cannot be used', { error })
   }
 
   async #goodbye(): Promise<void> {
