@@ -154,6 +154,48 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/datasets-clear-cache.ts')).datasetsClearCache,
   },
   {
+    name: 'block ip',
+    group: 'Change',
+    summary: 'let every ERDDAP refuse addresses',
+    load: async () => (await import('./commands/lists.ts')).blockIp,
+  },
+  {
+    name: 'block email',
+    group: 'Change',
+    summary: 'let every ERDDAP refuse e-mail addresses for subscriptions',
+    load: async () => (await import('./commands/lists.ts')).blockEmail,
+  },
+  {
+    name: 'block list',
+    group: 'Look',
+    summary: 'list what is blocked, and who is not limited',
+    load: async () => (await import('./commands/lists.ts')).blockList,
+  },
+  {
+    name: 'unblock ip',
+    group: 'Change',
+    summary: 'end what `block ip` began',
+    load: async () => (await import('./commands/lists.ts')).unblockIp,
+  },
+  {
+    name: 'unblock email',
+    group: 'Change',
+    summary: 'end what `block email` began',
+    load: async () => (await import('./commands/lists.ts')).unblockEmail,
+  },
+  {
+    name: 'allow-unlimited',
+    group: 'Change',
+    summary: 'let addresses send every ERDDAP any number of requests at once',
+    load: async () => (await import('./commands/lists.ts')).allowUnlimited,
+  },
+  {
+    name: 'remove-unlimited',
+    group: 'Change',
+    summary: 'end what `allow-unlimited` began',
+    load: async () => (await import('./commands/lists.ts')).removeUnlimited,
+  },
+  {
     name: 'datasets check',
     group: 'Write and check',
     summary: 'check a folder, with file, line and column; needs no hub',

@@ -27,6 +27,7 @@ import type {
   WhyAnswer,
 } from '../core/api.ts'
 import { isError } from '../core/errors.ts'
+import type { ListAnswer, ListChange, ListChangeAnswer, ListName } from '../core/lists.ts'
 import type { Op } from '../core/op.ts'
 import type { ReleaseRecord } from '../core/release.ts'
 import type { Strategy } from '../core/rollout.ts'
@@ -157,6 +158,15 @@ export class HubClient {
 
   undrain(node: string, op?: Op): Promise<DrainAnswer> {
     return this.#delete(['nodes', node, 'drain'], {}, op)
+  }
+
+  list(tree: string, list: ListName, op?: Op): Promise<ListAnswer> {
+    return this.#get(['trees', tree, 'lists', list], {}, op)
+  }
+
+  /** Puts values on a list and takes others off, all at once. */
+  changeList(tree: string, list: ListName, change: ListChange, op?: Op): Promise<ListChangeAnswer> {
+    return this.#post(['trees', tree, 'lists', list], change, op)
   }
 
   /** Releases the tree with this one file new or changed. */

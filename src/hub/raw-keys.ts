@@ -47,7 +47,7 @@ export function checkCommit({ scopes }: Caller, { expect = [], changes }: Txn): 
   for (const { key } of changes) {
     if (isGuarded(key)) {
       throw new FlotillaError('FORBIDDEN', `${key} is written by the hub only`, {
-        hint: 'Use the route for it: releases, requests, rollouts, drains, tokens and join codes each have one.',
+        hint: 'Use the route for it: releases, requests, rollouts, drains, lists, tokens and join codes each have one.',
       })
     }
     if (!allows(scopes, 'write', key)) throw new FlotillaError('FORBIDDEN', `your token may not write ${key}`)

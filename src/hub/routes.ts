@@ -4,6 +4,7 @@ import { drainRoutes } from './routes/drains.ts'
 import { fileRoutes } from './routes/files.ts'
 import { healthRoutes } from './routes/health.ts'
 import { leaseRoutes } from './routes/leases.ts'
+import { listRoutes } from './routes/lists.ts'
 import { nodeRoutes } from './routes/nodes.ts'
 import { policyRoutes } from './routes/policies.ts'
 import { historyRoutes, releaseRoutes } from './routes/releases.ts'
@@ -22,6 +23,7 @@ export const ROUTES: readonly Route[] = [
   ...rolloutRoutes,
   ...policyRoutes,
   ...drainRoutes,
+  ...listRoutes,
   ...blobRoutes,
   ...tokenRoutes,
   ...storeRoutes,
