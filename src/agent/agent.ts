@@ -37,6 +37,11 @@ export class Agent {
     for (const { wake } of this.#parts.trees) wake.poke('manual')
   }
 
+  /** Says one more thing of this node, under a key of its own, as soon as the store can be reached. */
+  tell(key: string, value: { readonly atMs: number }): void {
+    this.#parts.reporter.tell(key, value)
+  }
+
   /** What is in use, tree by tree; undefined while one of the trees has nothing yet. */
   inUse(): readonly InUse[] | undefined {
     const all = this.#parts.trees.map(({ uptake }) => uptake.inUse)

@@ -286,7 +286,24 @@ test('a catalog beyond the limit of a value is told without the items that are s
   for (let index = 0; index < 40_000; index++) items[`dataset_with_a_long_name_${index}`] = { state: 'served' }
   at.tell(report({ items }))
   await at.clock.advance(0)
-  expect((await at.read<NodeDatasets>(DATASETS)).items).toEqual({ broken: 'failed' })
+  expect(await at.read<NodeDatasets>(DATASETS)).toMatchObject({ partial: true, items: { broken: 'failed' } })
+})
+
+test('what else a node says of itself is written at once, and again only when it says something else', async () => {
+  const at = new Setup()
+  await at.start()
+  const key = 'node/a/proxy/front'
+  for (const [state, atMs] of [
+    ['in-step', 1],
+    ['in-step', 2],
+    ['failed', 3],
+  ] as const) {
+    const value = { state, atMs }
+    at.reporter.tell(key, value)
+    await at.clock.advance(100)
+  }
+  expect(await at.read<{ atMs: number }>(key)).toEqual({ state: 'failed', atMs: 3 })
+  expect(at.timesOf(key)).toEqual([0, 200])
 })
 
 test('what a report takes account of is in it; one that only takes account of more is written again, and only that', async () => {

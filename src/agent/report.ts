@@ -77,6 +77,12 @@ export class Reporter implements Service {
     this.#put({ key: keys.loads(node, tree), value: loads, digest: loads, gapMs: gaps.loads, fromMs })
   }
 
+  /** Anything else that this node says of itself. What differs in `atMs` alone is not said again. */
+  tell(key: string, value: { readonly atMs: number }): void {
+    const digest = JSON.stringify({ ...value, atMs: 0 })
+    this.#put({ key, value: JSON.stringify(value), digest, gapMs: 0, fromMs: this.#options.clock.monotonicMs() })
+  }
+
   /** Writes everything again: the store may have forgotten it. */
   repeat(): void {
     this.#written.clear()
@@ -162,9 +168,14 @@ function datasetsOf({ applied, items }: TargetReport): string {
   const states = Object.entries(items).map(([id, item]): [string, ItemState] => [id, item.state])
   const whole = datasets(applied, states)
   if (Buffer.byteLength(whole) <= STORE_LIMITS.valueBytes) return whole
-  return datasets(applied, states.filter(([, state]) => state !== 'served').slice(0, 10_000))
+  const troubled = states.filter(([, state]) => state !== 'served').slice(0, 10_000)
+  return datasets(applied, troubled, { partial: true })
 }
 
-function datasets(applied: number, states: readonly [string, ItemState][]): string {
-  return JSON.stringify({ applied, items: Object.fromEntries(states) } satisfies NodeDatasets)
+function datasets(
+  applied: number,
+  states: readonly [string, ItemState][],
+  partial: Pick<NodeDatasets, 'partial'> = {},
+): string {
+  return JSON.stringify({ applied, ...partial, items: Object.fromEntries(states) } satisfies NodeDatasets)
 }

@@ -127,5 +127,7 @@ export interface NodeTarget extends Omit<TargetReport, 'items' | 'loads'> {
 /** Value of `node/<node>/datasets/<tree>`: state by item id, in the order of the report. */
 export interface NodeDatasets {
   readonly applied: number
+  /** Set where the catalog is too large for one value: items that are served may be left out then. */
+  readonly partial?: true
   readonly items: Readonly<Record<string, ItemState>>
 }

@@ -46,7 +46,7 @@ test.for<readonly [string, Partial<RoutingTable>]>([
 test('an address is one of IPv4 or IPv6', () => {
   for (const good of ['127.0.0.1', '255.255.255.255', '::1', 'fe80::1', '2001:db8::7'])
     expect(isAddress(good)).toBe(true)
-  for (const bad of ['1.2.3', '1.2.3.4.5', '256.1.1.1', '1.2.3.4 ', 'a::b::g', 'host', '::1%eth0', '']) {
+  for (const bad of ['1.2.3', '1.2.3.4.5', '256.1.1.1', '1.2.3.4 ', '1.2.3.4.', 'a::b::g', 'host', '::1%eth0', '']) {
     expect(isAddress(bad)).toBe(false)
   }
 })

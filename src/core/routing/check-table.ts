@@ -7,7 +7,7 @@ import { patternFault } from './pattern.ts'
 const ID_MAX = 2 ** 31 - 1
 const WEIGHT_MAX = 256
 const PORT_MAX = 65_535
-const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.|$)){4}$/
+const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)$/
 const IPV6 = /^(?=.*:)[0-9A-Fa-f:.]{2,45}$/
 const BASE = /^(?:\/[A-Za-z0-9_.~-]+)*\/?$/
 

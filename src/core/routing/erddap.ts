@@ -23,12 +23,16 @@ export const ERDDAP_FORMS = [
 export const ERDDAP_NOT_A_DATASET =
   '(?:griddap|tabledap|info|wms|wcs|sos|files)/(?:(?:index|documentation)\\.[A-Za-z0-9]+|allDatasets(?:[./].*)?)'
 
+/** What one ERDDAP alone must not be told: flags are for the dataset on every node. */
+export const ERDDAP_EVERY_NODE = 'setDatasetFlag\\.txt'
+
 /** Where the path names none: `setDatasetFlag.txt`, subscriptions. Its name in any case. */
 export const ERDDAP_PARAMETER = 'datasetid'
 
 const LANGUAGE = new RegExp(`^${ERDDAP_LANGUAGE}`)
 const FORMS = ERDDAP_FORMS.map((form) => new RegExp(`^${form}$`, 's'))
 const NOT_A_DATASET = new RegExp(`^${ERDDAP_NOT_A_DATASET}$`, 's')
+const EVERY_NODE = new RegExp(`^${ERDDAP_LANGUAGE}${ERDDAP_EVERY_NODE}$`)
 const WHOLE_ID = new RegExp(`^${ID}$`)
 
 export function erddapKey(rest: string, query: Query): string | undefined {
@@ -41,4 +45,8 @@ export function erddapKey(rest: string, query: Query): string | undefined {
   }
   const named = query(ERDDAP_PARAMETER)
   return named !== undefined && WHOLE_ID.test(named) && named !== 'allDatasets' ? named : undefined
+}
+
+export function isForEveryErddap(rest: string): boolean {
+  return EVERY_NODE.test(rest)
 }

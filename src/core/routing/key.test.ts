@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { keyOf } from './key.ts'
+import { isForEveryNode, keyOf } from './key.ts'
 import type { KeyRule } from './model.ts'
 
 const RULES = {
@@ -164,6 +164,21 @@ describe('other rules', () => {
     const found = keyOf('/erddap/griddap/sst.nc', [RULES.geoserver, RULES.erddap, { system: 'path', base: '/erddap' }])
     expect(found).toEqual({ key: 'sst', rule: RULES.erddap })
     expect(key('/erddap/search/index.html', RULES.erddap, { system: 'path', base: '/erddap' })).toBe('search')
+  })
+
+  test('flags are for every ERDDAP, in any language and spelling, and for nothing else', () => {
+    for (const path of ['setDatasetFlag.txt', 'fr/setDatasetFlag.txt', '/set%44atasetFlag.txt?datasetID=a']) {
+      expect(isForEveryNode(`/erddap/${path}`, [RULES.path, RULES.erddap])).toBe(true)
+    }
+    for (const path of [
+      'setDatasetFlag.txt/',
+      'x/setDatasetFlag.txt',
+      'files/setDatasetFlag.txt',
+      '?setDatasetFlag.txt',
+    ]) {
+      expect(isForEveryNode(`/erddap/${path}`, [RULES.erddap])).toBe(false)
+    }
+    expect(isForEveryNode('/erddap/setDatasetFlag.txt', [RULES.geoserver])).toBe(false)
   })
 
   test('without rules nothing has a key', () => {

@@ -1,4 +1,4 @@
-import { erddapKey } from './erddap.ts'
+import { erddapKey, isForEveryErddap } from './erddap.ts'
 import { geoserverKey } from './geoserver.ts'
 import type { KeyRule } from './model.ts'
 import { openmeteoKey } from './openmeteo.ts'
@@ -32,6 +32,12 @@ export function keyOf(url: string, rules: readonly KeyRule[]): FoundKey | undefi
     if (key !== undefined && isKey(key)) return { key, rule }
   }
   return undefined
+}
+
+/** Whether a request must reach every node, and so goes to `everyNode` of the table where that is set. */
+export function isForEveryNode(url: string, rules: readonly KeyRule[]): boolean {
+  const path = requestTarget(url)?.path ?? ''
+  return rules.some((rule) => rule.system === 'erddap' && isForEveryErddap(below(rule.base, path) ?? ''))
 }
 
 type Find = (rest: string, query: Query) => string | undefined
