@@ -1,8 +1,9 @@
 import type { NodeAnswer, StatusAnswer } from '../core/api.ts'
+import { isUnderWay, rolloutSummary } from '../core/rollout-words.ts'
 import type { NodeTarget, TargetError } from '../core/target.ts'
 import { clean } from '../lib/clean.ts'
 import { problemLines } from './errors.ts'
-import { ago } from './format.ts'
+import { ago, plural } from './format.ts'
 import { type Cell, type Colour, type Output, table } from './output.ts'
 
 /** Never the colour alone: a sign and a word say the same. */
@@ -23,7 +24,7 @@ export function printNodes(status: StatusAnswer, nowMs: number, output: Output):
     return [
       node.node,
       stateOf(node, status),
-      releaseOf(target, status.desired?.number),
+      releaseOf(target, status.desired?.number, status.pins?.[node.node]),
       target === undefined ? '-' : `${target.progress.done}/${target.progress.total}`,
       target?.version ?? '-',
       target === undefined ? '-' : ago(target.atMs, nowMs),
@@ -33,18 +34,21 @@ export function printNodes(status: StatusAnswer, nowMs: number, output: Output):
   table(output, HEAD, rows)
 }
 
-function stateOf(node: NodeAnswer, status: StatusAnswer): Cell {
-  const target = node.targets[status.tree]
-  const lagging = target?.state === 'in-step' && target.served !== status.desired?.number
+function stateOf(node: NodeAnswer, { tree, desired, pins, drains }: StatusAnswer): Cell {
+  const target = node.targets[tree]
+  const lagging = target?.state === 'in-step' && target.served !== (pins?.[node.node] ?? desired?.number)
   const state = node.liveness === 'lost' ? 'lost' : lagging ? 'pending' : (target?.state ?? 'new')
-  return STATES[state] ?? state
+  const cell = STATES[state]
+  if (cell === undefined) return state
+  return drains?.[node.node] === undefined ? cell : { ...cell, text: `${cell.text}, drained` }
 }
 
 /** `r12` where all is done; otherwise how far each of the three steps is. */
-function releaseOf(target: NodeTarget | undefined, desired: number | undefined): string {
+function releaseOf(target: NodeTarget | undefined, desired: number | undefined, pin: number | undefined): string {
   if (target === undefined) return '-'
   const { staged, applied, served } = target
-  if (served === desired && applied === desired) return `r${served}`
+  const isPinned = pin !== undefined && pin !== desired
+  if (served === (pin ?? desired) && applied === served) return `r${served}${isPinned ? ' (pinned)' : ''}`
   return `served ${nameOf(served)}, applied ${nameOf(applied)}, staged ${nameOf(staged)}`
 }
 
@@ -88,6 +92,29 @@ export function printFolder({ folder }: StatusAnswer, nowMs: number, output: Out
 }
 
 const PROBLEMS_MAX = 10
+
+/** Who holds requests back from nodes, and why; what a rollout drains is part of it. */
+export function printDrains({ drains = {}, nodes }: StatusAnswer, nowMs: number, output: Output): void {
+  for (const { node } of nodes) {
+    for (const { items, reason, by, atMs } of (drains[node] ?? []).filter(({ by: who }) => !isRollout(who))) {
+      const what = items === undefined ? '' : ` for ${plural(items.length, 'dataset')}`
+      const since = ago(atMs, nowMs)
+      output.print(clean(`${node} is drained${what} by ${by}, ${since}: ${reason}; undo: flotilla undrain ${node}`))
+    }
+  }
+}
+
+function isRollout(who: string): boolean {
+  return who.startsWith('rollout')
+}
+
+/** The last rollout, where its release was taken back and nothing has come after it. */
+export function printTakenBack({ rollout, desired }: StatusAnswer, nowMs: number, output: Output): void {
+  if (rollout === undefined || isUnderWay(rollout) || rollout.state === 'done') return
+  if (rollout.from.release !== desired?.number) return
+  const when = ago(rollout.endedAtMs ?? rollout.startedAtMs, nowMs)
+  output.print(`${output.paint('yellow', 'note:')} ${clean(`${rolloutSummary(rollout)} (${when})`)}`)
+}
 
 /** Whoever asks for a tree that is empty has most likely mistyped one that is not. */
 export function printTrees({ trees = [] }: StatusAnswer, output: Output): void {

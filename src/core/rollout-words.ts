@@ -34,6 +34,13 @@ export function reasonText({ node, item, file, line, message }: RolloutReason): 
   return where.length === 0 ? message : `${where.join(', ')}: ${message}`
 }
 
+/** `taken back: node erd1, …`, `on its way`. */
+export function outcomeText({ state, reason }: Outcome): string {
+  const words = { 'rolled-back': 'taken back', aborted: 'aborted', reverting: 'is being taken back', done: 'served' }
+  if (state === 'running' || state === 'paused') return 'on its way'
+  return reason === undefined ? words[state] : `${words[state]}: ${reasonText(reason)}`
+}
+
 const HEADS: Readonly<Record<RolloutState, string>> = {
   running: 'ROLLING OUT',
   paused: 'PAUSED',

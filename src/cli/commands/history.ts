@@ -1,5 +1,7 @@
+import type { Outcome } from '../../core/api.ts'
 import type { ReleaseRecord } from '../../core/release.ts'
 import { FlotillaError } from '../../core/errors.ts'
+import { outcomeText } from '../../core/rollout-words.ts'
 import { treeOption } from '../../core/status.ts'
 import { command } from '../command.ts'
 import { CLIENT, TREE, withHub } from '../connect.ts'
@@ -23,20 +25,22 @@ export const history = command({
         `nothing has been released yet\n\nnext: flotilla datasets release DIR -m "first release"${treeOption(options.tree)}`,
       )
     } else {
-      const rows = answer.releases.map((release) => rowOf(release, clock.nowMs()))
+      const { outcomes = {} } = answer
+      const rows = answer.releases.map((release) => rowOf(release, outcomes[String(release.number)], clock.nowMs()))
       table(output, ['RELEASE', 'WHEN', 'BY', 'DATASETS', 'CHANGES', 'MESSAGE'], rows)
     }
     return 0
   },
 })
 
-function rowOf(release: ReleaseRecord, nowMs: number): string[] {
+function rowOf(release: ReleaseRecord, outcome: Outcome | undefined, nowMs: number): string[] {
   const { added, removed, changed } = release.changes
   const back = `back to r${release.rollbackTo}`
   const kept = release.quarantined?.length ?? 0
   const notes = [
     release.message,
     ...(release.rollbackTo === undefined || release.message === back ? [] : [`(${back})`]),
+    ...(outcome === undefined ? [] : [`(${outcomeText(outcome)})`]),
     ...(kept === 0 ? [] : [`(${kept} quarantined)`]),
   ]
   return [

@@ -6,7 +6,7 @@ import { CLIENT, type Hub, TREE, withHub } from '../connect.ts'
 import type { Context } from '../context.ts'
 import { drawPage } from '../draw.ts'
 import { releaseLine } from '../format.ts'
-import { printFolder, printNodes, printTrees, printWarnings } from '../node-view.ts'
+import { printDrains, printFolder, printNodes, printTakenBack, printTrees, printWarnings } from '../node-view.ts'
 
 const POLL_MS = 1000
 
@@ -47,6 +47,8 @@ function print(answer: StatusAnswer, json: boolean, { output, clock }: Context):
     output.print()
     printNodes(answer, clock.nowMs(), output)
   }
+  printDrains(answer, clock.nowMs(), output)
+  printTakenBack(answer, clock.nowMs(), output)
   printTrees(answer, output)
   printWarnings(answer, output)
   printFolder(answer, clock.nowMs(), output)

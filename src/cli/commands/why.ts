@@ -1,6 +1,7 @@
 import type { WhyAnswer } from '../../core/api.ts'
 import { FlotillaError } from '../../core/errors.ts'
 import { placeOf, type Problem } from '../../core/problem.ts'
+import { outcomeText } from '../../core/rollout-words.ts'
 import type { TargetError } from '../../core/target.ts'
 import { clean } from '../../lib/clean.ts'
 import { command } from '../command.ts'
@@ -43,12 +44,12 @@ function print(answer: WhyAnswer, { output, clock }: Context): void {
   if (answer.nodes.length > 0) output.print()
   table(output, ['NODE', 'STATE', 'WHY'], answer.nodes.map(nodeRow))
   if (answer.history.length > 0) output.print()
-  const rows = answer.history.map(({ release, author, message, atMs, change }) => [
+  const rows = answer.history.map(({ release, author, message, atMs, change, outcome }) => [
     `r${release}`,
     ago(atMs, clock.nowMs()),
     author,
     changeText(change),
-    message,
+    outcome === undefined ? message : `${message} (${outcomeText(outcome)})`,
   ])
   table(output, ['RELEASE', 'WHEN', 'BY', 'CHANGE', 'MESSAGE'], rows)
 }
@@ -62,9 +63,14 @@ const STATES: Readonly<Record<string, readonly [string, Colour]>> = {
   absent: ['! absent', 'red'],
 }
 
-function nodeRow({ node, liveness, state, problem, error }: WhyAnswer['nodes'][number]): Cell[] {
+function nodeRow({ node, liveness, state, problem, error, pin, drained }: WhyAnswer['nodes'][number]): Cell[] {
   const [text, colour] = liveness === 'lost' ? (['! lost', 'red'] as const) : (STATES[state] ?? [state, 'dim' as const])
-  return [node, { text, colour }, problem === undefined ? nodeReason(error) : reasonOf(problem)]
+  const why = [
+    problem === undefined ? nodeReason(error) : reasonOf(problem),
+    ...(pin === undefined ? [] : [`pinned to r${pin}`]),
+    ...(drained === undefined ? [] : [`drained: ${drained}`]),
+  ]
+  return [node, { text, colour }, why.filter((part) => part !== '').join('; ')]
 }
 
 function reasonOf(problem: Problem): string {
