@@ -1,5 +1,8 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type CliHub, startCliHub } from './helpers/cli-hub.ts'
+import { smallDataset } from './helpers/small-dataset.ts'
 
 let hub: CliHub
 beforeAll(async () => {
@@ -40,4 +43,27 @@ test('says what is no address, and what is missing', async () => {
   expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining('is no address') as string])
   expect((await hub.cli('block', 'email', 'a b@x.org')).code).toBe(2)
   expect((await hub.cli('block', 'ip')).code).toBe(2)
+})
+
+test('asks one node or all to write out the log, and names a node that never joined', async () => {
+  await hub.node('erd1')
+  expect((await hub.cli('datasets', 'flush-logs')).out).toMatch(
+    /^every node was asked to write out its log, revision \d+\n$/,
+  )
+  expect((await hub.cli('datasets', 'flush-logs', 'erd1')).out).toMatch(
+    /^erd1 was asked to write out its log, revision \d+\n$/,
+  )
+  const unknown = await hub.cli('datasets', 'flush-logs', 'erd9')
+  expect([unknown.code, unknown.err]).toEqual([1, expect.stringContaining('no node "erd9" has joined') as string])
+  const client = hub.client
+  await expect(client.request('datasets', { kind: 'flush-logs', datasets: ['a'] })).rejects.toThrow('takes no datasets')
+  await expect(client.request('datasets', { kind: 'reload', node: 'erd1' })).rejects.toThrow('takes no node')
+})
+
+test('a release can be followed by a reload of all', async () => {
+  mkdirSync(join(hub.folder, 'datasets.d'))
+  writeFileSync(join(hub.folder, 'datasets.d', 'a.xml'), smallDataset('a'))
+  const released = await hub.cli('datasets', 'release', 'datasets.d', '-m', 'first', '--reload-all')
+  expect(released.err).toContain('every node was asked to reload every dataset (soft)')
+  expect(released.code).toBe(0)
 })

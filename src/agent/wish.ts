@@ -1,6 +1,6 @@
 import { keys } from '../core/keys.ts'
 import { type ListEntry, type ListName, type Lists, LISTS } from '../core/lists.ts'
-import type { Desired, PendingRequest, Request } from '../core/release.ts'
+import { type Desired, type PendingRequest, type Request, REQUEST_KINDS } from '../core/release.ts'
 import type { Pin, Sample } from '../core/rollout.ts'
 import type { Entry } from '../core/store.ts'
 
@@ -33,13 +33,17 @@ export function wishOf(tree: string, node: string, entries: ReadonlyMap<string, 
   for (const entry of entries.values()) {
     if (!entry.key.startsWith(keys.requests(tree))) continue
     const request = parse(entry, isRequest)
-    if (request !== undefined) requests.push({ ...request, generation: entry.revision })
+    if (request !== undefined && isFor(node, request)) requests.push({ ...request, generation: entry.revision })
   }
   return {
     desired: { release, manifest },
     requests: requests.toSorted((a, b) => a.generation - b.generation),
     ...(pin?.samples !== undefined && { samples: pin.samples }),
   }
+}
+
+function isFor(node: string, { kind, item }: Request): boolean {
+  return kind !== 'flush-logs' || item === '*' || item === node
 }
 
 export function listsOf(tree: string, entries: ReadonlyMap<string, Entry>): Lists {
@@ -81,7 +85,7 @@ function isDesired(value: Partial<Desired>): value is Desired {
 }
 
 function isRequest(value: Partial<Request>): value is Request {
-  return (value.kind === 'reload' || value.kind === 'clear-cache') && typeof value.item === 'string'
+  return REQUEST_KINDS.some((kind) => kind === value.kind) && typeof value.item === 'string'
 }
 
 function isListEntry(value: Partial<ListEntry>): value is ListEntry {

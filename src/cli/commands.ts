@@ -154,6 +154,12 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/datasets-clear-cache.ts')).datasetsClearCache,
   },
   {
+    name: 'datasets flush-logs',
+    group: 'Change',
+    summary: 'ask every ERDDAP to write out its log',
+    load: async () => (await import('./commands/datasets-flush-logs.ts')).datasetsFlushLogs,
+  },
+  {
     name: 'block ip',
     group: 'Change',
     summary: 'let every ERDDAP refuse addresses',

@@ -1,7 +1,7 @@
 import type { BusHealth } from './bus.ts'
 import type { ErrorCode } from './errors.ts'
 import type { Problem } from './problem.ts'
-import type { Quarantined, ReleaseRecord } from './release.ts'
+import type { Quarantined, ReleaseRecord, Request } from './release.ts'
 import type { Drain, NodeProxy, Rollout, RolloutReason, RolloutState, Strategy } from './rollout.ts'
 import type { Entry } from './store.ts'
 import type { ItemState, NodeAlive, NodeTarget, TargetError } from './target.ts'
@@ -74,8 +74,10 @@ export interface ActiveRequest {
 export interface ReloadRequest {
   /** Dataset ids; absent means all. */
   readonly datasets?: readonly string[] | undefined
-  readonly kind: 'reload' | 'clear-cache'
-  readonly flag?: 'soft' | 'bad-files' | 'hard' | undefined
+  readonly kind: Request['kind']
+  readonly flag?: Request['flag'] | undefined
+  /** Of `flush-logs` only: on this node; absent means on all. */
+  readonly node?: string | undefined
 }
 
 export interface ReloadAnswer {

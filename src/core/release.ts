@@ -39,10 +39,12 @@ export interface Quarantined {
   readonly keptFrom?: number
 }
 
+export const REQUEST_KINDS = ['reload', 'clear-cache', 'flush-logs'] as const
+
 /** Value of `request/<tree>/<kind>/<item>`: do once more what no change of the release asks for. */
 export interface Request {
-  readonly kind: 'reload' | 'clear-cache'
-  /** A dataset id, or `*` for all. */
+  readonly kind: (typeof REQUEST_KINDS)[number]
+  /** A dataset id, or `*` for all; of `flush-logs`, which has nothing to do with datasets, the name of a node, or `*`. */
   readonly item: string
   readonly flag?: 'soft' | 'bad-files' | 'hard'
   readonly author: string

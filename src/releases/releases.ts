@@ -13,6 +13,7 @@ import type {
 } from '../core/api.ts'
 import type { Clock } from '../core/clock.ts'
 import { FlotillaError, isError } from '../core/errors.ts'
+import { keys } from '../core/keys.ts'
 import type { Op } from '../core/op.ts'
 import type { ReleaseRecord } from '../core/release.ts'
 import type { Store } from '../core/store.ts'
@@ -196,6 +197,7 @@ export class Releases {
   /** Asks every node to do once more what no release asks for. Rejects with `NOT_FOUND`, `BAD_REQUEST`, `TOO_LARGE`. */
   async request(tree: string, request: ReloadRequest, author: string, op: Op = {}): Promise<ReloadAnswer> {
     const { items } = await this.items(tree, undefined, op)
+    if (request.node !== undefined) await this.#requireNode(request.node, op)
     const requests = requestsOf({ tree, items, author: checkAuthor(author), atMs: this.#deps.clock.nowMs() }, request)
     return { revision: await writeRequests(this.#deps.store, tree, requests, op) }
   }
@@ -218,6 +220,13 @@ export class Releases {
   /** Removes the blobs that none of the last 50 releases of any tree needs and that are older than an hour. */
   async sweep(op: Op = {}): Promise<Swept> {
     return sweepBlobs(this.#deps.store, this.#deps.blobs, this.#history, op)
+  }
+
+  async #requireNode(node: string, op: Op): Promise<void> {
+    if ((await this.#deps.store.get(keys.joined(node), op)) !== undefined) return
+    throw new FlotillaError('NOT_FOUND', `no node ${JSON.stringify(node.slice(0, 64))} has joined`, {
+      hint: '`flotilla nodes` lists those that have.',
+    })
   }
 
   async #headOr(tree: string, number: number | undefined, op: Op): Promise<Loaded> {

@@ -14,15 +14,19 @@ interface RequestsInput {
 }
 
 /**
- * What every node shall do once more, a request for each dataset. Throws `BAD_REQUEST`, `TOO_LARGE`, and `NOT_FOUND` for
+ * What nodes shall do once more, a request for each dataset. Throws `BAD_REQUEST`, `TOO_LARGE`, and `NOT_FOUND` for
  * a dataset that the current release does not have.
  */
 export function requestsOf(
   { tree, items, author, atMs }: RequestsInput,
-  { kind, flag, datasets }: ReloadRequest,
+  { kind, flag, datasets, node }: ReloadRequest,
 ): readonly Request[] {
   if (kind !== 'reload' && flag !== undefined) throw new FlotillaError('BAD_REQUEST', `${kind} takes no flag`)
-  const wanted = datasets === undefined ? ['*'] : [...new Set(datasets)]
+  const other = kind === 'flush-logs' ? datasets : node
+  if (other !== undefined) {
+    throw new FlotillaError('BAD_REQUEST', `${kind} takes ${kind === 'flush-logs' ? 'no datasets' : 'no node'}`)
+  }
+  const wanted = datasets === undefined ? [node ?? '*'] : [...new Set(datasets)]
   if (wanted.length === 0) throw new FlotillaError('BAD_REQUEST', 'the list of datasets is empty')
   if (wanted.length > STORE_LIMITS.changes) {
     throw new FlotillaError('TOO_LARGE', `${wanted.length} datasets at once; at most ${STORE_LIMITS.changes}`, {

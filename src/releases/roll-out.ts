@@ -42,6 +42,8 @@ export async function rollOutRequests(
   const head = await requireHead(deps, tree, op)
   const items = await deps.differences.items(head, op)
   const { author } = out
+  if (request.kind === 'flush-logs')
+    throw new FlotillaError('BAD_REQUEST', 'flush-logs needs no waves: ask for it alone')
   const requests = requestsOf({ tree, items, author, atMs: deps.clock.nowMs() }, request)
   return start(deps, head, out, { release: head.desired, requests, effects: effectsOf(requests, items) }, op)
 }

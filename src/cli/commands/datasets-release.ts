@@ -1,5 +1,8 @@
+import type { ReleaseAnswer } from '../../core/api.ts'
+import { treeOption } from '../../core/status.ts'
 import { command } from '../command.ts'
-import { CLIENT, TREE, withHub } from '../connect.ts'
+import { CLIENT, type Hub, TREE, withHub } from '../connect.ts'
+import type { Context } from '../context.ts'
 import { releaseFolder } from '../release-folder.ts'
 import { tellRelease } from '../release-view.ts'
 import { STRATEGY, strategyOf } from '../strategy.ts'
@@ -14,6 +17,7 @@ export const datasetsRelease = command({
     quarantine: { type: 'flag', summary: 'keep the last good version of files that fail their checks' },
     confirmRemoval: { type: 'flag', summary: 'go on although many datasets would be removed' },
     dryRun: { type: 'flag', summary: 'check and compare, change nothing' },
+    reloadAll: { type: 'flag', summary: 'then reload every dataset softly, also those that did not change' },
     ...TREE,
     ...CLIENT,
   },
@@ -36,7 +40,21 @@ export const datasetsRelease = command({
       if (dryRun && !json) context.output.print('dry run, nothing was changed:')
       tellRelease(answer, { ...before, json, dryRun }, context)
       if (dryRun) return 0
+      if (options.reloadAll) await reloadAll(answer, hub, context)
       return waitForChange(answer, { timeoutMs, json }, hub, context)
     })
   },
 })
+
+/** For what no change of a definition tells: data files, or files that definitions point to. */
+async function reloadAll({ release, strategy }: ReleaseAnswer, hub: Hub, { output, signal }: Context): Promise<void> {
+  if (strategy !== undefined) {
+    output.note(
+      'not every dataset is reloaded, as the release goes out in waves; after it: ' +
+        `flotilla datasets reload --all --rolling${treeOption(release.tree)}`,
+    )
+    return
+  }
+  const { revision } = await hub.client.request(release.tree, { kind: 'reload', flag: 'soft' }, { signal })
+  output.note(`every node was asked to reload every dataset (soft), revision ${revision}`)
+}

@@ -11,7 +11,7 @@ import type {
   RolloutView,
   StrategyRequest,
 } from '../../core/api.ts'
-import type { Request } from '../../core/release.ts'
+import { type Request, REQUEST_KINDS } from '../../core/release.ts'
 import type {
   Drain,
   FreezeWindow,
@@ -106,7 +106,7 @@ const zProgress = hold<NodeProgress>()(
 
 const zRequest = hold<Request>()(
   z.object({
-    kind: z.enum(['reload', 'clear-cache']),
+    kind: z.enum(REQUEST_KINDS),
     item: z.string(),
     flag: z.enum(['soft', 'bad-files', 'hard']).exactOptional(),
     author: z.string(),

@@ -39,6 +39,7 @@ function prepared(datasets: readonly Desired[], requests: readonly PendingReques
       size: 0,
       sha256: OURS,
       datasets,
+      lists: [],
       topDigest: 'top',
       warnings: [],
       locate: (line) => ({ file: 'fragment.xml', line: line - 100 }),
@@ -545,6 +546,15 @@ describe('requests', () => {
 
   test('what is decompressed goes, at once', () => {
     expect(planned(prepared([A, B], [request({ kind: 'clear-cache', item: '*' })]), calm)).toEqual(['clear-cache a,b'])
+  })
+
+  test('a log is written out by the look at the status page that came after the request', () => {
+    const flush = prepared([A, B], [request({ kind: 'flush-logs', item: '*' })])
+    const done = { step: 'record', outcome: { done: [{ request: 'flush-logs/*', generation: 40 }] } }
+    const seen = up(['a', 'b'])
+    expect(plan(flush, { ...calm, application: seen }, PATIENCE)).toMatchObject([done])
+    expect(plan(flush, { ...calm, application: { is: 'down', why: 'x' } }, PATIENCE)).toMatchObject([done])
+    expect(planned(flush, { ...calm, application: { ...seen, status: undefined } })).toEqual([])
   })
 
   test('a stronger flag that is due anyway answers a weaker request', () => {

@@ -24,7 +24,10 @@ export function wantedRequests(prepared: Prepared, actual: Actual): WantedReques
     const done = { request: `${kind}/${item}`, generation }
     const ids = idsOf(item, prepared)
     if (generation <= (actual.state.requests.get(done.request) ?? 0)) continue
-    if (kind === 'clear-cache') {
+    if (kind === 'flush-logs') {
+      // Its status page writes log.txt out, and every look at it asks for that page. One that is down has written it.
+      if (!isSilent(actual)) needless.push(done)
+    } else if (kind === 'clear-cache') {
       cache.ids.push(...ids)
       cache.done.push(done)
     } else if (ids.length === 0 || (flag === 'soft' && actual.application.is === 'down')) {
@@ -35,6 +38,11 @@ export function wantedRequests(prepared: Prepared, actual: Actual): WantedReques
     }
   }
   return { reloads, cache, needless }
+}
+
+/** It answers, yet not with its status page. */
+function isSilent({ application }: Actual): boolean {
+  return application.is === 'up' && application.status === undefined
 }
 
 function idsOf(item: PendingRequest['item'], { datasets }: Prepared): readonly string[] {
