@@ -99,7 +99,7 @@ async function serve(config: HubConfig, deps: ServeDeps, onReady: (hub: ReadyHub
     clock,
     log,
     hostNames: config.names,
-    folders: () => followers.map((follower) => follower.status()),
+    followers,
     bus: () => bus?.health,
   })
   try {

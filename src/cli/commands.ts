@@ -130,6 +130,12 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/datasets-release.ts')).datasetsRelease,
   },
   {
+    name: 'datasets rescan',
+    group: 'Change',
+    summary: 'release now what stands in the folder that the hub follows',
+    load: async () => (await import('./commands/datasets-rescan.ts')).datasetsRescan,
+  },
+  {
     name: 'datasets reload',
     group: 'Change',
     summary: 'ask every node to load datasets again',

@@ -18,6 +18,7 @@ import type {
   ReleaseRequest,
   ReloadAnswer,
   ReloadRequest,
+  RescanRequest,
   RollbackRequest,
   RolloutAnswer,
   RolloutRequest,
@@ -85,6 +86,11 @@ export class HubClient {
 
   release(tree: string, request: ReleaseRequest, op?: Op): Promise<ReleaseAnswer> {
     return this.#post(['trees', tree, 'releases'], request, op)
+  }
+
+  /** Releases what stands in the folder that the hub follows for the tree. */
+  rescan(tree: string, request: RescanRequest, op?: Op): Promise<ReleaseAnswer> {
+    return this.#post(['trees', tree, 'rescan'], request, op)
   }
 
   /** Newest first; as many as the hub allows when there is no `limit`. */

@@ -45,6 +45,13 @@ export interface ReleaseRequest {
   readonly strategy?: StrategyRequest | undefined
 }
 
+/** Body of POST /v1/trees/:tree/rescan: release now what stands in the folder that the hub follows. */
+export interface RescanRequest {
+  readonly message?: string | undefined
+  /** Go on although the guard says that too much would be removed. */
+  readonly confirmRemoval?: boolean | undefined
+}
+
 export interface ReleaseAnswer {
   /** False when the contents equal the current release: nothing was changed. */
   readonly changed: boolean

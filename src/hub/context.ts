@@ -4,7 +4,7 @@ import type { Logger } from '../core/log.ts'
 import type { Store } from '../core/store.ts'
 import type { BlobStore } from '../releases/blobs.ts'
 import type { Bundles } from '../releases/bundle.ts'
-import type { FollowStatus } from '../releases/follow.ts'
+import type { FolderFollower } from '../releases/follow.ts'
 import type { Releases } from '../releases/releases.ts'
 import type { LeaseSeal } from './lease-seal.ts'
 import type { HubLimits } from './limits.ts'
@@ -20,7 +20,7 @@ export interface HubContext {
   readonly blobs: BlobStore
   readonly bundles: Bundles
   readonly releases: Releases
-  readonly folders: () => readonly FollowStatus[]
+  readonly followers: readonly FolderFollower[]
   readonly bus: () => BusHealth | undefined
   readonly clock: Clock
   readonly log: Logger

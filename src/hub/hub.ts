@@ -7,7 +7,7 @@ import type { Logger } from '../core/log.ts'
 import type { Store } from '../core/store.ts'
 import type { BlobStore } from '../releases/blobs.ts'
 import { Bundles } from '../releases/bundle.ts'
-import type { FollowStatus } from '../releases/follow.ts'
+import type { FolderFollower } from '../releases/follow.ts'
 import type { Releases } from '../releases/releases.ts'
 import { buildApp } from './app.ts'
 import { ensureSecret } from './bootstrap.ts'
@@ -28,8 +28,8 @@ export interface HubOptions {
   readonly releases: Releases
   readonly clock: Clock
   readonly log: Logger
-  /** The folders that this process follows, for the status; none unless given. */
-  readonly folders?: (() => readonly FollowStatus[]) | undefined
+  /** The folders that this process follows, for the status and for looks on demand; none unless given. */
+  readonly followers?: readonly FolderFollower[] | undefined
   /** How the bus is that carries hints to the nodes, for the status; undefined where there is none. */
   readonly bus?: (() => BusHealth | undefined) | undefined
   /** Names that clients may call this hub by, beside addresses, `localhost` and the machine's own name. */
@@ -62,7 +62,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     blobs: options.blobs,
     bundles: new Bundles(options.blobs),
     releases: options.releases,
-    folders: options.folders ?? (() => []),
+    followers: options.followers ?? [],
     bus: options.bus ?? (() => undefined),
     clock,
     log,

@@ -136,6 +136,71 @@ test('a share that goes away, or is empty, changes nothing, and is followed agai
   expect((await releases.items('t')).items).toHaveLength(2)
 })
 
+/** Lets time pass until the promise settles. */
+async function during<T>({ clock }: LinesReleases, work: Promise<T>): Promise<T> {
+  let isOver = false
+  const over = work.finally(() => (isOver = true))
+  over.catch(() => undefined)
+  while (!isOver) {
+    await clock.advance(500)
+    await delay(2)
+  }
+  return over
+}
+
+test('somebody who asks need not wait for the interval, and is the author', async () => {
+  const at = following({ 'a.txt': 'x=1' }, { intervalMs: 3_600_000 })
+  await at.until('released', 1)
+  writeFiles(at.source, { 'a.txt': 'x=2' })
+  const answer = await during(at, at.follower.rescan({ message: 'now' }, 'anna'))
+  expect(answer).toMatchObject({ changed: true, release: { number: 2, author: 'anna', message: 'now' } })
+  expect(at.follower.status().state).toBe('released')
+  const again = await during(at, at.follower.rescan({}, 'anna'))
+  expect(again).toMatchObject({ changed: false, release: { number: 2 } })
+  await at.pass()
+  expect((await at.releases.current('t'))?.number).toBe(2)
+})
+
+test('somebody who asks gets what was taken back again, and the service lets that stand', async () => {
+  const at = following({ 'a.txt': 'x=1' })
+  await at.until('released', 1)
+  writeFiles(at.source, { 'a.txt': 'x=2' })
+  await at.until('released', 2)
+  await at.releases.rollback('t', { to: 1 }, 'anna')
+  await at.pass()
+  expect((await at.releases.current('t'))?.number).toBe(3)
+  expect(await during(at, at.follower.rescan({}, 'anna'))).toMatchObject({ changed: true, release: { number: 4 } })
+  expect(await at.releases.files('t')).toMatchObject([{ sha256: sha256('x=2') }])
+})
+
+test('somebody who asks is told why it was refused, and may confirm what the guard holds', async () => {
+  const files = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`f${index}.txt`, `i${index}=v`]))
+  const at = following(files)
+  await at.until('released', 1)
+  for (let index = 1; index < 20; index++) rmSync(join(at.source, `f${index}.txt`))
+  await expect(during(at, at.follower.rescan({}, 'anna'))).rejects.toMatchObject({ code: 'GUARD' })
+  expect(at.follower.status()).toMatchObject({ state: 'refused', error: { code: 'GUARD' } })
+  const answer = await during(at, at.follower.rescan({ confirmRemoval: true }, 'anna'))
+  expect(answer).toMatchObject({ changed: true, release: { number: 2, changes: { removed: 19 } } })
+})
+
+test('several who ask at the same moment make one release', async () => {
+  const at = following({ 'a.txt': 'x=1' }, { intervalMs: 1000 })
+  const asked = [1, 2, 3].map((number) => at.follower.rescan({}, `a${number}`))
+  const answers = await during(at, Promise.all(asked))
+  expect(answers.filter(({ changed }) => changed)).toHaveLength(1)
+  await at.pass()
+  expect((await at.releases.current('t'))?.number).toBe(1)
+})
+
+test('a folder that never rests is said to be so', async () => {
+  const at = following({ 'a.txt': 'x=0' }, { intervalMs: 3_600_000 })
+  let count = 0
+  const writing = setInterval(() => writeFiles(at.source, { 'a.txt': `x=${++count}` }), 1)
+  onTestFinished(() => clearInterval(writing))
+  await expect(during(at, at.follower.rescan({}, 'anna'))).rejects.toMatchObject({ code: 'SOURCE_VANISHED' })
+})
+
 test('the guard holds a folder that lost most of its files, until somebody confirms', async () => {
   const files = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`f${index}.txt`, `i${index}=v`]))
   const { source, until, release, releases, follower } = following(files)

@@ -1,8 +1,9 @@
 import { basename } from 'node:path'
-import type { FollowedFolder } from '../core/api.ts'
+import type { FollowedFolder, ReleaseAnswer, RescanRequest } from '../core/api.ts'
 import type { Clock } from '../core/clock.ts'
-import { ERRORS, type FlotillaError, isError } from '../core/errors.ts'
+import { ERRORS, FlotillaError, isError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import type { Op } from '../core/op.ts'
 import type { Service } from '../core/service.ts'
 import type { FileTree, TreeFile } from '../core/tree.ts'
 import { sha256 } from '../lib/hash.ts'
@@ -36,12 +37,19 @@ export interface FollowStatus extends FollowedFolder {
 
 export interface FolderFollower extends Service {
   status(): FollowStatus
+  /**
+   * Scans the folder now and releases what stands in it, also what was released before and taken back since. Rejects with
+   * why it was refused, and with `SOURCE_VANISHED` when it does not come to rest. May be called while the service runs.
+   */
+  rescan(request: RescanRequest, author: string, op?: Op): Promise<ReleaseAnswer>
 }
 
 /** Releases made by it carry this name. */
 const AUTHOR = 'folder'
 /** Contents count as settled when two looks this far apart agree. */
 const SETTLE_MS = 1000
+/** How often somebody who waits is made to wait for that. */
+const LOOKS_MAX = 30
 /** What was refused is tried again: a check may depend on the nodes, and a guard be answered by somebody. */
 const RETRY_MS = 60_000
 /** So far back it is looked for what was last released from the folder. */
@@ -67,6 +75,8 @@ class Follower implements FolderFollower {
   /** What needs no release, for it has had one. */
   #released: ReadonlySet<string> = new Set()
   #refused: { readonly state: string; readonly retryAtMs: number } | undefined
+  /** Ends when whoever looks just now has done so: two at once would release the same twice. */
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(options: FollowOptions, deps: FollowDeps) {
     this.name = `follow ${options.folder}`
@@ -84,16 +94,52 @@ class Follower implements FolderFollower {
     this.#released = await this.#lastReleased(signal)
     const { intervalMs } = this.#options
     for (let goOn = true; goOn;) {
-      await this.#look(signal)
+      await this.#inTurn(async () => await this.#look(signal))
       const delayMs = this.#status.state === 'settling' ? Math.min(intervalMs, SETTLE_MS) : intervalMs
       goOn = await sleepQuietly(this.#deps.clock, delayMs, signal)
     }
   }
 
+  async rescan(request: RescanRequest, author: string, op: Op = {}): Promise<ReleaseAnswer> {
+    return this.#inTurn(async () => {
+      try {
+        const tree = await this.#atRest(op)
+        return await this.#release(tree, { ...request, author }, op)
+      } catch (error) {
+        if (isError(error)) this.#refuse(error)
+        throw error
+      }
+    })
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(work)
+    this.#turn = mine.catch(() => undefined)
+    return mine
+  }
+
+  async #scan(op: Op): Promise<FolderTree> {
+    return scanFolder(this.#options.folder, { clock: this.#deps.clock, cache: this.#cache }, op)
+  }
+
+  async #atRest(op: Op): Promise<FolderTree> {
+    let before: string | undefined
+    for (let look = 0; look < LOOKS_MAX; look++) {
+      const tree = await this.#scan(op)
+      const state = nameOf(tree)
+      if (state === before) return tree
+      before = state
+      await this.#deps.clock.sleep(SETTLE_MS, op.signal)
+    }
+    throw new FlotillaError('SOURCE_VANISHED', `${this.#options.folder} does not come to rest; nothing was released`, {
+      hint: 'Something writes into it all the time: look what, or try again later.',
+    })
+  }
+
   async #look(signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps
     try {
-      const tree = await scanFolder(this.#options.folder, { clock, cache: this.#cache }, { signal })
+      const tree = await this.#scan({ signal })
       const state = nameOf(tree)
       const isSettled = state === this.#seen
       this.#seen = state
@@ -102,7 +148,7 @@ class Follower implements FolderFollower {
       else if (!isSettled) this.#become('settling')
       else if (state !== this.#refused?.state || clock.monotonicMs() >= this.#refused.retryAtMs) {
         this.#refused = { state, retryAtMs: clock.monotonicMs() + RETRY_MS }
-        await this.#release(tree, state, signal)
+        await this.#release(tree, { author: AUTHOR }, { signal })
       }
     } catch (error) {
       if (signal.aborted) return
@@ -111,18 +157,19 @@ class Follower implements FolderFollower {
     }
   }
 
-  async #release(tree: FolderTree, state: string, signal: AbortSignal): Promise<void> {
+  async #release(tree: FolderTree, by: RescanRequest & { readonly author: string }, op: Op): Promise<ReleaseAnswer> {
     const { releases, blobs, log } = this.#deps
     const { folder, tree: name, kind, quarantine } = this.#options
-    await uploadMissing(sinkOf(blobs), tree, { signal })
-    await blobs.sync({ signal })
+    const state = nameOf(tree)
+    await uploadMissing(sinkOf(blobs), tree, op)
+    await blobs.sync(op)
     const { files } = tree
-    const message = messageOf(folder, await releases.files(name, undefined, { signal }), files)
-    const request = { kind, files, message, source: state, quarantine }
-    const answer = await releases.release(name, request, AUTHOR, { signal })
+    const { author, message = messageOf(folder, await releases.files(name, undefined, op), files), ...confirmed } = by
+    const request = { kind, files, message, source: state, quarantine, ...confirmed }
+    const answer = await releases.release(name, request, author, op)
     this.#released = new Set([state])
     this.#become('released')
-    if (!answer.changed) return
+    if (!answer.changed) return answer
     const { number, changes } = answer.release
     log.info('released a folder', { folder, tree: name, release: number, ...changes })
     for (const { path, problem } of answer.quarantined) {
@@ -133,6 +180,7 @@ class Follower implements FolderFollower {
         error: problem.message,
       })
     }
+    return answer
   }
 
   #refuse(error: FlotillaError): void {

@@ -21,13 +21,13 @@ export const nodeRoutes: readonly Route[] = [
     access: ['read:node/'],
     query: z.strictObject({ tree: zName }),
     answer: zStatusAnswer,
-    handler: async ({ store, releases, folders, bus }, { query }) => {
+    handler: async ({ store, releases, followers, bus }, { query }) => {
       const [desired, { entries }, underway] = await Promise.all([
         releases.current(query.tree),
         store.list(keys.nodes),
         underwayOf(store, query.tree),
       ])
-      const folder = folders().find(({ tree }) => tree === query.tree)
+      const folder = followers.map((follower) => follower.status()).find(({ tree }) => tree === query.tree)
       const trees = desired === undefined ? await treesOf(store) : undefined
       return { ...statusOf(query.tree, desired, nodesFrom(entries), underway), trees, folder, bus: bus() }
     },

@@ -11,6 +11,7 @@ import {
   zReleaseAnswer,
   zReleaseRecord,
   zReleaseRequest,
+  zRescanRequest,
   zRollbackRequest,
 } from '../schemas/releases.ts'
 import { zReloadAnswer, zReloadRequest } from '../schemas/requests.ts'
@@ -45,6 +46,26 @@ export const releaseRoutes: readonly Route[] = [
       }
       const answer = await releases.release(params.tree, body, caller.label)
       return body.dryRun === true ? { ...answer, plan: await planFor(hub, answer) } : answer
+    },
+  }),
+  route({
+    method: 'POST',
+    url: '/v1/trees/:tree/rescan',
+    id: 'rescan',
+    summary: 'Releases what stands now in the folder that this hub follows for the tree',
+    details:
+      'Without it the hub looks by itself, at an interval. Answers when the folder has come to rest and was released, as it ' +
+      'is: also where the same was released before and taken back since. 404 where no folder is followed.',
+    access: ['write:release/{tree}'],
+    params: zTree,
+    body: zRescanRequest,
+    answer: zReleaseAnswer,
+    handler: async ({ followers, closing }, { params, body, caller }) => {
+      const follower = followers.find((one) => one.status().tree === params.tree)
+      if (follower !== undefined) return follower.rescan(body, caller.label, { signal: closing })
+      throw new FlotillaError('NOT_FOUND', `this hub follows no folder for ${params.tree}`, {
+        hint: 'Name one in `sources` of its configuration, or release a folder of yours: flotilla datasets release DIR',
+      })
     },
   }),
   route({

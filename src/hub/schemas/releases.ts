@@ -8,6 +8,7 @@ import type {
   MissingRequest,
   ReleaseAnswer,
   ReleaseRequest,
+  RescanRequest,
   RollbackRequest,
 } from '../../core/api.ts'
 import type { Quarantined, ReleaseRecord } from '../../core/release.ts'
@@ -29,6 +30,10 @@ export const zReleaseRequest = hold<ReleaseRequest>()(
     dryRun: z.boolean().optional(),
     strategy: zStrategyRequest.optional(),
   }),
+)
+
+export const zRescanRequest = hold<RescanRequest>()(
+  z.strictObject({ message: zMessage.optional(), confirmRemoval: z.boolean().optional() }),
 )
 
 export const zRollbackRequest = hold<RollbackRequest>()(
