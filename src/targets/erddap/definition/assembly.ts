@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { ListName } from '../../../core/lists.ts'
 import type { Problem } from '../../../core/problem.ts'
 import { sha256 } from '../../../lib/hash.ts'
 import { canonicalOf, datasetDigest } from './canonical.ts'
@@ -7,7 +8,7 @@ import type { Compiled, CompiledDataset } from './compile.ts'
 import type { Fragment } from './fragment.ts'
 import type { Source } from './load.ts'
 import { escapeXml } from './text.ts'
-import { parseXml } from './xml.ts'
+import { type Element, parseXml } from './xml.ts'
 
 export const LF = 10
 
@@ -24,8 +25,14 @@ export class Assembly {
   readonly #chunks: Uint8Array[] = []
   readonly #datasets: CompiledDataset[] = []
   readonly #marks: Mark[] = []
+  readonly #lists: readonly ListName[]
   #settings = ''
   #line = 1
+
+  /** `lists`: the settings that are said by `set` and nowhere else. */
+  constructor(lists: readonly ListName[] = []) {
+    this.#lists = lists
+  }
 
   /** Text of our own, whole lines. */
   write(text: string): void {
@@ -48,6 +55,13 @@ export class Assembly {
       const element = fragment.bytes.subarray(start, end)
       this.#datasets.push({ ...dataset, tombstone: false, source: element, path: place.file, line: place.line })
     }
+  }
+
+  /** A setting of our own, outside of every dataset. */
+  set(name: string, content: string): void {
+    const text = `<${name}>${escapeXml(content)}</${name}>`
+    this.write(`${text}\n`)
+    this.#settings += canonicalOf(elementOf(text), text)
   }
 
   /** An inactive stand-in for a dataset that is gone. */
@@ -79,6 +93,7 @@ export class Assembly {
       },
       datasets: this.#datasets,
       topDigest: sha256(this.#settings),
+      lists: this.#lists,
       warnings,
       locate: (line) => locate(marks, line),
     }
@@ -97,10 +112,14 @@ function sha256Of(chunks: readonly Uint8Array[]): string {
 }
 
 function digestOf(dataset: string): string {
-  const parsed = parseXml(dataset)
+  return datasetDigest(canonicalOf(elementOf(dataset), dataset), false)
+}
+
+function elementOf(text: string): Element {
+  const parsed = parseXml(text)
   const [element] = parsed.fault === undefined ? parsed.roots : []
-  if (element === undefined) throw new Error(`not a dataset: ${dataset}`)
-  return datasetDigest(canonicalOf(element, dataset), false)
+  if (element === undefined) throw new Error(`not an element: ${text}`)
+  return element
 }
 
 function locate(marks: readonly Mark[], line: number): { file: string; line: number } | undefined {

@@ -1,3 +1,4 @@
+import type { ListName } from '../../../core/lists.ts'
 import type { Op } from '../../../core/op.ts'
 import type { Problem } from '../../../core/problem.ts'
 import type { FileTree, Manifest } from '../../../core/tree.ts'
@@ -5,7 +6,9 @@ import { adapt, type Adaptation, prepareFailed } from './adapt.ts'
 import { Assembly, LF } from './assembly.ts'
 import { FragmentCache } from './cache.ts'
 import { problemsOf, sourcesOf } from './check.ts'
-import { type GivenTemplate, loadTree, type Source } from './load.ts'
+import type { Fragment } from './fragment.ts'
+import { leftOut, type ListsInput, mergeLists, withoutLists } from './lists.ts'
+import { type GivenTemplate, type LoadedTree, loadTree, type Source } from './load.ts'
 import { Pace } from './pace.ts'
 
 export interface CompileInput {
@@ -15,6 +18,8 @@ export interface CompileInput {
   readonly values: ReadonlyMap<string, string>
   /** Used instead of a template of the tree. `path` is for messages. */
   readonly template?: GivenTemplate | undefined
+  /** The cluster's lists, for the settings of their names. Without them these stay as the definitions have them. */
+  readonly lists?: ListsInput | undefined
   /** Makes the second compile read only what changed. */
   readonly cache?: FragmentCache | undefined
 }
@@ -44,6 +49,8 @@ export interface Compiled {
   readonly datasets: readonly CompiledDataset[]
   /** Changes exactly when a setting outside the datasets changes. */
   readonly topDigest: string
+  /** The settings among these that hold lists of the cluster. */
+  readonly lists: readonly ListName[]
   readonly warnings: readonly Problem[]
   /** The fragment's own line behind a line of the compiled file; undefined for lines that Flotilla wrote itself. */
   locate(line: number): { readonly file: string; readonly line: number } | undefined
@@ -59,43 +66,76 @@ export async function compile(input: CompileInput, op?: Op): Promise<Compiled> {
   const loaded = await loadTree(input.tree, { cache, template: input.template }, op)
   const problems = problemsOf(loaded, { active, nodeValues: new Set(input.values.keys()) })
   if (problems.some(({ severity }) => severity === 'error')) throw prepareFailed(problems)
-  const pace = new Pace(op)
-  const adaptation = { values: input.values, active, cache }
-  const around = await templateAround(loaded.template, adaptation)
-  const file = new Assembly()
+  const { template, fragments } = await adaptAll(loaded, { values: input.values, active, cache }, new Pace(op))
+  const all = [...(template === undefined ? [] : [template]), ...fragments].map(({ fragment }) => fragment)
+  const lists = input.lists === undefined ? [] : mergeLists(all, input.lists)
+  const names = lists.map(({ name }) => name)
+  const around = template === undefined ? NO_TEMPLATE : templateAround(template, names)
+  const file = new Assembly(names)
   file.write(HEADER)
   around.open(file)
-  for (const source of loaded.fragments) {
-    await pace.rest()
-    file.add(source, await adapt(source, adaptation))
-  }
+  // Before any dataset: loading all of them may take an hour, and what is blocked must be so before.
+  for (const { name, values } of lists) file.set(name, values.join(','))
+  around.settings(file)
+  for (const { source, fragment } of fragments) file.add(source, withoutLists(fragment, names))
   const present = new Set(sourcesOf(loaded).flatMap(({ fragment }) => fragment.datasets.map(({ id }) => id)))
   for (const id of Object.keys(removed).toSorted()) if (!present.has(id)) file.bury(id, removed[id]?.type ?? '')
   around.close(file)
-  return file.finish(problems)
+  return file.finish([...(input.lists === undefined ? [] : leftOut(input.lists.lists)), ...problems])
+}
+
+async function adaptAll(
+  loaded: LoadedTree,
+  adaptation: Adaptation,
+  pace: Pace,
+): Promise<{ readonly template: Adapted | undefined; readonly fragments: readonly Adapted[] }> {
+  const { template: source } = loaded
+  const template = source && { source, fragment: await adapt(source, adaptation) }
+  const fragments: Adapted[] = []
+  for (const each of loaded.fragments) {
+    await pace.rest()
+    fragments.push({ source: each, fragment: await adapt(each, adaptation) })
+  }
+  return { template, fragments }
 }
 
 const HEADER = '<?xml version="1.0" encoding="UTF-8" ?>\n'
 const NO_TEMPLATE: Around = {
   open: (file) => file.write('<erddapDatasets>\n'),
+  settings: () => undefined,
   close: (file) => file.write('</erddapDatasets>\n'),
 }
 
+interface Adapted {
+  readonly source: Source
+  readonly fragment: Fragment
+}
+
 interface Around {
+  /** The root's start tag. */
   open(file: Assembly): void
+  settings(file: Assembly): void
   close(file: Assembly): void
 }
 
-async function templateAround(source: Source | undefined, adaptation: Adaptation): Promise<Around> {
-  if (source === undefined) return NO_TEMPLATE
-  const fragment = await adapt(source, adaptation)
+function templateAround({ source, fragment: whole }: Adapted, lists: readonly ListName[]): Around {
+  const fragment = withoutLists(whole, lists)
   const [, postfix] = source.parts
-  const { bytes, closeAt, line } = fragment
+  const { bytes, openAt, closeAt, line } = fragment
+  const start = lists.length === 0 ? 0 : behindLine(bytes, openAt)
   const at = postfix === undefined ? beforeIndent(bytes, closeAt) : startOfLine(bytes, postfix.line - line)
   return {
-    open: (file) => file.add(source, fragment, 0, at),
+    open: (file) => (start > 0 ? file.add(source, fragment, 0, start) : undefined),
+    settings: (file) => file.add(source, fragment, start, at),
     close: (file) => file.add(source, fragment, at),
   }
+}
+
+/** The end of the line if only blanks stand there behind `offset`. */
+function behindLine(bytes: Uint8Array, offset: number): number {
+  let at = offset
+  while (bytes[at] === 32 || bytes[at] === 9 || bytes[at] === 13) at++
+  return bytes[at] === LF ? at + 1 : offset
 }
 
 /** The start of the line if only blanks stand before `offset`, so that these stay with what they indent. */

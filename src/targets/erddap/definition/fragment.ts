@@ -1,13 +1,15 @@
+import { type ListName, LISTS } from '../../../core/lists.ts'
 import { ByteOffsets } from './byte-offsets.ts'
 import { canonicalOf, datasetDigest, isActive } from './canonical.ts'
 import { decodeXml, type EncodingFinding, textOf } from './decode.ts'
 import { explain } from './explain.ts'
 import type { Finding } from './finding.ts'
 import { findingsOf, wrapperOf } from './inspect.ts'
+import { listValues } from './list-values.ts'
 import { ownText } from './own-text.ts'
 import { countLines } from './place.ts'
 import { isOtherDocument } from './record.ts'
-import { readableReferences } from './text.ts'
+import { contentOf, readableReferences } from './text.ts'
 import { type Element, type Fault, parseXml } from './xml.ts'
 
 /** What one file of definitions holds. Says nothing of its path, so that it can be kept under the hash of its bytes. */
@@ -26,7 +28,8 @@ export interface Fragment {
   readonly datasets: readonly FragmentDataset[]
   /** The other top-level elements, in order. */
   readonly settings: readonly FragmentSetting[]
-  /** Of a collection: the offset in `bytes` of the end tag of `<erddapDatasets>`, before which more can be put. */
+  /** Of a collection: the offsets in `bytes` behind the start tag of `<erddapDatasets>`, and of its end tag. */
+  readonly openAt: number
   readonly closeAt: number
   /** True if `${node.…}` occurs, so that `bytes` are not yet what ERDDAP should read. */
   readonly usesNodeValues: boolean
@@ -47,7 +50,10 @@ export interface FragmentDataset {
 
 export interface FragmentSetting {
   readonly start: number
+  readonly end: number
   readonly canonical: string
+  /** What it says where it is one of those that the cluster's lists are merged with. */
+  readonly list?: { readonly name: ListName; readonly values: readonly string[] }
 }
 
 export const FRAGMENT_BYTES_MAX = 16 * 1024 * 1024
@@ -96,12 +102,14 @@ function build(
   const first = offsets.at(start)
   const datasets: FragmentDataset[] = []
   const settings: FragmentSetting[] = []
+  const openAt = root === undefined ? 0 : offsets.at(root.inner) - first
   let line = firstLine
   let counted = 0
   for (const element of root?.children ?? roots) {
     const canonical = canonicalOf(element, text)
     if (element.name !== 'dataset') {
-      settings.push({ start: offsets.at(element.start) - first, canonical: ownText(canonical) })
+      const [from, to] = [offsets.at(element.start) - first, offsets.at(element.end) - first]
+      settings.push({ start: from, end: to, canonical: ownText(canonical), ...listOf(element, text) })
       continue
     }
     line += countLines(text, counted, element.start)
@@ -126,10 +134,17 @@ function build(
     lines: countLines(text, start, end) + 1,
     datasets,
     settings,
+    openAt,
     closeAt,
     usesNodeValues: text.includes('${node.'),
     findings,
   }
+}
+
+function listOf({ name, inner, innerEnd }: Element, text: string): Pick<FragmentSetting, 'list'> {
+  const list = LISTS.find((known) => known === name)
+  if (list === undefined) return {}
+  return { list: { name: list, values: listValues(contentOf(text.slice(inner, innerEnd))).map(ownText) } }
 }
 
 /** The bytes with the line feed that follows them; a copy only if none does. */
@@ -147,6 +162,7 @@ export const NO_DEFINITIONS: Fragment = {
   lines: 0,
   datasets: [],
   settings: [],
+  openAt: 0,
   closeAt: 0,
   usesNodeValues: false,
   findings: [],
