@@ -41,11 +41,12 @@ export interface MemberDrain extends Pick<Drain, 'by' | 'reason'> {
   readonly items?: readonly string[]
 }
 
-/** What decides about the way of requests; nothing else in the store does. */
-export function concernsRouting(key: string): boolean {
-  if (key.startsWith(keys.drains) || key.startsWith(keys.rollouts) || key.startsWith(keys.desiredOfAll)) return true
-  const family = parseNodeKey(key)?.family
-  return family === 'alive' || family === 'joined' || family === 'datasets'
+/** Whether a key decides about the way of requests for the tree, and if so how: by an order of the cluster, or by what a node says. */
+export function concernsRouting(tree: string, key: string): 'order' | 'report' | undefined {
+  if (key === keys.desired(tree) || key === keys.rollout(tree) || key.startsWith(keys.drains)) return 'order'
+  const at = parseNodeKey(key)
+  if (at?.family === 'alive' || at?.family === 'joined') return 'order'
+  return at?.family === 'datasets' && at.tree === tree ? 'report' : undefined
 }
 
 /**
@@ -89,8 +90,8 @@ interface World {
 function worldOf(tree: string, entries: Iterable<Entry>): World {
   const world: World = { desired: undefined, rollout: undefined, nodes: new Map(), drains: new Map() }
   for (const { key, value } of entries) {
-    if (key === keys.desired(tree)) world.desired = parsed(value)
-    else if (key === keys.rollout(tree)) world.rollout = parsed(value)
+    if (key === keys.desired(tree)) world.desired = parsed(value) as Desired | undefined
+    else if (key === keys.rollout(tree)) world.rollout = parsed(value) as Rollout | undefined
     else if (key.startsWith(keys.drains)) addDrain(world, tree, key, parsed(value))
     else addNode(world, tree, key, value)
   }
@@ -113,9 +114,10 @@ function addNode({ nodes }: World, tree: string, key: string, value: string): vo
   if (at === undefined) return
   const said = nodes.get(at.node) ?? { joined: false }
   if (at.family === 'joined') said.joined = true
-  const alive = at.family === 'alive' ? parsed<NodeAlive>(value) : undefined
+  const alive = at.family === 'alive' ? (parsed(value) as NodeAlive | undefined) : undefined
   if (alive !== undefined) said.alive = alive
-  const datasets = at.family === 'datasets' && at.tree === tree ? parsed<NodeDatasets>(value) : undefined
+  const datasets =
+    at.family === 'datasets' && at.tree === tree ? (parsed(value) as NodeDatasets | undefined) : undefined
   if (typeof datasets?.items === 'object') said.datasets = datasets
   nodes.set(at.node, said)
 }
@@ -166,9 +168,9 @@ function freeId(node: string, taken: Set<number>): number {
   return id
 }
 
-function parsed<T>(value: string): T | undefined {
+function parsed(value: string): object | undefined {
   try {
-    const data = JSON.parse(value) as T | null
+    const data = JSON.parse(value) as unknown
     return typeof data === 'object' && data !== null ? data : undefined
   } catch {
     return undefined

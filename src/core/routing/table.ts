@@ -15,7 +15,7 @@ export interface Surroundings {
   /** Nodes that do not answer the checks. */
   readonly down: ReadonlySet<string>
   /** The address of a host, in numbers; undefined while its name is not known here. */
-  addressOf(host: string): string | undefined
+  readonly addressOf: (host: string) => string | undefined
 }
 
 const WEIGHT = 100
