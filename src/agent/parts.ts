@@ -3,11 +3,12 @@ import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import type { Expectation, Store } from '../core/store.ts'
 import type { Target } from '../core/target.ts'
+import { Wake } from '../lib/wake.ts'
 import type { Memory } from './memory.ts'
 import { PACE, type Pace, Reconciler } from './reconcile.ts'
 import { Reporter } from './report.ts'
 import { type Stage, Uptake } from './uptake.ts'
-import { type Reason, Wake } from './wake.ts'
+import type { Reason } from './wake.ts'
 import { WantedFeed } from './wanted.ts'
 
 /** One target of this node, and the tree whose releases it takes. */

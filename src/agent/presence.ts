@@ -7,7 +7,7 @@ import type { Service } from '../core/service.ts'
 import type { Entry, Expectation, Lease, Store } from '../core/store.ts'
 import type { NodeAlive } from '../core/target.ts'
 import { sleepQuietly, withDeadline } from '../lib/waiting.ts'
-import { Wake } from './wake.ts'
+import { Wake } from '../lib/wake.ts'
 
 export interface PresenceOptions {
   readonly store: Store

@@ -5,9 +5,10 @@ import { NO_LISTS } from '../core/lists.ts'
 import { silent } from '../core/log.ts'
 import type { PendingRequest } from '../core/release.ts'
 import type { StagedRelease, Target, TargetReport, TargetState } from '../core/target.ts'
+import { Wake } from '../lib/wake.ts'
 import { Reconciler } from './reconcile.ts'
 import { Uptake } from './uptake.ts'
-import { type Reason, Wake } from './wake.ts'
+import type { Reason } from './wake.ts'
 import type { Wanted } from './wish.ts'
 
 const wanted = (release: number, requests: readonly PendingRequest[] = []): Wanted => ({

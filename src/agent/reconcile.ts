@@ -3,9 +3,10 @@ import type { Logger } from '../core/log.ts'
 import type { Service } from '../core/service.ts'
 import type { Target, TargetReport } from '../core/target.ts'
 import { Backoff } from '../lib/backoff.ts'
+import type { Wake } from '../lib/wake.ts'
 import { isOver, NOTHING, troubleOf, withTrouble } from './trouble.ts'
 import type { InUse, Uptake } from './uptake.ts'
-import type { Reason, Wake } from './wake.ts'
+import type { Reason } from './wake.ts'
 import type { Wanted } from './wish.ts'
 
 /** How often to look, in milliseconds. */

@@ -5,7 +5,7 @@ import type { Service } from '../core/service.ts'
 import { type Expectation, STORE_LIMITS, type Store } from '../core/store.ts'
 import type { ItemState, NodeDatasets, NodeLoads, NodeTarget, TargetReport } from '../core/target.ts'
 import { sleepQuietly, withDeadline } from '../lib/waiting.ts'
-import { Wake } from './wake.ts'
+import { Wake } from '../lib/wake.ts'
 
 export interface ReporterOptions {
   readonly node: string

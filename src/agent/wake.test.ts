@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { VirtualClock } from '../../test/helpers/virtual-clock.ts'
 import { Subscription } from '../lib/subscription.ts'
-import { localWake, type Reason, Wake } from './wake.ts'
+import { Wake } from '../lib/wake.ts'
+import { localWake, type Reason } from './wake.ts'
 
 const signal = new AbortController().signal
 

@@ -1,50 +1,10 @@
 import type { Clock } from '../core/clock.ts'
 import type { Service } from '../core/service.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
+import type { Wake } from '../lib/wake.ts'
 
 /** Why to look again: what is wanted moved, a local file did, or a person asked. */
 export type Reason = 'wanted' | 'local' | 'manual'
-
-/** An error of its own each time would cost more than the rest of a wake-up. */
-const HEARD = new Error('heard')
-
-export interface WaitOptions<R extends string> {
-  /** Look again after this long although nothing was heard. */
-  readonly ms: number
-  readonly signal: AbortSignal
-  /** Reasons that do not cut the wait short; they are kept, and answered when it ends. */
-  readonly deaf?: readonly R[]
-}
-
-/** Merges everything that says "look again". Any number of calls before the next look are one: at most one is pending. */
-export class Wake<R extends string> {
-  readonly #clock: Clock
-  #pending = new Set<R>()
-  #heard: (() => void) | undefined
-
-  constructor(clock: Clock) {
-    this.#clock = clock
-  }
-
-  poke(reason: R): void {
-    this.#pending.add(reason)
-    this.#heard?.()
-  }
-
-  /** Resolves with what was heard since the last wait; with nothing when the time has passed or the signal aborted. */
-  async wait({ ms, signal, deaf = [] }: WaitOptions<R>): Promise<ReadonlySet<R>> {
-    const cut = new AbortController()
-    this.#heard = () => {
-      if ([...this.#pending].some((reason) => !deaf.includes(reason))) cut.abort(HEARD)
-    }
-    this.#heard()
-    await sleepQuietly(this.#clock, ms, AbortSignal.any([signal, cut.signal]))
-    this.#heard = undefined
-    const reasons = this.#pending
-    this.#pending = new Set()
-    return reasons
-  }
-}
 
 export interface LocalOptions {
   readonly name: string

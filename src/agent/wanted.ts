@@ -8,8 +8,8 @@ import type { Op } from '../core/op.ts'
 import type { Service } from '../core/service.ts'
 import type { Store } from '../core/store.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
+import { Wake } from '../lib/wake.ts'
 import { Mirror } from './mirror.ts'
-import { Wake } from './wake.ts'
 import { concerns, listsOf, type Wanted, type Wish, wishOf } from './wish.ts'
 
 export interface WantedOptions {

@@ -4,11 +4,12 @@ import { ErddapNode } from '../../test/helpers/erddap-node.ts'
 import { releaseOf } from '../../test/helpers/erddap-release.ts'
 import { Reconciler } from '../agent/reconcile.ts'
 import { Uptake } from '../agent/uptake.ts'
-import { localWake, type Reason, Wake } from '../agent/wake.ts'
+import { localWake, type Reason } from '../agent/wake.ts'
 import { agentSchema } from '../config/agent.ts'
 import { silent } from '../core/log.ts'
 import type { TargetState } from '../core/target.ts'
 import { systemClock } from '../lib/system-clock.ts'
+import { Wake } from '../lib/wake.ts'
 import { targetsOf } from './agent-targets.ts'
 
 interface Told {
