@@ -185,3 +185,19 @@ describe('the rest', () => {
     expect(await stats.json()).toMatchObject({ loads: [{ kind: 'major', tried: ['a'] }], overlappingLoads: 0 })
   })
 })
+
+test('addresses on the blacklist are refused as the proxy before it wrote them, whole or by their last parts', async () => {
+  const sandbox = new Sandbox()
+  sandbox.write('<requestBlacklist>192.0.2.7, 198.51.100.*,10.1.*.*,2001:db8::*</requestBlacklist>', remote('a', 'A'))
+  const erddap = await sandbox.start()
+  const statusOf = async (headers: Record<string, string>): Promise<number> =>
+    (await fetch(`${erddap.url}/version`, { headers })).status
+  for (const address of ['192.0.2.7', '198.51.100.9', '10.1.2.3', '2001:db8::5', '203.0.113.1, 192.0.2.7']) {
+    expect([address, await statusOf({ 'x-forwarded-for': address })]).toEqual([address, 403])
+  }
+  for (const address of ['192.0.2.70', '198.51.10.9', '10.2.1.1', '2001:db8::1:5', '192.0.2.7, 203.0.113.1']) {
+    expect([address, await statusOf({ 'x-forwarded-for': address })]).toEqual([address, 200])
+  }
+  expect(await statusOf({ 'true-client-ip': '192.0.2.7', 'x-forwarded-for': '203.0.113.1' })).toBe(403)
+  expect(await statusOf({})).toBe(200)
+})

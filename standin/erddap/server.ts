@@ -48,6 +48,7 @@ async function handle(
     path: decode(rawPath),
     query,
     accept: request.headers.accept ?? '',
+    address: addressOf(request),
   })
   response.writeHead(found.status, {
     'content-type': found.type,
@@ -61,7 +62,7 @@ async function route(
   world: World,
   url: string,
   signal: AbortSignal,
-  asked: { path: string; query: string; accept: string },
+  asked: { path: string; query: string; accept: string; address: string },
 ): Promise<Answer> {
   if (asked.path === '/stand-in/stats.json') {
     return { status: 200, type: 'application/json;charset=UTF-8', body: JSON.stringify(world.stats) }
@@ -69,8 +70,27 @@ async function route(
   const inside = /^\/erddap(?:\/(?:[a-z]{2}(?:-[A-Z]{2})?\/)?(.*))?$/.exec(asked.path)
   if (inside === null) return failure(404, 'Not Found', 'Page not found.')
   const path = inside[1] ?? ''
+  if (isBlocked(world.settings.get('requestBlacklist') ?? '', asked.address)) {
+    return failure(403, 'Forbidden', "Your IP address is on this ERDDAP's request blacklist.")
+  }
   if (path === 'setDatasetFlag.txt') return await setFlag(world, url, signal, asked.query)
   return answer(world, url, { ...asked, path })
+}
+
+/** What the proxy in front says, its last word. (EDStatic.getIPAddress) */
+function addressOf({ headers }: IncomingMessage): string {
+  const said = headers['true-client-ip'] ?? headers['x-forwarded-for'] ?? ''
+  const last = String(said).split(',').at(-1)?.trim() ?? ''
+  return last === '' ? '(unknownIPAddress)' : last
+}
+
+/** Texts are compared: the whole address, or with its last part, or the last two, as stars. (EDStatic.isOnBlacklist) */
+function isBlocked(list: string, address: string): boolean {
+  const blocked = new Set(list.split(',').map((entry) => entry.trim()))
+  const dot = address.includes('.') ? '.' : ':'
+  const parts = address.split(dot)
+  const starred = [1, 2].map((stars) => [...parts.slice(0, -stars), ...Array<string>(stars).fill('*')].join(dot))
+  return list !== '' && [address, ...starred].some((text) => blocked.has(text))
 }
 
 /** A soft flag by HTTP; a wrong key costs time. */
