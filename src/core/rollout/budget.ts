@@ -1,5 +1,5 @@
 import type { Rollout, RolloutReason } from '../rollout.ts'
-import { phaseOf, canServe } from './scene.ts'
+import { canServe, isDrainedByOthers, phaseOf } from './scene.ts'
 import type { World } from './world.ts'
 
 export interface Choice {
@@ -60,8 +60,7 @@ function isOut(rollout: Rollout, world: World, node: string, item: string): bool
   if (phase === 'draining' || phase === 'applying' || phase === 'reverting') return true
   const state = world.nodes.get(node)
   if (!canServe(state)) return true
-  const drains = world.foreign.get(node) ?? []
-  if (drains.some(({ items }) => items === undefined || items.includes(item))) return true
+  if (isDrainedByOthers(world, node, new Set([item]))) return true
   return phase === 'waiting' && state?.report?.troubled[item] !== undefined
 }
 

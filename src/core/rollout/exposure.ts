@@ -1,6 +1,6 @@
 import type { Rollout } from '../rollout.ts'
 import { verdictOf } from './gate.ts'
-import { canServe, inPhase, type Scene } from './scene.ts'
+import { canServe, inPhase, isDrainedByOthers, type Scene } from './scene.ts'
 
 /**
  * Lets clients see the release once enough nodes prove it, and takes it away from them once enough are back: then, in the
@@ -11,8 +11,10 @@ export function exposure(rollout: Rollout, scene: Scene): Rollout {
   const { world } = scene
   const isBack = rollout.state === 'reverting'
   if (rollout.exposed !== isBack) return rollout
-  const serving = (node: string): boolean => canServe(world.nodes.get(node))
-  const proving = (node: string): boolean => verdictOf(rollout, rollout.release, node, world).is === 'proved'
+  const items = new Set(Object.keys(rollout.effects))
+  const serving = (node: string): boolean => canServe(world.nodes.get(node)) && !isDrainedByOthers(world, node, items)
+  const proving = (node: string): boolean =>
+    serving(node) && verdictOf(rollout, rollout.release, node, world).is === 'proved'
   const ready = isBack
     ? inPhase(rollout, 'waiting', 'reverted').filter(serving)
     : inPhase(rollout, 'proved').filter(proving)

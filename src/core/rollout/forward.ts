@@ -6,7 +6,7 @@ import { exposure } from './exposure.ts'
 import { frozenUntil } from './freeze.ts'
 import { failedOf, verdictOf } from './gate.ts'
 import { isDrainInForce, troubleOfProxies } from './proxies.ts'
-import { inPhase, isAlive, type Scene, timerOf, withPhase, withReason } from './scene.ts'
+import { canServe, inPhase, isAlive, type Scene, timerOf, withPhase, withReason } from './scene.ts'
 import { takenBack } from './take-back.ts'
 
 /** One step of a rollout that runs or is paused. */
@@ -86,10 +86,11 @@ function nextWave(rollout: Rollout, scene: Scene): Rollout {
   if (!isSoaked(rollout, scene)) return withReason(rollout, undefined)
   const left = inPhase(rollout, 'waiting', 'draining', 'applying')
   if (left.length === 0) return finished(rollout, scene)
-  const waiting = inPhase(rollout, 'waiting').filter((node) => isAlive(scene, node))
+  const waiting = inPhase(rollout, 'waiting').filter((node) => canServe(world.nodes.get(node)))
   if (waiting.length === 0) {
-    if (timers.hasHeld('only lost nodes are left', strategy.gateTimeoutMs)) return finished(rollout, scene)
-    return withReason(rollout, { code: 'NODE_LOST', message: 'is lost; it is waited for', node: left[0] ?? '' })
+    const isProved = inPhase(rollout, 'proved').length > 0
+    const isOver = isProved && timers.hasHeld('nobody is left who answers', strategy.gateTimeoutMs)
+    return isOver ? finished(rollout, scene) : withReason(rollout, missing(left[0] ?? '', scene))
   }
   const untilMs = frozenUntil(strategy.freeze, scene.stamp.atMs)
   if (untilMs !== undefined) {
@@ -121,12 +122,17 @@ function failedBefore(node: string, { world }: Scene): { readonly failedBefore?:
   return failed.length === 0 ? {} : { failedBefore: failed }
 }
 
-/** Lost nodes follow by what is desired when they are back. */
+/** Nodes that were not there follow by what is desired when they are back. */
 function finished(rollout: Rollout, scene: Scene): Rollout {
   let done: Rollout = withReason(rollout, undefined)
   for (const node of inPhase(rollout, 'proved')) done = withPhase(done, node, 'done', scene)
   const exposed = rollout.requests === undefined
   return { ...done, state: 'done', exposed, endedAtMs: scene.stamp.atMs }
+}
+
+function missing(node: string, scene: Scene): RolloutReason {
+  if (!isAlive(scene, node)) return { code: 'NODE_LOST', message: 'is lost; it is waited for', node }
+  return { code: 'UNPROVED', message: 'its application does not answer; it is waited for', node }
 }
 
 function frozen(untilMs: number): RolloutReason {

@@ -45,6 +45,12 @@ export function canServe(node: NodeState | undefined): boolean {
   return node !== undefined && node.isAlive && node.report !== undefined && node.report.state !== 'unproved'
 }
 
+/** Whether somebody else keeps requests away from it, for an item or as a whole. */
+export function isDrainedByOthers({ foreign }: World, node: string, items: ReadonlySet<string>): boolean {
+  const drains = foreign.get(node) ?? []
+  return drains.some((drain) => drain.items === undefined || drain.items.some((item) => items.has(item)))
+}
+
 /** Names what a stopwatch measures: nothing of an earlier time in the same phase counts. */
 export function timerOf(rollout: Rollout, node: string, what: string): string {
   return `${what} ${node} ${phaseOf(rollout, node)} ${rollout.nodes[node]?.sinceMs ?? 0}`
