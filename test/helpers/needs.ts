@@ -26,7 +26,15 @@ const PACKAGES = {
   'rabbitmq-server': 'rabbitmq-server',
   openssl: 'openssl',
   flock: 'util-linux',
+  haproxy: 'haproxy',
+  nginx: 'nginx',
+  'nginx-lua': 'libnginx-mod-http-lua',
 } as const
+
+/** What is no program, by the file that tells whether it is there. */
+const FILES: Readonly<Partial<Record<Tool, string>>> = {
+  'nginx-lua': '/usr/lib/nginx/modules/ngx_http_lua_module.so',
+}
 
 export type Tool = keyof typeof PACKAGES
 
@@ -57,7 +65,7 @@ async function missing(wanted: Needs): Promise<string | undefined> {
   if (wanted.fixtures === true && !existsSync(FIXTURES)) return `the fixtures are not at ${FIXTURES}`
   if (wanted.examples === true && !existsSync(EXAMPLES)) return `the examples are not at ${EXAMPLES}`
   if (wanted.root === true && !isRoot()) return 'needs root'
-  const absent = (wanted.tools ?? []).filter((tool) => !onPath(tool))
+  const absent = (wanted.tools ?? []).filter((tool) => !isThere(tool))
   return absent.length === 0 ? undefined : install(absent)
 }
 
@@ -78,12 +86,17 @@ async function install(tools: readonly Tool[]): Promise<string | undefined> {
   } catch {
     return `${names} not installed, and apt-get could not install ${packages.join(' ')}`
   }
-  const absent = tools.filter((tool) => !onPath(tool))
+  const absent = tools.filter((tool) => !isThere(tool))
   return absent.length === 0 ? undefined : `${absent.join(', ')} still missing after apt-get install`
 }
 
 function isRoot(): boolean {
   return process.getuid?.() === 0
+}
+
+function isThere(tool: Tool): boolean {
+  const file = FILES[tool]
+  return file === undefined ? onPath(tool) : existsSync(file)
 }
 
 function onPath(program: string): boolean {

@@ -1,0 +1,42 @@
+import { spawn } from 'node:child_process'
+import { FlotillaError } from '../../../core/errors.ts'
+
+const OUTPUT_CHARS = 20_000
+const TIME_MS = 60_000
+
+export interface Ran {
+  readonly code: number
+  /** Both outputs, the end of them. */
+  readonly said: string
+}
+
+/**
+ * Runs a command of the local configuration, without a shell. Resolves with how it ended; rejects with `UNREACHABLE` where it
+ * cannot be started or does not end.
+ */
+export async function run(command: readonly string[], more: readonly string[], signal?: AbortSignal): Promise<Ran> {
+  const [program = '', ...first] = command
+  const late = AbortSignal.timeout(TIME_MS)
+  const child = spawn(program, [...first, ...more], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    cwd: '/',
+    signal: signal === undefined ? late : AbortSignal.any([signal, late]),
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-OUTPUT_CHARS)))
+  }
+  return await new Promise((resolve, reject) => {
+    child.on('error', (error) => {
+      signal?.throwIfAborted()
+      const why = late.aborted ? `did not end within ${TIME_MS / 1000} s` : `could not be started: ${error.message}`
+      reject(
+        new FlotillaError('UNREACHABLE', `${program} ${why}`, {
+          hint: 'The command stands in the configuration of this agent.',
+          cause: error,
+        }),
+      )
+    })
+    child.on('close', (code) => resolve({ code: code ?? -1, said: said.trim() }))
+  })
+}
