@@ -4,7 +4,7 @@ import { wishOf } from './wish.ts'
 
 const entry = (key: string, value: object, revision: number): [string, Entry] => [
   key,
-  { key, value: JSON.stringify(value), revision } as Entry,
+  { key, value: JSON.stringify(value), revision },
 ]
 const base = entry('desired/datasets', { release: 1, manifest: 'm' }, 1)
 const request = { kind: 'reload', item: 'a', author: 'anna', atMs: 1 }

@@ -3,11 +3,13 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type HubConfig } from '../config/hub.ts'
 import { absolute } from '../config/paths.ts'
+import { erddaputilFace } from '../compat/erddaputil/face.ts'
 import type { JoinCodeAnswer } from '../core/api.ts'
 import type { Clock } from '../core/clock.ts'
 import { isError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { Service } from '../core/service.ts'
+import { DEFAULT_TREE } from '../core/status.ts'
 import type { Store } from '../core/store.ts'
 import { ensureAdminToken, ensurePeerKey } from '../hub/bootstrap.ts'
 import { tellChanges } from '../hub/hints.ts'
@@ -101,6 +103,7 @@ async function serve(config: HubConfig, deps: ServeDeps, onReady: (hub: ReadyHub
     hostNames: config.names,
     followers,
     bus: () => bus?.health,
+    faces: [await erddaputilFace(DEFAULT_TREE)],
   })
   try {
     const url = await listen(hub, config, data)

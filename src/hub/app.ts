@@ -6,11 +6,11 @@ import { answerBrokenRequest } from './broken-requests.ts'
 import { ANYBODY, type Caller } from './caller.ts'
 import type { HubContext } from './context.ts'
 import { tell } from './errors.ts'
-import { addErrorAnswers, addHooks } from './hooks.ts'
+import { addErrorAnswers, addErrorHandler, addHooks } from './hooks.ts'
 import { parseJson } from './json-body.ts'
 import { HUB_LIMITS, type HubLimits } from './limits.ts'
 import { addDocument, schemaOf } from './openapi.ts'
-import type { Access, Route } from './route.ts'
+import type { Access, Face, Route } from './route.ts'
 import { ROUTES } from './routes.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 
@@ -18,6 +18,7 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access
     members?: number
+    isFace?: boolean
   }
   interface FastifyRequest {
     caller: Caller | null
@@ -30,7 +31,11 @@ const SLACK = 1000
 const JSON_TYPE = 'application/json'
 
 /** The HTTP server with its routes, not listening. Without a hub, as for the document alone, no handler can run. */
-export async function buildApp(hub: HubContext | undefined, hostNames: ReadonlySet<string>): Promise<FastifyInstance> {
+export async function buildApp(
+  hub: HubContext | undefined,
+  hostNames: ReadonlySet<string>,
+  faces: readonly Face[] = [],
+): Promise<FastifyInstance> {
   const limits = hub?.limits ?? HUB_LIMITS
   const app = fastify({
     ...serverOptions(limits),
@@ -55,6 +60,13 @@ export async function buildApp(hub: HubContext | undefined, hostNames: ReadonlyS
     for (const route of ROUTES) if (route.takesBytes !== true) addRoute(scope, route, hub, limits)
     done()
   })
+  for (const face of faces) {
+    await app.register((scope, _options, done) => {
+      addErrorHandler(scope, hub, face)
+      for (const route of face.routes) addRoute(scope, route, hub, limits, true)
+      done()
+    })
+  }
   await app.register((scope, _options, done) => {
     scope.removeAllContentTypeParsers()
     // The handler reads the stream itself.
@@ -105,14 +117,21 @@ function takeJson(app: FastifyInstance, limits: HubLimits): void {
   })
 }
 
-function addRoute(app: FastifyInstance, route: Route, hub: HubContext | undefined, limits: HubLimits): void {
+function addRoute(
+  app: FastifyInstance,
+  route: Route,
+  hub: HubContext | undefined,
+  limits: HubLimits,
+  isFace = false,
+): void {
   const { access, limits: own } = route
   app.route({
     method: route.method,
     url: route.url,
-    config: { access, ...(own?.members !== undefined && { members: own.members * (limits.releaseFiles + SLACK) }) },
+    config: { access, isFace, ...(own?.members !== undefined && { members: own.members * (limits.releaseFiles + SLACK) }) },
     ...(own?.bodyBytes !== undefined && { bodyLimit: limits[own.bodyBytes] }),
-    schema: schemaOf(route),
+    // A face has its own form of errors.
+    schema: isFace ? { ...schemaOf(route), response: {}, hide: true } : schemaOf(route),
     handler: async (request, reply) => {
       if (hub === undefined) throw new FlotillaError('NOT_READY', 'this is the document only')
       if (route.body === undefined && request.body !== undefined)

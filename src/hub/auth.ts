@@ -16,11 +16,22 @@ export function authenticate(
   tokens: TokenIndex,
 ): Caller | Promise<Caller> {
   if (access === 'public') return ANYBODY
-  const token = BEARER.exec(request.headers.authorization ?? '')?.[1]
+  const { isFace = false } = request.routeOptions.config
+  const token = shownIn(request.headers.authorization ?? '', isFace)
   if (token === undefined) throw unauthenticated('no token was sent')
   const found = tokens.find(token)
   if (found instanceof Promise) return found.then((caller) => caller ?? reject())
   return found ?? reject()
+}
+
+/** A token has 60 characters or so, and no `:`. */
+const BASIC = /^basic ([A-Za-z0-9+/]{1,1000}={0,2})$/i
+
+function shownIn(header: string, isFace: boolean): string | undefined {
+  const pair = isFace ? BASIC.exec(header)?.[1] : undefined
+  if (pair === undefined) return BEARER.exec(header)?.[1]
+  const text = Buffer.from(pair, 'base64').toString('utf8')
+  return text.slice(text.indexOf(':') + 1)
 }
 
 /** Throws `FORBIDDEN` unless the caller may call the route with what the request names. */

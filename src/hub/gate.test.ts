@@ -11,6 +11,8 @@ const PARAMS: Readonly<Record<string, string>> = {
   ':number': '1',
   ':sha256': SHA,
   ':node': 'n1',
+  ':list': 'requestBlacklist',
+  ':value': '192.0.2.1',
   ':id': '0123456789abcdef',
   '*': 'a.xml',
 }
@@ -28,12 +30,16 @@ const BODIES: Readonly<Record<string, unknown>> = {
   '/v1/trees/:tree/releases': { kind: 'lines', files: [], message: '' },
   '/v1/trees/:tree/rollback': { to: 1 },
   '/v1/trees/:tree/datasets/:id/active': { active: true },
+  '/v1/trees/:tree/rescan': {},
+  '/v1/trees/:tree/lists/:list': { add: ['192.0.2.1'] },
   '/v1/trees/:tree/requests': { kind: 'reload' },
   '/v1/trees/:tree/rollout': { release: 1 },
   '/v1/trees/:tree/policy': { canary: 1 },
   '/v1/nodes/:node/drain': {},
   '/v1/tokens': { label: 'x', scopes: ['read:x/'] },
 }
+/** A PUT that says all in its path. */
+const BARE = ['/v1/trees/:tree/lists/:list/:value']
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND']
 const PUBLIC = ['/healthz', '/readyz', '/v1/join']
 
@@ -43,7 +49,7 @@ const pathOf = (url: string): string =>
 /** A request that the route takes, but for the token. */
 const validAsk = (method: string, url: string): Ask => {
   if ((method === 'POST' || method === 'PUT') && BODIES[url] !== undefined) return { json: BODIES[url] }
-  return method === 'PUT' ? { body: 'bytes', headers: { 'content-type': 'application/octet-stream' } } : {}
+  return method === 'PUT' && !BARE.includes(url) ? { body: 'bytes', headers: { 'content-type': 'application/octet-stream' } } : {}
 }
 
 let hub: TestHub

@@ -6,6 +6,7 @@ import { ANYBODY } from './caller.ts'
 import type { HubContext } from './context.ts'
 import { tell } from './errors.ts'
 import { requestGuard } from './http-guard.ts'
+import type { Face } from './route.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 
 /** What every request goes through, in this order: is it sound, who calls, and, once it is validated, may they. */
@@ -36,13 +37,7 @@ function note({ metrics, log }: HubContext, request: FastifyRequest, status: num
 
 /** Every failure, expected or not, as the one form of error. */
 export function addErrorAnswers(app: FastifyInstance, hub: HubContext | undefined): void {
-  app.setErrorHandler((error, request, reply) => {
-    const { status, body, isFault } = tell(error, request.id)
-    if (isFault && !request.raw.destroyed) hub?.log.error('a request failed', { requestId: request.id, error })
-    discardRest(request.raw)
-    if (body.error.code === 'UNAUTHENTICATED') reply.header('www-authenticate', 'Bearer')
-    return reply.status(status).send(body)
-  })
+  addErrorHandler(app, hub)
   app.setNotFoundHandler(() => {
     throw new FlotillaError('NOT_FOUND', 'there is no such route', {
       hint: 'GET /v1/openapi.json tells which there are.',

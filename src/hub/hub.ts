@@ -19,6 +19,7 @@ import { createMetrics } from './metrics.ts'
 import { NodeQuota } from './node-quota.ts'
 import { renderDocument } from './openapi.ts'
 import { RateLimit } from './rate-limit.ts'
+import type { Face } from './route.ts'
 import { TokenIndex } from './token-index.ts'
 import { WatchSlots } from './watch-slots.ts'
 
@@ -35,6 +36,8 @@ export interface HubOptions {
   /** Names that clients may call this hub by, beside addresses, `localhost` and the machine's own name. */
   readonly hostNames?: readonly string[] | undefined
   readonly limits?: Partial<HubLimits> | undefined
+  /** What it answers to besides its own API. */
+  readonly faces?: readonly Face[] | undefined
 }
 
 export interface Hub {
@@ -79,7 +82,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     closing: closing.signal,
   }
   const hostNames = new Set(options.hostNames?.map((name) => name.toLowerCase()))
-  const app = await buildApp(context, hostNames)
+  const app = await buildApp(context, hostNames, options.faces)
   const unused = unusedConnections(app.server)
   const following = context.tokens.run(closing.signal)
   return {

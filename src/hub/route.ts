@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
+import type { ErrorBody } from '../core/api.ts'
 import type { Caller } from './caller.ts'
 import type { HubContext } from './context.ts'
 
@@ -65,6 +66,14 @@ export interface Route extends RouteText {
   readonly body?: z.ZodType
   readonly answer?: z.ZodType
   readonly handler: (hub: HubContext, call: Call<never, never, never>) => Promise<unknown>
+}
+
+/** Routes that speak as another program does, for clients of it that stay as they are. No part of the API's document. */
+export interface Face {
+  /** Their clients may send a token as the password of basic authentication, whatever the name. */
+  readonly realm: string
+  readonly routes: readonly Route[]
+  readonly errorBody: (error: ErrorBody['error']) => object
 }
 
 export function route<P, Q, B, A>(spec: RouteSpec<P, Q, B, A>): Route {

@@ -9,9 +9,11 @@ import type { Store } from '../../src/core/store.ts'
 import { ensureAdminToken } from '../../src/hub/bootstrap.ts'
 import { createHub, type Hub } from '../../src/hub/hub.ts'
 import type { HubLimits } from '../../src/hub/limits.ts'
+import type { Face } from '../../src/hub/route.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { systemClock } from '../../src/lib/system-clock.ts'
 import { openFolderBlobs } from '../../src/releases/folder-blobs.ts'
+import type { FolderFollower } from '../../src/releases/follow.ts'
 import { Releases } from '../../src/releases/releases.ts'
 import { MemoryStore } from '../../src/store/memory/memory-store.ts'
 import { linesKind } from './lines-kind.ts'
@@ -63,6 +65,9 @@ export interface TestHubOptions {
   readonly clock?: Clock
   readonly limits?: Partial<HubLimits>
   readonly hostNames?: readonly string[]
+  readonly faces?: readonly Face[]
+  /** A folder that the hub follows. */
+  readonly followers?: readonly FolderFollower[]
   readonly port?: number
   /** The administrator's token from before, for a store that has it already. */
   readonly admin?: Secret | undefined
@@ -76,7 +81,8 @@ export async function openTestHub(options: TestHubOptions = {}): Promise<TestHub
   const blobs = await openFolderBlobs(join(folder, 'blobs'), { clock })
   const releases = new Releases({ store, blobs, kinds: [linesKind], clock })
   const { log, lines } = recorder()
-  const hub = await createHub({ store, blobs, releases, clock, log, limits, hostNames })
+  const { faces, followers } = options
+  const hub = await createHub({ store, blobs, releases, clock, log, limits, hostNames, faces, followers })
   const { url } = await hub.listen({ host: '127.0.0.1', port: options.port ?? 0 }).catch(async (error: unknown) => {
     await hub.close()
     throw error

@@ -16,6 +16,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   client: ['core', 'lib'],
   agent: ['core', 'lib', 'releases', 'client'],
   hub: ['core', 'lib', 'releases', 'rollout'],
+  'compat/*': ['core', 'lib', 'releases', 'hub'],
   config: ['core', 'lib', 'store/registry.ts', 'bus/registry.ts', 'targets/registry.ts'],
   cli: ['core', 'lib', 'config', 'client', 'app'],
   app: [
@@ -33,6 +34,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'client',
     'agent',
     'hub',
+    'compat/*',
     'config',
   ],
   'bin.ts': ['cli'],
@@ -44,7 +46,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   fastify: ['hub'],
   'fastify-type-provider-zod': ['hub'],
   '@fastify/swagger': ['hub'],
-  'prom-client': ['hub'],
+  'prom-client': ['hub', 'compat/*'],
   pino: ['lib'],
   // lib: a lock where the system has no program for one.
   'node:sqlite': ['store/*', 'lib'],

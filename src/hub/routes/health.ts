@@ -56,7 +56,8 @@ export const healthRoutes: readonly Route[] = [
   }),
 ]
 
-async function storeAnswers({ store, clock }: HubContext): Promise<boolean> {
+/** Within two seconds. */
+export async function storeAnswers({ store, clock }: Pick<HubContext, 'store' | 'clock'>): Promise<boolean> {
   const done = new AbortController()
   const asked = store.get(keys.peerKey, { signal: done.signal }).then(
     () => true,
