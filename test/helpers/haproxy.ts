@@ -1,0 +1,114 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { silent } from '../../src/core/log.ts'
+import { systemClock } from '../../src/lib/system-clock.ts'
+import { type HaproxyConfig, haproxyConfigSchema } from '../../src/targets/proxy/haproxy/config.ts'
+import { HaproxyDriver } from '../../src/targets/proxy/haproxy/driver.ts'
+import type { ProxyUnderTest } from '../contract/proxy/under-test.ts'
+
+export interface TestHaproxy extends ProxyUnderTest {
+  readonly config: HaproxyConfig
+  /** Of the master; its workers are its children. */
+  readonly pid: number
+}
+
+/** A HAProxy of this machine in a folder of its own, with its driver. Started by the first table. */
+export async function openHaproxy(change: Partial<HaproxyConfig> = {}): Promise<TestHaproxy> {
+  const root = mkdtempSync(join(tmpdir(), 'flotilla-haproxy-test-'))
+  const port = await freePort()
+  const [refusal, pidFile, reload, judge] = ['refuse', 'pid', 'reload.sh', 'judge.sh'].map((name) => join(root, name))
+  const folder = join(root, 'conf')
+  writeFileSync(
+    reload ?? '',
+    `pid=$(cat ${pidFile} 2>/dev/null)
+if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; then kill -USR2 "$pid"
+else haproxy -W -D -p ${pidFile} -f ${folder}/haproxy.cfg >${root}/log 2>&1; fi
+`,
+  )
+  writeFileSync(
+    judge ?? '',
+    `if [ -e ${refusal} ]; then echo '[ALERT] told to refuse everything' >&2; exit 1; fi
+exec haproxy "$@"
+`,
+  )
+  const config = haproxyConfigSchema.parse({
+    folder,
+    bind: [`127.0.0.1:${port}`],
+    haproxy: ['sh', judge],
+    reload: ['sh', reload],
+    ...account(),
+    ...change,
+  })
+  const processId = (): number => (existsSync(pidFile ?? '') ? Number(readFileSync(pidFile ?? '', 'utf8')) : 0)
+  const kill = async (): Promise<void> => {
+    const pid = processId()
+    if (pid === 0) return
+    const all = [pid, ...childrenOf(pid)]
+    for (const one of all) end(one)
+    while (all.some((one) => isRunning(one))) await delay(5)
+    rmSync(pidFile ?? '')
+  }
+  return {
+    config,
+    port,
+    driver: new HaproxyDriver(config, { clock: systemClock, log: silent }),
+    get pid() {
+      return processId()
+    },
+    sabotage: async () => {
+      writeFileSync(refusal ?? '', '')
+      return async () => rmSync(refusal ?? '')
+    },
+    restart: async () => {
+      await kill()
+      spawnSync('sh', [reload ?? ''])
+    },
+    close: async () => {
+      await kill()
+      rmSync(root, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Only the superuser can become somebody else. */
+function account(): Pick<HaproxyConfig, 'user' | 'group'> {
+  if (process.getuid?.() === 0) return { user: 'haproxy', group: 'haproxy' }
+  return { user: userInfo().username, group: execFileSync('id', ['-gn'], { encoding: 'utf8' }).trim() }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+function childrenOf(pid: number): readonly number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+  } catch {
+    return []
+  }
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** A zombie is not running: who inherits it, takes its time. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
