@@ -90,12 +90,18 @@ function rowOf(node: string, wave: number, progress: NodeProgress | undefined, n
   return [node, String(wave), { text: `${sign} ${PHASES[phase]}`, colour }, since]
 }
 
-/** What each node came to since `before`, a line each: `erd1 proves it, after 12 s`. */
+/** What each node came to since `before`, a line each: `erd1 proves it, after 12 s`. That it is done adds nothing to that. */
 export function newsOf(rollout: RolloutView, before: RolloutView | undefined): readonly string[] {
   return rollout.order.flatMap((node) => {
     const [now, then] = [rollout.nodes[node], before?.nodes[node]]
-    if (now === undefined || now.phase === then?.phase || now.phase === 'waiting') return []
-    const passedMs = then === undefined || then.phase === 'waiting' ? 0 : now.sinceMs - then.sinceMs
-    return [`${node} ${PHASES[now.phase]}${passedMs >= 1000 ? `, after ${span(passedMs)}` : ''}`]
+    if (now === undefined || now.phase === 'waiting') return []
+    const [phase, earlier] = [seenAs(now.phase), seenAs(then?.phase ?? 'waiting')]
+    if (phase === earlier) return []
+    const passedMs = then === undefined || earlier === 'waiting' ? 0 : now.sinceMs - then.sinceMs
+    return [`${node} ${PHASES[phase]}${passedMs >= 1000 ? `, after ${span(passedMs)}` : ''}`]
   })
+}
+
+function seenAs(phase: Phase): Phase {
+  return phase === 'done' ? 'proved' : phase
 }

@@ -142,6 +142,19 @@ test('when no source has a blob, the error is that of the last', async () => {
   await expect(none).rejects.toMatchObject({ code: 'UNREACHABLE' })
 })
 
+test('that nobody has a blob is said only when everybody could be asked', async () => {
+  const { manifest } = await released()
+  const silent = source('hub', empty(), () => new FlotillaError('UNREACHABLE', 'the hub is gone'))
+  const absent = source('peers', empty(), () => new FlotillaError('NOT_FOUND', 'no other node has it'))
+  for (const sources of [
+    [silent, absent],
+    [absent, silent],
+  ]) {
+    const staged = stageRelease({ desired: { manifest }, blobs: empty(), sources })
+    await expect(staged).rejects.toMatchObject({ code: 'UNREACHABLE', message: 'the hub is gone' })
+  }
+})
+
 test('a manifest that leads out of its folder is refused before anything else is fetched', async () => {
   const evil = Buffer.from(
     encodeManifest({

@@ -38,8 +38,9 @@ export interface Staged {
 /**
  * Gathers every blob of a release on this node, each verified. What arrived stays, so a
  * second attempt goes on where the first ended. A source that does not answer, has not got a blob or sends other bytes
- * is passed over for it. Rejects with the error of the last source when none has a blob, with `CORRUPT` when the manifest
- * is none, and with `DISK_FULL`.
+ * is passed over for it. Where none has a blob it rejects with the error of the last source that could not say so, for
+ * that one may have it, and with `NOT_FOUND` when each of them has not; with `CORRUPT` when the manifest is none; and with
+ * `DISK_FULL`.
  */
 export async function stageRelease(options: StageOptions): Promise<Staged> {
   const { desired, blobs, held, onProgress, signal } = options
@@ -87,9 +88,12 @@ class Fetch {
   /** Brings one blob from the first source that has it. */
   async one(hash: string, limitBytes: number): Promise<void> {
     const { blobs, sources, signal } = this.#options
-    let last: unknown = new FlotillaError('UNREACHABLE', `no source is left to ask for blob ${hash}`)
+    let last: FlotillaError | undefined
     for (const source of sources) {
-      if ((this.#failures.get(source) ?? 0) >= FAILURES_MAX) continue
+      if ((this.#failures.get(source) ?? 0) >= FAILURES_MAX) {
+        last = new FlotillaError('UNREACHABLE', `${source.name} failed too often to be asked for blob ${hash}`)
+        continue
+      }
       try {
         await blobs.put(hash, readFrom(source, hash, { signal }), { limitBytes, deferred: true, signal })
         this.#failures.delete(source)
@@ -97,11 +101,11 @@ class Fetch {
       } catch (error) {
         signal?.throwIfAborted()
         if (!isError(error) || error.code === 'DISK_FULL') throw error
-        last = error
+        if (last === undefined || error.code !== 'NOT_FOUND') last = error
         this.#note(source, error)
       }
     }
-    throw last
+    throw last ?? new FlotillaError('UNREACHABLE', `there is no source to ask for blob ${hash}`)
   }
 
   #note(source: ObjectReader, error: FlotillaError): void {
