@@ -36,10 +36,10 @@ export async function openNginx(settings: Partial<NginxConfig> = {}): Promise<Te
     control: `127.0.0.1:${control}`,
     user: 'root',
     modules,
-    reloadMs: 1,
+    reloadEveryMs: 1,
     ...settings,
   })
-  const driver = new NginxDriver(config, systemClock)
+  const driver = new NginxDriver(config, { clock: systemClock })
   const empty = { asOf: 0, revision: 0, rules: [], backends: [], placement: new Map(), everyNode: undefined }
   for (const [path, text] of driver.render(empty)) {
     mkdirSync(dirname(path), { recursive: true })

@@ -44,9 +44,13 @@ export const nginxConfigSchema = z.strictObject({
   accessLog: path
     .optional()
     .describe('Access log of a configuration of its own, with key and node; none when not set.'),
-  reloadMs: milliseconds
+  reloadEveryMs: milliseconds
     .default(10_000)
     .describe('How far reloads are apart at least. Without Lua a change of anything is one.'),
+  trusted: z
+    .array(z.string().regex(/^[0-9A-Fa-f.:]+(?:\/\d{1,3})?$/, 'takes an address or a network such as 10.0.0.0/8'))
+    .default([])
+    .describe('Proxies in front of a configuration of its own: X-Forwarded-For of theirs names the client.'),
   locations: z
     .array(z.string().regex(LOCATION, 'takes a path such as /erddap/'))
     .min(1)

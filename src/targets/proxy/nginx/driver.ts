@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Clock } from '../../../core/clock.ts'
-import { FlotillaError } from '../../../core/errors.ts'
+import { FlotillaError, isError } from '../../../core/errors.ts'
 import type { ProxyDriver, RoutingTable } from '../../../core/routing/model.ts'
 import type { NginxConfig } from './config.ts'
 import { Installation } from './installation.ts'
@@ -11,14 +11,14 @@ type Applied = Awaited<ReturnType<ProxyDriver['apply']>>
 
 /**
  * nginx from the system's packages. With its Lua module everything but the rules is told at run time, and no connection notices;
- * without, every change is a reload, at most one in `reloadMs`: `apply` waits for its turn.
+ * without, every change is a reload, at most one in `reloadEveryMs`: `apply` waits for its turn.
  */
 export class NginxDriver implements ProxyDriver {
   readonly kind = 'nginx'
   readonly #config: NginxConfig
   readonly #installation: Installation
 
-  constructor(config: NginxConfig, clock: Clock) {
+  constructor(config: NginxConfig, { clock }: { readonly clock: Clock }) {
     this.#config = config
     this.#installation = new Installation(config, clock)
   }
@@ -55,8 +55,7 @@ export class NginxDriver implements ProxyDriver {
     try {
       await this.#installation.install(rendered.files, rendered.version, options.signal)
     } catch (error) {
-      const isBack = error instanceof FlotillaError && error.code === 'PROXY_REFUSED'
-      if (isBack && before !== undefined) await this.#installation.writeTable(before)
+      if (isError(error, 'PROXY_REFUSED') && before !== undefined) await this.#installation.writeTable(before)
       throw error
     }
     if (rendered.table !== undefined) await this.#tell(rendered.table, before, options)

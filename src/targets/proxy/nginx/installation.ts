@@ -2,11 +2,11 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Clock } from '../../../core/clock.ts'
-import { FlotillaError } from '../../../core/errors.ts'
+import { FlotillaError, isError } from '../../../core/errors.ts'
 import { writeAtomic } from '../../../lib/atomic-file.ts'
 import { makeFolder } from '../../../lib/make-folder.ts'
 import type { NginxConfig } from './config.ts'
-import { run } from './program.ts'
+import { type Ran, run } from './program.ts'
 import { acceptingWorkers, type Status, StatusClient } from './status.ts'
 
 type Workers = Awaited<ReturnType<typeof acceptingWorkers>>
@@ -59,14 +59,23 @@ export class Installation {
   async install(files: Files, version: string, signal?: AbortSignal): Promise<void> {
     const before = await this.status.ask(signal)
     await this.#keepLastGood(files, before)
-    const waitMs = this.#reloadedMs + this.#config.reloadMs - this.#clock.monotonicMs()
+    const waitMs = this.#reloadedMs + this.#config.reloadEveryMs - this.#clock.monotonicMs()
     if (waitMs > 0) await this.#clock.sleep(waitMs, signal)
     await this.#write('', files)
     try {
       await this.#test(this.#main(), undefined, signal)
+    } catch (error) {
+      await this.#goBack(files)
+      throw error
+    }
+    try {
       await this.#reload(version, before, signal)
     } catch (error) {
-      if (error instanceof FlotillaError && error.code === 'PROXY_REFUSED') await this.#goBack(files)
+      if (isError(error, 'PROXY_REFUSED')) {
+        await this.#goBack(files)
+        // It may have begun to take them.
+        await this.#runReload(signal)
+      }
       throw error
     }
   }
@@ -85,11 +94,8 @@ export class Installation {
   }
 
   async #reload(version: string, before: Status | undefined, signal?: AbortSignal): Promise<void> {
-    const { nginx, reload } = this.#config
     const old = before === undefined ? undefined : await acceptingWorkers(before.pid)
-    this.#reloadedMs = this.#clock.monotonicMs()
-    const { code, said } =
-      reload === undefined ? await run(nginx, [...this.#main(), '-s', 'reload'], signal) : await run(reload, [], signal)
+    const { code, said } = await this.#runReload(signal)
     if (code === 0 && (await this.#isInForce(version, old, signal))) return
     const what = code === 0 ? 'nginx did not take its new configuration' : `the reload failed: ${said}`
     if (before !== undefined && (await this.status.ask(signal)) !== undefined) {
@@ -98,6 +104,14 @@ export class Installation {
     throw new FlotillaError('UNREACHABLE', `${what}; nothing answers at ${this.#config.control}`, {
       hint: this.#hint(),
     })
+  }
+
+  async #runReload(signal?: AbortSignal): Promise<Ran> {
+    const { nginx, reload } = this.#config
+    this.#reloadedMs = this.#clock.monotonicMs()
+    return reload === undefined
+      ? await run(nginx, [...this.#main(), '-s', 'reload'], signal)
+      : await run(reload, [], signal)
   }
 
   /** Whether only workers with that configuration take connections from now on. */

@@ -7,7 +7,7 @@ import {
   GEOSERVER_WORKSPACE_LAYER,
 } from '../../../core/routing/geoserver.ts'
 import { below, named, parameter } from './key-parts.ts'
-import { type MapEntry, Maps } from './maps.ts'
+import type { MapEntry, Maps } from './maps.ts'
 
 const PART = '[A-Za-z0-9_.-]+'
 const NAME = `${PART}(?::${PART})?`

@@ -20,7 +20,7 @@ export function openmeteoKey(base: string, name: string, maps: Maps): string {
     { when: { text: '' }, value: inPrefix },
   ])
   const file = maps.define(`${name}_file`, found, `domain/${found}`, [{ when: { text: '' }, value: '' }])
-  const what = maps.define(`${name}_what`, model(name, maps), `${model(name, maps)}`, [
+  const what = maps.define(`${name}_what`, model(name, maps), model(name, maps), [
     { when: { text: '' }, value: `${tens('latitude', maps)}/${tens('longitude', maps)}` },
   ])
   return maps.define(`${name}_found`, atEndpoint, `${atEndpoint}/${what}`, [{ when: { text: '' }, value: file }])

@@ -47,11 +47,11 @@ function byRule(rule: KeyRule, name: string, maps: Maps): string {
       const part = named(`${below(rule.base)}([^/]+)`, maps)
       return maps.define(`${name}_part`, '$uri', '', [{ when: part, value: part.values }])
     }
-    case 'rule': {
-      const own = named(ownPattern(rule.pattern), maps)
-      return maps.define(`${name}_own`, '$uri', '', [{ when: own, value: own.values }])
-    }
+    case 'rule':
+      break
   }
+  const own = named(ownPattern(rule.pattern), maps)
+  return maps.define(`${name}_own`, '$uri', '', [{ when: own, value: own.values }])
 }
 
 /** Stands for "not below the base": no parameter counts there. */
@@ -63,7 +63,7 @@ function erddapKey(base: string, name: string, maps: Maps): string {
   const path = maps.define(`${name}_path`, '$uri', ELSEWHERE, [
     { when: { regex: `${page}${ERDDAP_NOT_A_DATASET}\\z` }, value: '' },
     ...forms.map((form) => ({ when: form, value: form.values })),
-    { when: { regex: `${below(base, '(?:/|\\z)')}` }, value: '' },
+    { when: { regex: below(base, '(?:/|\\z)') }, value: '' },
   ])
   const id = named('^([A-Za-z0-9_][A-Za-z0-9_.-]*)\\z', maps)
   const parameterId = maps.define(`${name}_named`, parameter(ERDDAP_PARAMETER, maps), '', [

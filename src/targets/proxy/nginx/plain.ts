@@ -1,7 +1,7 @@
 import { LAST_RESORT, type RoutingTable } from '../../../core/routing/model.ts'
 import { isGoodFor } from '../../../core/routing/owners.ts'
 import type { NginxConfig } from './config.ts'
-import { type MapEntry, Maps } from './maps.ts'
+import type { MapEntry, Maps } from './maps.ts'
 import { LAST_RESORT_POOLS, Pools } from './pools.ts'
 import { literal } from './quote.ts'
 import { bracketed } from './table-text.ts'

@@ -9,7 +9,7 @@ export const ROUTER = String.raw`
 local bit, byte, gmatch = require "bit", string.byte, string.gmatch
 local band, bxor, lshift, rshift, tobit = bit.band, bit.bxor, bit.lshift, bit.rshift, bit.tobit
 local dict = ngx.shared.flotilla
-local router = { busy = {} }
+local router = { busy = {}, trips = setmetatable({}, { __mode = "k" }), counted = 0 }
 
 -- Products of 32 bits in numbers that hold 53.
 local function imul(a, b)
@@ -176,8 +176,19 @@ local function to_front(list, at)
   table.insert(list, 1, table.remove(list, at))
 end
 
+-- A request that ends as an error page of the server's own is not seen to leave: so requests are counted anew each second,
+-- and those that nobody holds any more are gone.
+local function recount()
+  router.counted, router.busy = ngx.now(), {}
+  for trip in pairs(router.trips) do
+    local name = trip.node and trip.node.name
+    if name then router.busy[name] = (router.busy[name] or 0) + 1 end
+  end
+end
+
 -- A node that is far busier than the others, as this worker sees it, lets the next one answer.
 local function avoid_busy(t, good)
+  if ngx.now() - router.counted > 1 then recount() end
   local total = 1
   for _, node in ipairs(t.nodes) do total = total + (router.busy[node.name] or 0) end
   local limit = math.max(router.busy_min, router.busy_bound * total / #t.nodes)
@@ -244,6 +255,7 @@ local function leave(trip)
   local name = trip.node and trip.node.name
   if name then router.busy[name] = router.busy[name] - 1 end
   trip.node = nil
+  router.trips[trip] = nil
 end
 
 -- Runs for each try of a request.
@@ -260,7 +272,7 @@ function router.balance()
   -- nginx adds a try of its own where a kept connection was closed: with one node that is the same node.
   trip.at = math.min(trip.at + 1, #trip.list)
   local node = trip.list[trip.at]
-  trip.node = node
+  trip.node, router.trips[trip] = node, true
   router.busy[node.name] = (router.busy[node.name] or 0) + 1
   ngx.var.flotilla_served_by = trip.at > trip.good and node.name .. router.last_resort or node.name
   local is_set, why = balancer.set_current_peer(node.host, node.port)

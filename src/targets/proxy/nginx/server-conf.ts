@@ -56,7 +56,7 @@ export interface Parts {
 
 /** A whole configuration around the two parts. */
 export function mainConf({ http, server, keys }: Parts, config: NginxConfig): string {
-  const { folder, user, modules, accessLog, listen = [] } = config
+  const { folder, user, modules, accessLog, trusted, listen = [] } = config
   return [
     `user ${user};`,
     'worker_processes auto;',
@@ -75,6 +75,9 @@ export function mainConf({ http, server, keys }: Parts, config: NginxConfig): st
     '    server {',
     ...listen.map((address) => `        listen ${address};`),
     '        server_name _;',
+    ...trusted.map((network) => `        set_real_ip_from ${network};`),
+    '        real_ip_header X-Forwarded-For;',
+    '        real_ip_recursive on;',
     indented(server, 8),
     '    }',
     '}',

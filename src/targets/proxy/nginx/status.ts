@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { isError } from '../../../core/errors.ts'
 import { HttpClient, readBody } from '../../../lib/http.ts'
 
 /** What the running nginx says of itself. */
@@ -35,11 +34,9 @@ export class StatusClient {
       })
       const text = (await readBody(answer, ANSWER_BYTES)).toString()
       return answer.statusCode === 200 ? parse(text) : undefined
-    } catch (error) {
+    } catch {
       signal?.throwIfAborted()
-      if (isError(error, 'UNREACHABLE', 'TOO_LARGE') || (error as NodeJS.ErrnoException).code === 'ECONNRESET')
-        return undefined
-      throw error
+      return undefined
     }
   }
 }
