@@ -17,6 +17,7 @@ export async function cliPage(): Promise<string> {
     }),
     EXIT_CODES,
     ENVIRONMENT,
+    NODES,
     ...sections,
   )
 }
@@ -66,6 +67,13 @@ ${tableOf(
   ],
 )}`
 
+const NODES = `## Several servers without a hub
+
+\`flotilla --nodes a,b,c COMMAND …\` runs a command that asks a hub for each of these nodes at once, and tells what each one said. A node is an
+address, or a name in the file of \`--nodes-file FILE\`, which with no \`--nodes\` stands for all in it. The exit code is the worst: of
+several, the first of 130, 2, 1, 6, 4, 5, 7, 3 that occurred. With \`--json\` there is one object, with the answer of each node in \`nodes\`.
+See [Without a hub](../how-to/without-a-hub.md).`
+
 const ENVIRONMENT = `## Environment
 
 ${tableOf(
@@ -73,6 +81,7 @@ ${tableOf(
   [
     ['`FLOTILLA_URL`', 'the hub that client commands talk to'],
     ['`FLOTILLA_TOKEN_FILE`', 'the file that holds your token; nobody else may be able to read it'],
+    ['`FLOTILLA_NODES_FILE`', 'the file of nodes without a hub that `--nodes` looks names up in'],
     ['`NO_COLOR`', 'no colours, also on a terminal'],
   ],
 )}

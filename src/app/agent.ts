@@ -51,11 +51,12 @@ const NICE = 10
 export async function runAgent(config: AgentConfig, deps: AgentDeps): Promise<void> {
   const { clock, log } = deps
   beModest()
-  await withParts(config, deps, async ({ options, blobs, peers }) => {
+  await withParts(config, deps, async ({ options, fetched }) => {
     const broker = await openBus(config.bus, { ...deps, name: config.node })
-    const { services, bus } = offer({ config, blobs, peers, broker, log })
-    const sweep = sweepBlobs({ blobs, inUse: () => agent.inUse(), clock, log })
-    const agent: Agent = new Agent({ ...options, bus }, [...services, sweep])
+    const offered = fetched && offer({ config, ...fetched, broker, log })
+    const sweep = fetched && sweepBlobs({ blobs: fetched.blobs, inUse: () => agent.inUse(), clock, log })
+    const beside = [...(offered?.services ?? []), ...(sweep === undefined ? [] : [sweep])]
+    const agent: Agent = new Agent({ ...options, bus: offered?.bus }, beside)
     const look = (): void => agent.look()
     process.on('SIGHUP', look)
     try {
@@ -76,43 +77,71 @@ function beModest(): void {
 
 /** Brings the node in step once. */
 export async function runAgentOnce(config: AgentConfig, deps: AgentDeps, timeoutMs: number): Promise<OnceResult> {
-  return withParts(config, deps, ({ options }) => agentOnce(options, { timeoutMs, signal: deps.signal }))
+  return withParts(config, deps, async ({ options, lookedAt }) => {
+    await lookedAt?.()
+    return agentOnce(options, { timeoutMs, signal: deps.signal })
+  })
 }
 
 interface Parts {
   readonly options: AgentOptions
-  readonly blobs: BlobStore
-  readonly peers: ReturnType<typeof findPeers>
+  /** What was fetched from elsewhere, which can be offered to others and swept. */
+  readonly fetched?: { readonly blobs: BlobStore; readonly peers: ReturnType<typeof findPeers> }
+  /** Without a hub: resolves when what is wanted of this node is known. */
+  readonly lookedAt?: () => Promise<void>
 }
 
-async function withParts<T>(config: AgentConfig, deps: AgentDeps, use: (parts: Parts) => Promise<T>): Promise<T> {
-  const { clock, log, base } = deps
-  const state = absolute(base, config.state)
-  const token = await readSecretFile(absolute(base, config.credentialFile))
+type Use<T> = (parts: Parts) => Promise<T>
+
+async function withParts<T>(config: AgentConfig, deps: AgentDeps, use: Use<T>): Promise<T> {
+  const { hub: url, credentialFile } = config
+  // First the credential: without it nothing should be made.
+  const hub = url === undefined ? undefined : { url, token: await readSecretFile(absolute(deps.base, credentialFile)) }
+  const state = absolute(deps.base, config.state)
   await makeFolder(state, 0o700)
   const release = await holdLock(join(state, 'lock'), `the state folder ${state}`)
-  const store = openRemoteStore({ url: config.hub, token })
   try {
-    const blobs = new RecentBlobs(await openFolderBlobs(join(state, 'blobs'), { clock, cache: true }), RECENT)
-    const peers = findPeers({ node: config.node, store, clock })
-    const stage = stageFrom({ ...sourcesOf(config, base, peers, token), blobs, log })
-    const options = { ...settingsOf(config, state, store, deps), stage }
-    return await use({ options, blobs, peers })
+    if (hub === undefined) return await withoutHub(config, deps, use)
+    return await withHub(config, hub, deps, use)
   } finally {
-    await store.close()
     await release()
   }
+}
+
+interface HubAccess {
+  readonly url: string
+  readonly token: Secret
+}
+
+async function withHub<T>(config: AgentConfig, hub: HubAccess, deps: AgentDeps, use: Use<T>): Promise<T> {
+  const { clock, log, base } = deps
+  const store = openRemoteStore(hub)
+  try {
+    const folder = join(absolute(base, config.state), 'blobs')
+    const blobs = new RecentBlobs(await openFolderBlobs(folder, { clock, cache: true }), RECENT)
+    const peers = findPeers({ node: config.node, store, clock })
+    const stage = stageFrom({ ...sourcesOf(config, base, peers, hub), blobs, log })
+    return await use({ options: { ...settingsOf(config, store, deps), stage }, fetched: { blobs, peers } })
+  } finally {
+    await store.close()
+  }
+}
+
+/** Everything a release needs lies on this node from its start, and is swept by what keeps the history of releases. */
+async function withoutHub<T>(config: AgentConfig, deps: AgentDeps, use: Use<T>): Promise<T> {
+  const { lookedAt, withOwnHub } = await import('./agent-alone.ts')
+  return withOwnHub(config, deps, ({ store, blobs, followers }) => {
+    const stage = stageFrom({ sources: [], bundle: undefined, blobs, log: deps.log })
+    const options = { ...settingsOf(config, store, deps), stage }
+    return use({ options, lookedAt: () => lookedAt({ store, followers }, deps) })
+  })
 }
 
 /** Names for `${node.…}` that every node defines, whatever its configuration. */
 const OWN_VALUES = ['name', 'files'] as const
 
-function settingsOf(
-  config: AgentConfig,
-  state: string,
-  store: Store,
-  { clock, log }: AgentDeps,
-): Omit<AgentOptions, 'stage'> {
+function settingsOf(config: AgentConfig, store: Store, { clock, log, base }: AgentDeps): Omit<AgentOptions, 'stage'> {
+  const state = absolute(base, config.state)
   return {
     node: config.node,
     version: flotillaVersion(),
@@ -136,12 +165,15 @@ interface Sources {
 }
 
 /** The hub before the peers: it has every blob, and a peer that is asked first mostly waits for the same release. */
-function sourcesOf(config: AgentConfig, base: string, peers: ObjectReader, token: Secret): Sources {
-  const hub = httpObjects({ name: `hub ${config.hub}`, url: config.hub, token })
-  if (config.sharedBlobs === undefined) {
-    return { sources: [hub, peers], bundle: httpBundles({ url: config.hub, token }) }
-  }
-  return { sources: [folderObjects(absolute(base, config.sharedBlobs)), hub, peers], bundle: undefined }
+function sourcesOf(
+  { sharedBlobs }: AgentConfig,
+  base: string,
+  peers: ObjectReader,
+  { url, token }: HubAccess,
+): Sources {
+  const hub = httpObjects({ name: `hub ${url}`, url, token })
+  if (sharedBlobs === undefined) return { sources: [hub, peers], bundle: httpBundles({ url, token }) }
+  return { sources: [folderObjects(absolute(base, sharedBlobs)), hub, peers], bundle: undefined }
 }
 
 function stageFrom({ sources, bundle, blobs, log }: Sources & { blobs: BlobStore; log: Logger }): Stage {

@@ -22,6 +22,7 @@ import type { Secret } from '../lib/secret.ts'
 import { readSecretFile } from '../lib/secret-file.ts'
 import { supervise } from '../lib/supervise.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
+import type { BlobStore } from '../releases/blobs.ts'
 import { openFolderBlobs } from '../releases/folder-blobs.ts'
 import { type FolderFollower, followFolder, type FollowDeps } from '../releases/follow.ts'
 import { RecentBlobs } from '../releases/recent-blobs.ts'
@@ -38,6 +39,8 @@ export interface HubDeps {
   readonly signal: AbortSignal
   /** The folder that relative paths of the configuration start from. */
   readonly base: string
+  /** Where the token of the administrator is kept; in the data folder unless told. */
+  readonly tokenFile?: string | undefined
 }
 
 /** A hub that listens. */
@@ -46,6 +49,10 @@ export interface ReadyHub {
   readonly url: string
   readonly data: string
   readonly tokenFile: string
+  /** What it works with, for whoever runs in the same process. */
+  readonly store: Store
+  readonly blobs: BlobStore
+  readonly followers: readonly FolderFollower[]
   joinCode(): Promise<Omit<JoinCodeAnswer, 'code'> & { readonly code: Secret }>
 }
 
@@ -90,7 +97,7 @@ async function serve(config: HubConfig, deps: ServeDeps, onReady: (hub: ReadyHub
   const folder = absolute(base, config.blobs ?? join(data, 'blobs'))
   const blobs = new RecentBlobs(await openFolderBlobs(folder, { clock }), RECENT)
   const releases = new Releases({ store, blobs, kinds: [erddapKind()], clock, guardShare: config.guardShare })
-  const tokenFile = join(data, TOKEN_FILE)
+  const tokenFile = deps.tokenFile ?? join(data, TOKEN_FILE)
   await keepAdminToken(tokenFile, store, clock)
   await ensurePeerKey(store)
   const followers = followersOf(config, base, { releases, blobs, clock, log })
@@ -107,7 +114,7 @@ async function serve(config: HubConfig, deps: ServeDeps, onReady: (hub: ReadyHub
   })
   try {
     const url = await listen(hub, config, data)
-    const ready = { url, data, tokenFile, joinCode: () => newJoinCode(store, clock) }
+    const ready = { url, data, tokenFile, store, blobs, followers, joinCode: () => newJoinCode(store, clock) }
     log.info('the hub is ready', { url, data })
     await onReady(ready)
     const telling = bus === undefined ? [] : [tellChanges({ store, bus })]

@@ -14,7 +14,8 @@ export function overview(): string {
   return [
     `${PROMISE}\n\nusage: flotilla COMMAND [ARGUMENTS] [OPTIONS]`,
     ...groups,
-    'Every command has --help. Client commands read FLOTILLA_URL and FLOTILLA_TOKEN_FILE.\nFirst steps: flotilla up',
+    'Every command has --help. Client commands read FLOTILLA_URL and FLOTILLA_TOKEN_FILE.\n' +
+      'Servers without a hub: flotilla --nodes a,b,c COMMAND asks each.\nFirst steps: flotilla up',
   ].join('\n\n')
 }
 

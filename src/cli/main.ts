@@ -3,6 +3,7 @@ import { didYouMean } from '../lib/closest.ts'
 import { COMMANDS, type Entry } from './commands.ts'
 import type { Context } from './context.ts'
 import { renderError } from './errors.ts'
+import { runOnNodes, splitNodes } from './every-node.ts'
 import { commandHelp, groupHelp, overview } from './help.ts'
 import { parseInput } from './parse.ts'
 
@@ -18,7 +19,9 @@ export async function main(argv: readonly string[], context: Context): Promise<E
   }
 }
 
-async function run(argv: readonly string[], context: Context): Promise<ExitCode> {
+async function run(argv: readonly string[], context: Context): Promise<ExitCode | typeof INTERRUPTED> {
+  const several = splitNodes(argv)
+  if (several !== undefined) return runOnNodes(several, await find(several.rest)?.entry.load(), main, context)
   const [first, ...rest] = argv
   if (first === undefined || first === '--help' || first === '-h' || (first === 'help' && rest.length === 0)) {
     context.output.print(overview())

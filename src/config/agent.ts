@@ -3,6 +3,8 @@ import { isName } from '../core/keys.ts'
 import { LOG_LEVELS } from '../lib/log.ts'
 import { targets } from '../targets/registry.ts'
 import { bus } from './bus.ts'
+import { checkWay, operationsSchema } from './operations.ts'
+import { sources } from './sources.ts'
 import { address, baseUrl, duration, path } from './units.ts'
 
 const NAME = 'takes a name of 1 to 64 of a-z 0-9 . _ -, starting and ending with a letter or digit'
@@ -22,10 +24,11 @@ const erddap = z.strictObject({
     .describe('Where this target keeps what it must know after a restart; a folder in `state` when not set.'),
 })
 
-/** Everything an agent can be told. */
-export const agentSchema = z.strictObject({
+const settings = z.strictObject({
   node: name.describe('name of this node'),
-  hub: baseUrl().describe('address of the hub'),
+  hub: baseUrl()
+    .optional()
+    .describe('address of the hub; without one, `operations` and `sources` say what this node does'),
   credentialFile: path().default('credential').describe('file that holds this node’s token, as `join` wrote it'),
   state: path().default('.').describe('folder of what the agent remembers, and of the contents it has fetched'),
   values: z
@@ -44,8 +47,15 @@ export const agentSchema = z.strictObject({
     .prefault('15s')
     .describe('after how long without a sign of life the node counts as lost'),
   bus,
+  operations: operationsSchema.optional(),
+  sources,
   logLevel: z.enum(LOG_LEVELS).default('info').describe('how much is logged'),
   targets: z.record(name, z.discriminatedUnion('kind', [erddap])).default({}),
+})
+
+/** Everything an agent can be told. */
+export const agentSchema = settings.superRefine((told, context) => {
+  for (const issue of checkWay(told)) context.addIssue({ code: 'custom', ...issue })
 })
 
 export type AgentConfig = z.output<typeof agentSchema>

@@ -1,4 +1,6 @@
-import { join, resolve } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import type { AgentConfig } from '../../config/agent.ts'
 import { FlotillaError } from '../../core/errors.ts'
 import { agentFile, isFile, statesHere } from '../agent-state.ts'
 import { command } from '../command.ts'
@@ -37,13 +39,15 @@ export const doctor = command({
   async run({ options }, context) {
     const { output } = context
     const files = await agentFiles(options, context)
-    const { url } = await findUrl(options, context)
-    const token = async () => (await findToken(options, context, url)).token
+    const nodes = await Promise.all(files.map((file) => readNode(file, context)))
+    const at = (await ownHub(options.url, nodes, context)) ?? options
+    const { url } = await findUrl(at, context)
+    const token = async () => (await findToken(at, context, url)).token
     const checks = [
       nodeJs(),
       ...(await dataChecks(options.data, context)),
       ...hubChecks({ url, token, tree: options.tree }, context),
-      ...(await Promise.all(files.map((file) => nodeChecks(file, context)))).flat(),
+      ...nodes.flatMap(({ checks }) => checks),
     ]
     let group = ''
     const all = await examine(checks, (checked) => {
@@ -100,8 +104,28 @@ async function agentFiles(
   return [await agentFile(options, context)]
 }
 
+interface NodeHere {
+  readonly file: string
+  readonly config?: AgentConfig
+  readonly checks: readonly Check[]
+}
+
+/** The only node that is looked at, where it has no hub: then it is asked itself. */
+async function ownHub(
+  given: string | undefined,
+  [node, ...others]: readonly NodeHere[],
+  { env }: Context,
+): Promise<{ readonly url: string; readonly tokenFile: string } | undefined> {
+  if ((given ?? env['FLOTILLA_URL'] ?? '') !== '' || others.length > 0) return undefined
+  if (node?.config === undefined || node.config.hub !== undefined) return undefined
+  const { operationsTokenFile, ownHubFolder } = await import('../../config/operations.ts')
+  const base = dirname(node.file)
+  const url = await readFile(join(ownHubFolder(node.config, base), URL_FILE), 'utf8').catch(() => undefined)
+  return url === undefined ? undefined : { url: url.trim(), tokenFile: operationsTokenFile(node.config, base) }
+}
+
 /** A configuration that cannot be read is a finding too, and the end of what can be seen. */
-async function nodeChecks(file: string, context: Context): Promise<readonly Check[]> {
+async function readNode(file: string, context: Context): Promise<NodeHere> {
   const [{ agentChecks }, { agentSchema }, { loadConfig }] = await Promise.all([
     import('../doctor/agent.ts'),
     import('../../config/agent.ts'),
@@ -112,11 +136,11 @@ async function nodeChecks(file: string, context: Context): Promise<readonly Chec
     const { base: _, ...sources } = await serviceSources(file, {}, context)
     const config = loadConfig(agentSchema, sources)
     const read: Check = { group, name: 'configuration', run: () => Promise.resolve(ok('valid')) }
-    return [read, ...agentChecks(file, config)]
+    return { file, config, checks: [read, ...agentChecks(file, config)] }
   } catch (error) {
     if (!(error instanceof FlotillaError)) throw error
     const { line = 1, column = 1, hint } = error.details
     const finding = fail(`${line}:${column}: ${error.message}`, hint ?? `flotilla config check ${file}`)
-    return [{ group, name: 'configuration', run: () => Promise.resolve(finding) }]
+    return { file, checks: [{ group, name: 'configuration', run: () => Promise.resolve(finding) }] }
   }
 }

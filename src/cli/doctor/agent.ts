@@ -1,6 +1,7 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { AgentConfig } from '../../config/agent.ts'
+import { operationsTokenFile } from '../../config/operations.ts'
 import { absolute } from '../../config/paths.ts'
 import { messageOf } from '../../core/errors.ts'
 import { sha256 } from '../../lib/hash.ts'
@@ -16,21 +17,15 @@ export function agentChecks(file: string, config: AgentConfig): readonly Check[]
   const base = dirname(file)
   const state = absolute(base, config.state)
   const targets = Object.entries(config.targets)
-  const credential: Check = {
-    group,
-    name: 'credential',
-    run: async () => {
-      await readSecretFile(absolute(base, config.credentialFile))
-      return ok('readable, and by nobody else')
-    },
-  }
   const none: Check = {
     group,
     name: 'targets',
     run: () => Promise.resolve(warn('nothing is kept in step on this node', `Add a target to ${file}.`)),
   }
   return [
-    credential,
+    ...(config.hub === undefined
+      ? aloneChecks(group, base, config)
+      : [secret(group, 'credential', absolute(base, config.credentialFile))]),
     writable(group, 'state folder', state, 'Join again, or correct `state`.'),
     isPrivate(group, 'state folder mode', state),
     space(group, state),
@@ -38,6 +33,41 @@ export function agentChecks(file: string, config: AgentConfig): readonly Check[]
     ...(targets.length === 0 ? [none] : []),
     ...targets.flatMap(([tree, erddap]) => erddapChecks(`${group}, ${tree}`, erddap)),
   ]
+}
+
+function secret(group: string, name: string, file: string): Check {
+  return {
+    group,
+    name,
+    run: async () => {
+      await readSecretFile(file)
+      return ok('readable, and by nobody else')
+    },
+  }
+}
+
+/** A node without a hub: its own token, and the folders that it releases. Whether it answers is asked as of a hub. */
+function aloneChecks(group: string, base: string, config: AgentConfig): readonly Check[] {
+  const { sources } = config
+  const folders = Object.entries(sources).map(([tree, { folder }]) =>
+    readable(group, `source of ${tree}`, absolute(base, folder)),
+  )
+  return [secret(group, 'token of operations', operationsTokenFile(config, base)), ...folders]
+}
+
+function readable(group: string, name: string, folder: string): Check {
+  return {
+    group,
+    name,
+    run: async () => {
+      const names = await readdir(folder).catch(() => undefined)
+      if (names === undefined)
+        return fail(`${folder} cannot be read`, 'Mount it, or correct `sources`; what is served stays as it is.')
+      return names.length > 0
+        ? ok(folder)
+        : warn(`${folder} is empty`, 'What is served stays; nothing is removed for it.')
+    },
+  }
 }
 
 /** Only where a broker is configured. Without it the node is late at most, never wrong: nothing here is a failure. */
