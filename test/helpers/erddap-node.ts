@@ -24,6 +24,7 @@ export class ErddapNode {
   readonly #settings: Partial<ErddapConfig>
   erddap: Erddap | undefined
   #target: ErddapTarget | undefined
+  #offsetMs = 0
 
   constructor(settings: Partial<ErddapConfig> = {}) {
     this.#settings = settings
@@ -65,6 +66,11 @@ export class ErddapNode {
     return this.#target
   }
 
+  /** Somebody sets the clock of the machine. */
+  setClock(byMs: number): void {
+    this.#offsetMs += byMs
+  }
+
   /** What a crash of the agent leaves: the disk. */
   forget(): void {
     this.#target = undefined
@@ -72,7 +78,8 @@ export class ErddapNode {
 
   makeTarget(): ErddapTarget {
     const values = new Map([['data', this.data]])
-    return erddapTarget(this.config, { clock: systemClock, log: silent, node: 'alpha', values })
+    const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + this.#offsetMs }
+    return erddapTarget(this.config, { clock, log: silent, node: 'alpha', values })
   }
 
   get config(): ErddapConfig {
@@ -84,6 +91,7 @@ export class ErddapNode {
       settleMs: 60,
       startMs: 300,
       flagMs: 5000,
+      retryMs: 5000,
       timeoutMs: 5000,
       ...this.#settings,
     }

@@ -32,6 +32,13 @@ export const erddapConfigSchema = z.strictObject({
   flagMs: milliseconds
     .default(120_000)
     .describe('After how long a flag that ERDDAP does not take, although it is idle, is said to be a mistake.'),
+  retryMs: milliseconds
+    .min(100)
+    .default(5000)
+    .describe(
+      'How long after a load that failed ERDDAP is asked a second time; then after 6, 24 and each time 120 times as long. ' +
+        'A rollout takes the second failure for the outcome.',
+    ),
   timeoutMs: milliseconds.min(100).default(10_000).describe('How long one page of ERDDAP may take.'),
 })
 

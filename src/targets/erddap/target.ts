@@ -16,6 +16,7 @@ import { observe } from './runtime/observe.ts'
 import { plan } from './runtime/plan.ts'
 import { prepare } from './runtime/prepare.ts'
 import { report } from './runtime/report.ts'
+import { Samples } from './runtime/samples.ts'
 import { SideFiles } from './runtime/side-files.ts'
 import { Versions } from './runtime/versions.ts'
 
@@ -47,6 +48,7 @@ class RunningErddap implements ErddapTarget {
   readonly #sideFiles: SideFiles
   readonly #comparison: Comparison
   readonly #client: ApplicationClient | undefined
+  readonly #samples: Samples | undefined
   /** As it is on disk, once it has been read. */
   #state: NodeState | undefined
 
@@ -60,11 +62,13 @@ class RunningErddap implements ErddapTarget {
     this.#comparison = new Comparison(this.#versions)
     const { url, timeoutMs } = config
     this.#client = url === undefined ? undefined : new ApplicationClient({ url, timeoutMs, clock: deps.clock })
+    this.#samples = url === undefined ? undefined : new Samples(url, deps.clock)
   }
 
   async prepare(release: StagedRelease, op?: Op): Promise<Prepared> {
     const { node, values } = this.#deps
-    return await prepare(release, { node, values, filesDirectory: this.#filesDirectory, cache: this.#cache }, op)
+    const { lists } = await this.#readState()
+    return await prepare(release, { node, values, filesDirectory: this.#filesDirectory, lists, cache: this.#cache }, op)
   }
 
   async observe(prepared: Prepared, op: Op = {}): Promise<Actual> {
@@ -77,7 +81,13 @@ class RunningErddap implements ErddapTarget {
       comparison: this.#comparison,
       sideFiles: this.#sideFiles,
     }
-    return await observe(prepared, await this.#readState(), parts, op)
+    const actual = await observe(prepared, await this.#readState(), parts, op)
+    if (this.#samples === undefined || prepared.samples.length === 0) return actual
+    if (this.report(prepared, { ...actual, sampled: { is: 'good' } }).state === 'in-step') {
+      return { ...actual, sampled: await this.#samples.take(prepared, op) }
+    }
+    this.#samples.forget()
+    return actual
   }
 
   plan(prepared: Prepared, actual: Actual): readonly Step[] {

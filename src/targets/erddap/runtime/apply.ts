@@ -8,7 +8,7 @@ import { statOf } from './folders.ts'
 import { learn } from './learn.ts'
 import type { Done, Flag, Prepared, Step } from './model.ts'
 import type { Flagged, FlagKind } from './node-state.ts'
-import { type ApplyParts, withDone } from './parts.ts'
+import { type ApplyParts, withDone, withLists } from './parts.ts'
 import { record } from './record.ts'
 
 /** Carries out one step. Every step may be cut short anywhere, and is then planned and carried out again. */
@@ -52,7 +52,7 @@ async function write({ compiled, number }: Prepared, parts: ApplyParts, op: Op):
     await versions.save(digest, compiled.chunks)
     removeLeftovers(datasetsXml)
     await writeAtomic(datasetsXml, compiled.chunks, { ...op, ...modeOf(datasetsXml) })
-    await parts.save({ ...parts.state(), written: digest, applied: number })
+    await parts.save({ ...parts.state(), written: digest, applied: number, lists: withLists(parts.state(), compiled) })
   } catch (error) {
     throw refused(error, datasetsXml)
   }

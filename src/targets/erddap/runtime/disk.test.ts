@@ -29,7 +29,7 @@ describe('flags', () => {
     await setFlags(bpd, 'soft', ['1abc', '_a', '__a__'])
     expect(readdirSync(join(bpd, 'hardFlag'))).toEqual(['a', 'constructor', 'with-dash_1'])
     expect(statSync(join(bpd, 'hardFlag', 'a')).size).toBe(0)
-    const flags = await readFlags(bpd)
+    const flags = readFlags(bpd)
     expect(flags?.set).toEqual({
       hard: new Set(['a', 'constructor', 'with-dash_1']),
       soft: new Set(['1abc', '_a', '__a__']),
@@ -58,13 +58,13 @@ describe('flags', () => {
   })
 
   test('are not looked for where there is no bigParentDirectory', async () => {
-    expect(await readFlags(join(temporaryFolder(), 'nowhere'))).toBeUndefined()
+    expect(readFlags(join(temporaryFolder(), 'nowhere'))).toBeUndefined()
   })
 
   test('folders in a flag folder are not flags: ERDDAP ignores them', async () => {
     const bpd = temporaryFolder()
     mkdirSync(join(bpd, 'flag', 'a'), { recursive: true })
-    expect((await readFlags(bpd))?.set.soft).toEqual(new Set())
+    expect(readFlags(bpd)?.set.soft).toEqual(new Set())
   })
 })
 
@@ -145,13 +145,14 @@ describe('the state of a node', () => {
       loaded: pairs(loaded),
       maybe: pairs(fc.array(loaded)),
       flagged: pairs(flagged),
-      requests: pairs(fc.nat()),
+      requests: pairs(fc.record({ generation: fc.nat(), atMs: fc.nat() })),
+      loads: pairs(fc.record({ soft: fc.nat(), hard: fc.nat() }, { requiredKeys: [] })),
       sideFiles: pairs(fc.string()),
     })
     await fc.assert(
       fc.asyncProperty(maps, fc.option(fc.string(), { nil: undefined }), async (some, read) => {
-        const state = { ...EMPTY_STATE, ...some, read, applied: 3 }
-        await saveState(folder, state)
+        const state = { ...EMPTY_STATE, ...some, read, applied: 3, lists: ['requestBlacklist'] as const }
+        saveState(folder, state)
         expect(await loadState(folder, silent)).toEqual(state)
       }),
       { numRuns: 40 },

@@ -16,8 +16,10 @@ export type Verdict =
   /** ERDDAP must be asked to load, or unload, it. */
   | { readonly is: 'to-load'; readonly kind: FlagKind }
 
-/** Waits before the second, third and every later attempt. */
-const BACKOFF_MS = [30_000, 120_000, 600_000] as const
+/** Waits before the second, third, fourth and every later attempt, in the unit of `retryMs`. */
+const BACKOFF = [1, 6, 24, 120] as const
+/** After so many attempts a failure is one that others may act on. */
+const TRIES = 2
 
 const LOADING: Verdict = { is: 'loading' }
 const UNPROVED: Verdict = { is: 'unproved' }
@@ -147,7 +149,7 @@ function judgeUnproved(
     const rewritten = flagged.atMs < (actual.datasetsXml?.mtimeMs ?? 0)
     if (situation.quiet && (flagged.attempts === 1 || rewritten)) return { is: 'to-load', kind: flagged.kind }
     const busy = actual.application.is === 'up' && actual.application.status?.loading === true
-    if (busy || actual.nowMs - flagged.atMs < patience.flagMs) return LOADING
+    if (busy || Math.abs(actual.nowMs - flagged.atMs) < patience.flagMs) return LOADING
     return failed({ code: 'LOAD_STALE', message: 'ERDDAP took the flag, and did not read datasets.xml again' })
   }
   if (!situation.quiet) return LOADING
@@ -155,10 +157,14 @@ function judgeUnproved(
   return 'is' in end ? end : failed(end)
 }
 
-function isDueAgain({ actual, prepared }: Case, { attempts, version }: Flagged, { code, atMs }: Failure): boolean {
+function isDueAgain(
+  { actual, prepared, patience }: Case,
+  { attempts, version }: Flagged,
+  { code, atMs }: Failure,
+): boolean {
   // What stopped ERDDAP may have stood anywhere in the file: another file is another chance.
   if (code === 'LOAD_ABORTED' && version !== prepared.compiled.sha256) return true
-  const waitMs = BACKOFF_MS[Math.min(attempts, BACKOFF_MS.length) - 1] ?? 0
+  const waitMs = patience.retryMs * (BACKOFF[Math.min(attempts, BACKOFF.length) - 1] ?? 0)
   return Math.abs(actual.nowMs - atMs) >= waitMs
 }
 
@@ -193,4 +199,9 @@ function isWaiting({ flags }: Actual, id: string): boolean {
 /** It may be loading, or ERDDAP has put it off and set a flag for itself. */
 function isMissingForNow({ situation, actual }: Case, { id }: Desired): boolean {
   return situation.starting || !situation.quiet || isWaiting(actual, id)
+}
+
+/** Whether it is tried again soon, and may have failed for a passing reason. What ERDDAP cannot read stays so. */
+export function isUndecided({ code, attempt }: Failure): boolean {
+  return code !== 'LOAD_ABORTED' && attempt < TRIES
 }

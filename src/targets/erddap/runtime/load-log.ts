@@ -8,9 +8,11 @@ export interface LoadLog {
   readonly brokenOff: LoadError | undefined
   /** Why datasets could not be loaded, by id. */
   readonly errors: ReadonlyMap<string, LoadError>
+  /** How many ms it took to make a dataset ready, by id, in the last load that did. */
+  readonly times: ReadonlyMap<string, number>
 }
 
-export const NO_LOG: LoadLog = { running: undefined, brokenOff: undefined, errors: new Map() }
+export const NO_LOG: LoadLog = { running: undefined, brokenOff: undefined, errors: new Map(), times: new Map() }
 
 const START = /^LoadDatasets\.run EDStatic\.(?:config\.)?developmentMode=/gm
 const END = /^(?:LoadDatasets\.run finished at |\*\*\* RunLoadDatasets notes that LoadDatasets has finished running)/m
@@ -21,7 +23,8 @@ const END = /^(?:LoadDatasets\.run finished at |\*\*\* RunLoadDatasets notes tha
  */
 export function parseLoadLog(text: string): LoadLog {
   const start = [...text.matchAll(START)].at(-1)
-  if (start === undefined) return { ...NO_LOG, errors: loadErrors(text) }
+  const times = timesIn(text)
+  if (start === undefined) return { ...NO_LOG, errors: loadErrors(text), times }
   const last = text.slice(start.index)
   const broken = brokenOff(last)
   return {
@@ -30,5 +33,13 @@ export function parseLoadLog(text: string): LoadLog {
     brokenOff: broken,
     // After a load that broke off, older errors would be taken for the reason why a dataset is missing.
     errors: loadErrors(broken === undefined ? text : last),
+    times,
   }
+}
+
+/** At the end of every constructor. (EDDGridFromDap, EDDTableFromFiles and the others) */
+const CONSTRUCTED = /^\*\*\* (?:EDD\w+) (\S+) constructor finished\. TIME=(\d{1,12})ms/gm
+
+function timesIn(text: string): ReadonlyMap<string, number> {
+  return new Map([...text.matchAll(CONSTRUCTED)].map(([, id = '', ms]) => [id, Number(ms)]))
 }

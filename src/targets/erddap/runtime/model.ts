@@ -1,5 +1,6 @@
 import type { Problem } from '../../../core/problem.ts'
 import type { PendingRequest } from '../../../core/release.ts'
+import type { Sample } from '../../../core/rollout.ts'
 import type { FileTree } from '../../../core/tree.ts'
 import type { Compiled, CompiledDataset } from '../definition/compile.ts'
 import type { Application } from './application.ts'
@@ -7,6 +8,7 @@ import type { Fingerprint } from './fingerprints.ts'
 import type { Shown } from './info-page.ts'
 import type { LoadLog } from './load-log.ts'
 import type { Failure, Flagged, FlagKind, NodeState } from './node-state.ts'
+import type { Sampled } from './samples.ts'
 
 /** What should be there: one release, compiled for this node. */
 export interface Prepared {
@@ -17,6 +19,7 @@ export interface Prepared {
   readonly sideFiles: ReadonlyMap<string, string>
   readonly tree: FileTree
   readonly requests: readonly PendingRequest[]
+  readonly samples: readonly Sample[]
   readonly warnings: readonly Problem[]
 }
 
@@ -46,6 +49,8 @@ export interface Actual {
   readonly effects: ReadonlyMap<string, Effect>
   /** What ERDDAP shows of the datasets that wait for a proof. */
   readonly shown: ReadonlyMap<string, Shown | 'absent' | 'private' | 'unreachable'>
+  /** Absent while they have not been asked: there are none, or something else is not proved yet. */
+  readonly sampled?: Sampled
 }
 
 /** The flag folders; undefined as a whole where there is no bigParentDirectory. */
@@ -71,9 +76,11 @@ export interface Flag extends Omit<Flagged, 'kind' | 'atMs'> {
 
 /** A request that is done with this step. */
 export interface Done {
-  /** `kind/item` */
+  /** `kind/item`, of a node's own pin with `pin ` before it. */
   readonly request: string
   readonly generation: number
+  /** When it was asked for, on the wall clock of the hub. */
+  readonly atMs: number
 }
 
 /** What became certain. */
@@ -85,9 +92,17 @@ export interface Outcome {
   /** Ids that no file and no ERDDAP knows any more. */
   readonly forgotten: readonly string[]
   readonly failed: readonly (readonly [id: string, failure: Failure])[]
+  /** How long loads took that are proved now. */
+  readonly loads: readonly Load[]
   /** ERDDAP applied the settings outside of datasets. */
   readonly top: boolean
   /** Every item of the release is proved. */
   readonly whole: boolean
   readonly done: readonly Done[]
+}
+
+export interface Load {
+  readonly id: string
+  readonly effect: 'soft' | 'hard'
+  readonly ms: number
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { type ListName, LISTS } from '../../../core/lists.ts'
 import { writeCached } from '../../../lib/cached-file.ts'
 import type { Logger } from '../../../core/log.ts'
 
@@ -22,10 +23,19 @@ export interface NodeState {
   /** Definitions of each that ERDDAP has read since, and so may have loaded. */
   readonly maybe: ReadonlyMap<string, readonly Version[]>
   readonly flagged: ReadonlyMap<string, Flagged>
-  /** Newest generation that is done, by `kind/item`. */
-  readonly requests: ReadonlyMap<string, number>
+  /** The requests that are done last, by the name of `Done`. */
+  readonly requests: ReadonlyMap<string, { readonly generation: number; readonly atMs: number }>
   /** SHA-256 by path of the files this node put into the files folder, noted before they are written. */
   readonly sideFiles: ReadonlyMap<string, string>
+  /** Settings of the cluster's lists that were written into datasets.xml ever. */
+  readonly lists: readonly ListName[]
+  /** How many ms the last loads took, the latest last. */
+  readonly loads: ReadonlyMap<string, LoadTimes>
+}
+
+export interface LoadTimes {
+  readonly soft?: number | undefined
+  readonly hard?: number | undefined
 }
 
 /** One definition of a dataset. */
@@ -67,6 +77,8 @@ export const EMPTY_STATE: NodeState = {
   flagged: new Map(),
   requests: new Map(),
   sideFiles: new Map(),
+  lists: [],
+  loads: new Map(),
 }
 
 const mapOf = <V extends z.ZodType>(value: V) =>
@@ -103,8 +115,16 @@ const schema = z.object({
       failure: failureSchema.optional(),
     }),
   ),
-  requests: mapOf(z.number()),
+  // A number alone is how it was written before it was noted when a request was made.
+  requests: mapOf(
+    z.union([
+      z.object({ generation: z.number(), atMs: z.number() }),
+      z.number().transform((generation) => ({ generation, atMs: Number.MAX_SAFE_INTEGER })),
+    ]),
+  ),
   sideFiles: mapOf(z.string()),
+  lists: z.array(z.enum(LISTS)).optional(),
+  loads: mapOf(z.object({ soft: z.number().optional(), hard: z.number().optional() })).optional(),
 })
 
 const FILE = 'erddap.json'
@@ -135,13 +155,14 @@ export async function loadState(folder: string, log: Logger): Promise<NodeState>
  * datasets.xml anew: nothing that is noted here is needed after that.
  */
 export function saveState(folder: string, state: NodeState): void {
-  const { loaded, maybe, flagged, requests, sideFiles, ...rest } = state
+  const { loaded, maybe, flagged, requests, sideFiles, loads, ...rest } = state
   const maps = {
     loaded: [...loaded],
     maybe: [...maybe],
     flagged: [...flagged],
     requests: [...requests],
     sideFiles: [...sideFiles],
+    loads: [...loads],
   }
   writeCached(join(folder, FILE), `${JSON.stringify({ format: 1, ...rest, ...maps })}\n`, { mode: 0o600 })
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../../../core/clock.ts'
 import type { Logger } from '../../../core/log.ts'
+import type { Compiled } from '../definition/compile.ts'
 import type { Done } from './model.ts'
 import type { NodeState } from './node-state.ts'
 import type { SideFiles } from './side-files.ts'
@@ -19,11 +20,14 @@ export interface ApplyParts {
   readonly save: (state: NodeState) => Promise<void>
 }
 
-/** Newest generation by request, with these among them. */
-export function withDone(state: NodeState, done: readonly Done[]): ReadonlyMap<string, number> {
+/** What is done by request, with these among them. */
+export function withDone(state: NodeState, done: readonly Done[]): NodeState['requests'] {
   const requests = new Map(state.requests)
-  for (const { request, generation } of done) {
-    requests.set(request, Math.max(generation, requests.get(request) ?? 0))
-  }
+  for (const { request, ...what } of done) requests.set(request, what)
   return requests
+}
+
+/** The settings of lists that ERDDAP may have read here, with those of this file among them. */
+export function withLists(state: NodeState, { lists }: Pick<Compiled, 'lists'>): NodeState['lists'] {
+  return [...new Set([...state.lists, ...lists])]
 }

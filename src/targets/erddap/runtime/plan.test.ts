@@ -15,7 +15,7 @@ const OLDER = 'e'.repeat(64)
 const SOMEBODYS = 'd'.repeat(64)
 const WRITTEN_MS = 1_000_000
 const NOW_MS = 2_000_000
-const PATIENCE = { settleMs: 2000, startMs: 60_000, flagMs: 120_000 }
+const PATIENCE = { settleMs: 2000, startMs: 60_000, flagMs: 120_000, retryMs: 5000 }
 
 const dataset = (id: string, parts: Partial<Desired> = {}): Desired => ({
   id,
@@ -48,6 +48,7 @@ function prepared(datasets: readonly Desired[], requests: readonly PendingReques
     sideFiles: new Map(),
     tree: treeOf({}),
     requests,
+    samples: [],
     warnings: [],
   }
 }
@@ -460,11 +461,13 @@ describe('failures', () => {
   })
 
   test.for([
-    [1, 29_000, []],
-    [1, 31_000, ['flag soft a']],
-    [2, 119_000, []],
-    [2, 121_000, ['flag soft a']],
-    [3, 599_000, []],
+    [1, 4900, []],
+    [1, 5100, ['flag soft a']],
+    [2, 29_000, []],
+    [2, 31_000, ['flag soft a']],
+    [3, 119_000, []],
+    [3, 121_000, ['flag soft a']],
+    [4, 599_000, []],
     [9, 601_000, ['flag soft a']],
   ] as const)('after attempt %i, %i ms later', ([attempts, agoMs, steps]) => {
     const failed = { ...failure, attempt: attempts, atMs: NOW_MS - agoMs }
@@ -534,9 +537,29 @@ describe('requests', () => {
   })
 
   test('done ones are not done again, newer ones are', () => {
-    const done = { ...calm, state: { ...calm.state, requests: new Map([['reload/a', 40]]) } }
-    expect(planned(prepared([A, B], [request({})]), done)).toEqual([])
-    expect(planned(prepared([A, B], [request({ generation: 41 })]), done)).toEqual(['flag soft a'])
+    const requests = new Map([['reload/a', { generation: 40, atMs: 1000 }]])
+    const done = { ...calm, state: { ...calm.state, requests } }
+    const asked = (parts: Partial<PendingRequest>) =>
+      planned(prepared([A, B], [request({ atMs: 1000, ...parts })]), done)
+    expect(asked({})).toEqual([])
+    expect(asked({ generation: 41 })).toEqual(['flag soft a'])
+    // The store was restored from a copy: what it held then is done, what came later has older generations.
+    expect(asked({ generation: 20, atMs: 500 })).toEqual([])
+    expect(asked({ generation: 30, atMs: 2000 })).toEqual(['flag soft a'])
+  })
+
+  test('those of a node’s own pin are its own: done once for each of its revisions, whatever all nodes were asked for', () => {
+    const requests = new Map([
+      ['reload/a', { generation: 90, atMs: 5000 }],
+      ['pin reload/b', { generation: 40, atMs: 1000 }],
+    ])
+    const done = { ...calm, state: { ...calm.state, requests } }
+    const pinned = (parts: Partial<PendingRequest>) => request({ pinned: true, atMs: 1000, ...parts })
+    expect(planned(prepared([A, B], [pinned({ item: 'a' })]), done)).toEqual(['flag soft a'])
+    expect(planned(prepared([A, B], [pinned({ item: 'b' })]), done)).toEqual([])
+    expect(planned(prepared([A, B], [pinned({ item: 'b', generation: 41 })]), done)).toEqual(['flag soft b'])
+    const [step] = plan(prepared([A, B], [pinned({ item: 'nobody' })]), done, PATIENCE)
+    expect(step).toMatchObject({ outcome: { done: [{ request: 'pin reload/nobody', generation: 40, atMs: 1000 }] } })
   })
 
   test('for a dataset that is not there: done without doing anything', () => {

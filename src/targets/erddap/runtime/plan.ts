@@ -1,6 +1,6 @@
 import type { Case } from './failure.ts'
 import { judge, type Verdict } from './judge.ts'
-import type { Actual, Flag, Outcome, Prepared, Step } from './model.ts'
+import type { Actual, Flag, Load, Outcome, Prepared, Step } from './model.ts'
 import type { FlagKind } from './node-state.ts'
 import { type Reload, wantedRequests, type WantedRequests } from './requests.ts'
 import { situationOf, type Patience } from './situation.ts'
@@ -109,8 +109,10 @@ function outcomeOf(all: Case, verdicts: Verdicts, done: Outcome['done']): Outcom
     (situation.startedOnOurs || situation.quiet) &&
     situation.brokenOff === undefined
   const settled = entries.every(([, { is }]) => is === 'served' || is === 'gone')
+  const served = entries.flatMap(([id, verdict]) => (verdict.is === 'served' && verdict.news ? [id] : []))
   return {
-    served: entries.flatMap(([id, verdict]) => (verdict.is === 'served' && verdict.news ? [id] : [])),
+    served,
+    loads: served.flatMap((id) => loadOf(id, actual) ?? []),
     gone: entries.flatMap(([id, { is }]) => (is === 'gone' && state.flagged.has(id) ? [id] : [])),
     forgotten: listing === undefined ? [] : known.filter((id) => !verdicts.has(id)),
     failed: entries.flatMap(([id, verdict]) =>
@@ -120,6 +122,17 @@ function outcomeOf(all: Case, verdicts: Verdicts, done: Outcome['done']): Outcom
     whole: application.is === 'up' && settled && (top || state.topDigest === prepared.compiled.topDigest),
     done,
   }
+}
+
+const DAY_MS = 86_400_000
+
+/** How long a load took that a flag asked for: by ERDDAP's log, else from the flag to the proof. */
+function loadOf(id: string, { nowMs, state, log }: Actual): Load | undefined {
+  const flagged = state.flagged.get(id)
+  if (flagged === undefined || flagged.kind === 'bad-files') return undefined
+  const ms = log.times.get(id) ?? nowMs - flagged.atMs
+  // The clock may have been set meanwhile.
+  return ms >= 0 && ms <= DAY_MS ? { id, effect: flagged.kind, ms: Math.round(ms) } : undefined
 }
 
 function isNews(outcome: Outcome, { number }: Prepared, { state }: Actual): boolean {

@@ -1,4 +1,5 @@
 import type { Op } from '../../../core/op.ts'
+import type { ListName } from '../../../core/lists.ts'
 import type { StagedRelease } from '../../../core/target.ts'
 import type { TreeFile } from '../../../core/tree.ts'
 import { sha256 } from '../../../lib/hash.ts'
@@ -12,6 +13,8 @@ export interface PrepareOptions {
   /** What `${node.NAME}` stands for, besides `name` and `files`. */
   readonly values: ReadonlyMap<string, string>
   readonly filesDirectory: string
+  /** Settings of the cluster's lists that were written here before. */
+  readonly lists: readonly ListName[]
   readonly cache: FragmentCache
 }
 
@@ -21,9 +24,10 @@ const SIDE_FILES = 'files/'
 /** Compiles a release for this node, in memory. Rejects with `PREPARE_FAILED` and the problems. */
 export async function prepare(release: StagedRelease, options: PrepareOptions, op?: Op): Promise<Prepared> {
   const { filesDirectory, node, cache } = options
-  const { tree, manifest, number, requests } = release
+  const { tree, manifest, number, requests, lists, samples = [] } = release
   const values = new Map([...options.values, ['name', node], ['files', filesDirectory]])
-  const compiled = await compile({ tree, manifest, values, cache }, op)
+  const merging = lists && { lists, before: options.lists }
+  const compiled = await compile({ tree, manifest, values, lists: merging, cache }, op)
   const datasets = compiled.datasets.map((dataset) => desired(dataset, filesDirectory, tree.files))
   const used = new Set(datasets.flatMap(({ files }) => files))
   const sideFiles = tree.files.filter(({ path }) => path.startsWith(SIDE_FILES) || used.has(path))
@@ -35,6 +39,7 @@ export async function prepare(release: StagedRelease, options: PrepareOptions, o
     sideFiles: new Map(sideFiles.map((file) => [file.path, file.sha256])),
     tree,
     requests,
+    samples,
     // Files that this release brings are placed after this check.
     warnings: [...compiled.warnings, ...missing.filter(({ message }) => !message.includes(filesDirectory))],
   }

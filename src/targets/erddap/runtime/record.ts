@@ -1,6 +1,6 @@
-import type { Outcome, Prepared } from './model.ts'
-import type { Version } from './node-state.ts'
-import { type ApplyParts, withDone } from './parts.ts'
+import type { Load, Outcome, Prepared } from './model.ts'
+import type { LoadTimes, NodeState, Version } from './node-state.ts'
+import { type ApplyParts, withDone, withLists } from './parts.ts'
 
 /** Writes down what became certain, and lets go of what is no longer needed to tell. */
 export async function record(prepared: Prepared, outcome: Outcome, parts: ApplyParts): Promise<void> {
@@ -15,7 +15,9 @@ export async function record(prepared: Prepared, outcome: Outcome, parts: ApplyP
     maybe.delete(id)
   }
   for (const id of [...outcome.served, ...outcome.gone]) flagged.delete(id)
+  const loads = withLoads(state, outcome.loads)
   for (const id of outcome.forgotten) {
+    loads.delete(id)
     loaded.delete(id)
     maybe.delete(id)
     flagged.delete(id)
@@ -36,9 +38,29 @@ export async function record(prepared: Prepared, outcome: Outcome, parts: ApplyP
     topDigest: outcome.top ? topDigest : state.topDigest,
     served: outcome.whole ? prepared.number : state.served,
     requests: withDone(state, outcome.done),
+    lists: withLists(state, prepared.compiled),
+    loads,
   })
   await prune(prepared, parts)
   if (outcome.whole) parts.log.info('ERDDAP serves the release', { release: prepared.number })
+}
+
+/** For how many datasets it is remembered how long they took to load. */
+const LOADS_MAX = 2000
+
+function withLoads({ loads }: NodeState, news: readonly Load[]): Map<string, LoadTimes> {
+  const all = new Map(loads)
+  for (const { id, effect, ms } of news) {
+    const before = all.get(id)
+    // The latest last: what was loaded longest ago is let go.
+    all.delete(id)
+    all.set(id, { ...before, [effect]: ms })
+  }
+  for (const oldest of all.keys()) {
+    if (all.size <= LOADS_MAX) break
+    all.delete(oldest)
+  }
+  return all
 }
 
 /** The same definition stands in the newest file too; pointing there lets older ones go. */

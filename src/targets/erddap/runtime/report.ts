@@ -1,9 +1,10 @@
 import type { Problem } from '../../../core/problem.ts'
 import type { ItemReport, TargetError, TargetReport, TargetState } from '../../../core/target.ts'
-import { judge, type Verdict } from './judge.ts'
+import { isUndecided, judge, type Verdict } from './judge.ts'
 import type { Actual, Prepared } from './model.ts'
-import type { Failure } from './node-state.ts'
+import type { Failure, NodeState } from './node-state.ts'
 import { wantedRequests } from './requests.ts'
+import { SAMPLE_TRIES } from './samples.ts'
 import { situationOf, type Patience, type Situation } from './situation.ts'
 
 const WARNINGS_MAX = 20
@@ -22,27 +23,27 @@ export function report(
 ): TargetReport {
   const situation = situationOf(prepared, actual, patience)
   const verdicts = judge({ prepared, actual, situation, patience })
+  const failures = failuresOf(verdicts, prepared, actual)
   const items: [string, ItemReport][] = [...verdicts].flatMap(([id, verdict]) => {
-    const item = itemOf(id, verdict, prepared, actual)
+    const item = itemOf(id, verdict, prepared, failures.get(id))
     return item === undefined ? [] : [[id, item]]
   })
   const states = items.map(([, { state }]) => state)
-  const { reloads, cache } = wantedRequests(prepared, actual)
-  const topIsRead = actual.state.topDigest === prepared.compiled.topDigest
-  // ERDDAP may have loaded something from a file that is not accounted for yet.
-  const isAccounted = actual.reading === undefined || actual.reading.sha256 === actual.state.read
-  const isDone = topIsRead && isAccounted && reloads.length === 0 && cache.done.length === 0
   const whole = situation.written && states.every((state) => state === 'served' || state === 'inactive')
   const failing = errorOf(actual, situation, patience, folders)
-  const state = stateOf({ actual, situation, states, error: failing, proved: whole && isDone })
-  const error = failing ?? silenceOf(actual)
+  const proved = stateOf({ actual, situation, states, error: failing, proved: whole && isDone(prepared, actual) })
+  const answered = proved === 'in-step' ? answeredOf(prepared, actual) : { state: proved, error: undefined }
+  const error = failing ?? answered.error ?? silenceOf(actual)
+  const retrying = answered.state === 'failed' && [...failures.values()].some(isUndecided)
   const version = actual.application.is === 'up' ? actual.application.version : undefined
+  const { loads } = actual.state
   return {
-    state,
+    state: answered.state,
     staged: prepared.number,
     applied: appliedOf(prepared, actual, situation),
-    served: state === 'in-step' ? prepared.number : provedBefore(prepared, actual),
+    served: proved === 'in-step' ? prepared.number : provedBefore(prepared, actual),
     ...(error !== undefined && { error }),
+    ...(retrying && { retrying }),
     warnings: prepared.warnings.slice(0, WARNINGS_MAX),
     ...(version !== undefined && { version }),
     progress: {
@@ -50,17 +51,66 @@ export function report(
       total: states.length,
     },
     items: Object.fromEntries(items),
+    ...(loads.size > 0 && { loads: loadsOf(loads) }),
   }
 }
 
-function itemOf(id: string, verdict: Verdict, prepared: Prepared, actual: Actual): ItemReport | undefined {
-  const dataset = prepared.datasets.get(id)
-  const flagged = actual.state.flagged.get(id)
-  const failure = flagged?.digest === (dataset?.digest ?? '') ? flagged.failure : undefined
+/** What is wanted besides that every dataset is served. */
+function isDone(prepared: Prepared, actual: Actual): boolean {
+  const { reading, state } = actual
+  const { reloads, cache } = wantedRequests(prepared, actual)
+  const topIsRead = state.topDigest === prepared.compiled.topDigest
+  // ERDDAP may have loaded something from a file that is not accounted for yet.
+  const isAccounted = reading === undefined || reading.sha256 === state.read
+  return topIsRead && isAccounted && reloads.length === 0 && cache.done.length === 0
+}
+
+/** Everything is proved; there may be samples to be answered yet. */
+function answeredOf(
+  { samples }: Prepared,
+  { sampled }: Actual,
+): { state: TargetState; error: TargetError | undefined } {
+  if (samples.length === 0 || sampled?.is === 'good') return { state: 'in-step', error: undefined }
+  if (sampled === undefined || sampled.tries < SAMPLE_TRIES) return { state: 'pending', error: undefined }
+  const { severity: _severity, ...error } = sampled.problem
+  return { state: 'failed', error }
+}
+
+/** Why datasets are not served that ERDDAP was asked to load or unload, also while it is asked once more. */
+function failuresOf(
+  verdicts: ReadonlyMap<string, Verdict>,
+  prepared: Prepared,
+  { state }: Actual,
+): ReadonlyMap<string, Failure> {
+  const failures = new Map<string, Failure>()
+  for (const [id, verdict] of verdicts) {
+    if (verdict.is !== 'failed' && verdict.is !== 'loading' && verdict.is !== 'to-load') continue
+    const flagged = state.flagged.get(id)
+    const before = flagged?.digest === (prepared.datasets.get(id)?.digest ?? '') ? flagged.failure : undefined
+    const failure = verdict.is === 'failed' ? verdict.failure : before
+    if (failure !== undefined) failures.set(id, failure)
+  }
+  return failures
+}
+
+function loadsOf(loads: NodeState['loads']): NonNullable<TargetReport['loads']> {
+  const times = [...loads].map(([id, { soft, hard }]): [string, { soft?: number; hard?: number }] => [
+    id,
+    { ...(soft !== undefined && { soft }), ...(hard !== undefined && { hard }) },
+  ])
+  return Object.fromEntries(times)
+}
+
+function itemOf(
+  id: string,
+  verdict: Verdict,
+  { datasets }: Prepared,
+  failure: Failure | undefined,
+): ItemReport | undefined {
+  const dataset = datasets.get(id)
   if (verdict.is === 'served') return { state: 'served' }
   if (verdict.is === 'gone') return dataset === undefined ? undefined : { state: 'inactive' }
   if (verdict.is === 'unproved') return { state: dataset?.active === false ? 'inactive' : 'unproved' }
-  if (verdict.is === 'failed') return { state: 'failed', problem: problemOf(id, verdict.failure) }
   return failure === undefined ? { state: 'loading' } : { state: 'failed', problem: problemOf(id, failure) }
 }
 
@@ -136,7 +186,9 @@ function errorOf(
         'agent see it under that path.',
     }
   }
-  const lying = [...state.flagged].some(([id, { kind, atMs }]) => flags.set[kind].has(id) && nowMs - atMs >= flagMs)
+  const lying = [...state.flagged].some(
+    ([id, { kind, atMs }]) => flags.set[kind].has(id) && Math.abs(nowMs - atMs) >= flagMs,
+  )
   if (lying && application.is === 'up' && situation.quiet) {
     return {
       code: 'CONFIG_INVALID',

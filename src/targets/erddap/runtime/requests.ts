@@ -20,10 +20,11 @@ export function wantedRequests(prepared: Prepared, actual: Actual): WantedReques
   const reloads: Reload[] = []
   const needless: Done[] = []
   const cache = { ids: [] as string[], done: [] as Done[] }
-  for (const { kind, item, generation, flag = 'soft' } of prepared.requests) {
-    const done = { request: `${kind}/${item}`, generation }
+  for (const request of prepared.requests) {
+    const { kind, item, flag = 'soft' } = request
+    const done = doneOf(request)
+    if (isDone(done, actual)) continue
     const ids = idsOf(item, prepared)
-    if (generation <= (actual.state.requests.get(done.request) ?? 0)) continue
     if (kind === 'flush-logs') {
       // Its status page writes log.txt out, and every look at it asks for that page. One that is down has written it.
       if (!isSilent(actual)) needless.push(done)
@@ -38,6 +39,17 @@ export function wantedRequests(prepared: Prepared, actual: Actual): WantedReques
     }
   }
   return { reloads, cache, needless }
+}
+
+function doneOf({ kind, item, generation, atMs, pinned }: PendingRequest): Done {
+  const name = `${kind}/${item}`
+  return { request: pinned === true ? `pin ${name}` : name, generation, atMs: Number.isFinite(atMs) ? atMs : 0 }
+}
+
+/** A store that was restored from a copy gives newer requests older generations: those are told by their time. */
+function isDone({ request, generation, atMs }: Done, { state }: Actual): boolean {
+  const last = state.requests.get(request)
+  return last !== undefined && generation <= last.generation && atMs <= last.atMs
 }
 
 /** It answers, yet not with its status page. */

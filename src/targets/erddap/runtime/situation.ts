@@ -24,6 +24,8 @@ export interface Patience {
   readonly startMs: number
   /** How long a flag may lie, or its load leave datasets.xml unread, before something is said to be wrong. */
   readonly flagMs: number
+  /** How long after a load that failed it is tried once more; later attempts wait for multiples of it. */
+  readonly retryMs: number
 }
 
 export function situationOf(prepared: Prepared, actual: Actual, patience: Patience): Situation {
@@ -41,7 +43,7 @@ export function situationOf(prepared: Prepared, actual: Actual, patience: Patien
     startedOnOurs: readsOurs && startedAtMs !== undefined && startedAtMs >= datasetsXml.mtimeMs,
     quiet,
     brokenOff: log.running === undefined ? status?.brokenOff : log.brokenOff,
-    starting: startedAtMs !== undefined && nowMs - startedAtMs < patience.startMs,
+    starting: startedAtMs !== undefined && Math.abs(nowMs - startedAtMs) < patience.startMs,
   }
 }
 
