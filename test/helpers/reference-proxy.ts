@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { FlotillaError } from '../../src/core/errors.ts'
 import { checkTable } from '../../src/core/routing/check-table.ts'
 import { hash32 } from '../../src/core/routing/hash.ts'
-import { keyOf } from '../../src/core/routing/key.ts'
+import { isForEveryNode, keyOf } from '../../src/core/routing/key.ts'
 import {
   type Backend,
   INTERNAL_HEADERS,
@@ -12,7 +12,7 @@ import {
   type RoutingTable,
 } from '../../src/core/routing/model.ts'
 import { type Owners, ownersOf } from '../../src/core/routing/owners.ts'
-import { requestTarget } from '../../src/core/routing/target.ts'
+import { textOf } from './fake-proxy-driver.ts'
 import type { ProxyUnderTest } from '../contract/proxy/under-test.ts'
 
 const INTERNAL = new Set<string>(INTERNAL_HEADERS.map((name) => name.toLowerCase()))
@@ -84,17 +84,9 @@ export async function openReferenceProxy(): Promise<ProxyUnderTest & { readonly 
   }
 }
 
-/** Everything but `asOf`. */
-function textOf({ placement, backends, hot, revision, rules, everyNode }: RoutingTable): string {
-  const sorted = [...placement].toSorted(([a], [b]) => (a < b ? -1 : 1))
-  const plain = backends.map((backend) => ({ ...backend, without: [...backend.without].toSorted() }))
-  return JSON.stringify({ revision, rules, everyNode, backends: plain, placement: sorted, hot: [...(hot ?? [])] })
-}
-
 async function route(asked: Forwarded, outgoing: ServerResponse, table: RoutingTable): Promise<void> {
   const { url = '', socket } = asked.incoming
-  const isForAll = requestTarget(url)?.path.endsWith('/setDatasetFlag.txt') === true
-  if (isForAll && table.everyNode !== undefined) {
+  if (isForEveryNode(url, table.rules) && table.everyNode !== undefined) {
     const [host = '', port] = table.everyNode.split(':')
     await pass(asked, outgoing, { host, port: Number(port) }, {})
     return

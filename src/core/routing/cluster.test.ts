@@ -29,7 +29,7 @@ const TWO = {
 }
 
 function clusterAt(values: Readonly<Record<string, unknown>>, before?: Cluster): Cluster {
-  return clusterOf('datasets', 7, entries(values), before)
+  return clusterOf({ tree: 'datasets' }, 7, entries(values), before)
 }
 
 function member(cluster: Cluster, node: string): Member | undefined {
@@ -67,6 +67,22 @@ describe('the nodes', () => {
     expect(member(moved, 'erd1')).toMatchObject({ host: 'fe80::7', port: 80, id: member(before, 'erd1')?.id })
     const { serves: _, ...idle } = alive('') as { serves: unknown }
     expect(member(clusterAt({ ...TWO, 'node/erd1/alive': idle }, before), 'erd1')).toBeUndefined()
+  })
+
+  test('that the operator names are where he says, and need no agent', () => {
+    const fixed = { erd1: 'http://192.0.2.1:80', old: 'http://192.0.2.9:8080' }
+    const { 'node/erd2/alive': _, ...values } = TWO
+    const { members } = clusterOf(
+      { tree: 'datasets', fixed: { ...fixed, erd2: 'http://192.0.2.2:80' } },
+      7,
+      entries(values),
+    )
+    expect(members.map(({ node, host, lost }) => [node, host, lost])).toEqual([
+      ['erd1', '192.0.2.1', false],
+      ['erd2', '192.0.2.2', true],
+      ['old', '192.0.2.9', false],
+    ])
+    expect(clusterOf({ tree: 'datasets', fixed }, 0, []).members).toHaveLength(2)
   })
 
   test.for([

@@ -49,12 +49,23 @@ export function concernsRouting(tree: string, key: string): 'order' | 'report' |
   return at?.family === 'datasets' && at.tree === tree ? 'report' : undefined
 }
 
+export interface ClusterOptions {
+  readonly tree: string
+  /** By node: where this proxy reaches it, whatever it says itself. Such a node needs no agent that speaks with the store. */
+  readonly fixed?: Readonly<Record<string, string>> | undefined
+}
+
 /**
  * Reads the entries of one revision. `before` is what was known last: a node that is lost keeps its address and its id.
  * Values that cannot be read are as good as absent: nodes write some of them.
  */
-export function clusterOf(tree: string, asOf: number, entries: Iterable<Entry>, before?: Cluster): Cluster {
-  const world = worldOf(tree, entries)
+export function clusterOf(
+  { tree, fixed = {} }: ClusterOptions,
+  asOf: number,
+  entries: Iterable<Entry>,
+  before?: Cluster,
+): Cluster {
+  const world = worldOf(tree, entries, Object.keys(fixed))
   const revision = revisionOf(world)
   const nodes = [...world.nodes].toSorted(([a], [b]) => (a < b ? -1 : 1))
   const released = itemsAt(revision, nodes)
@@ -62,13 +73,15 @@ export function clusterOf(tree: string, asOf: number, entries: Iterable<Entry>, 
   const taken = new Set(before?.members.map(({ id }) => id))
   const members = nodes.flatMap(([node, said]): readonly Member[] => {
     const last = known.get(node)
-    const address = said.alive === undefined ? last : addressOf(said.alive.serves?.[tree])
+    const fixedUrl = Object.hasOwn(fixed, node) ? fixed[node] : undefined
+    const address =
+      fixedUrl === undefined && said.alive === undefined ? last : addressOf(fixedUrl ?? said.alive?.serves?.[tree])
     if (address === undefined) return []
     const { host, port } = address
     const id = last?.id ?? freeId(node, taken)
     const drains = world.drains.get(node) ?? []
     const unserved = unservedOf(said.datasets, released)
-    return [{ node, id, host, port, lost: said.alive === undefined, drains, unserved }]
+    return [{ node, id, host, port, lost: said.joined && said.alive === undefined, drains, unserved }]
   })
   const items = new Set(nodes.flatMap(([, { datasets }]) => Object.keys(datasets?.items ?? {})))
   return { asOf, revision, items: [...items].filter((item) => isKey(item)).toSorted(), members }
@@ -87,7 +100,7 @@ interface World {
   readonly drains: Map<string, MemberDrain[]>
 }
 
-function worldOf(tree: string, entries: Iterable<Entry>): World {
+function worldOf(tree: string, entries: Iterable<Entry>, fixed: readonly string[]): World {
   const world: World = { desired: undefined, rollout: undefined, nodes: new Map(), drains: new Map() }
   for (const { key, value } of entries) {
     if (key === keys.desired(tree)) world.desired = parsed(value) as Desired | undefined
@@ -97,6 +110,7 @@ function worldOf(tree: string, entries: Iterable<Entry>): World {
   }
   // What a forgotten node, or one that never joined, left behind is no node.
   for (const [node, { joined, alive }] of world.nodes) if (!joined && alive === undefined) world.nodes.delete(node)
+  for (const node of fixed) if (!world.nodes.has(node)) world.nodes.set(node, { joined: false })
   return world
 }
 
