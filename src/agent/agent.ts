@@ -1,6 +1,7 @@
 import type { FlotillaError } from '../core/errors.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Service } from '../core/service.ts'
+import type { NodeAlive } from '../core/target.ts'
 import { supervise } from '../lib/supervise.ts'
 import { type AgentOptions, assemble, instanceOf, type Parts, renewInstance } from './parts.ts'
 import { Presence } from './presence.ts'
@@ -71,18 +72,31 @@ export class Agent {
   }
 
   async #presenceFor(duplicate: AbortController): Promise<Presence> {
-    const { node, version, values, peerUrl, memory, newId, store, clock, log, leaseMs = LEASE_MS } = this.#options
+    const { memory, newId, store, clock, log, leaseMs = LEASE_MS } = this.#options
     const instance = await instanceOf(memory, newId)
-    const startedAtMs = clock.nowMs()
     return new Presence({
       store,
       clock,
       log,
-      alive: { node, version, instance, startedAtMs, values, ...(peerUrl !== undefined && { peerUrl }) },
+      alive: this.#alive(instance),
       ttlMs: leaseMs,
       onClaimed: () => this.#parts.reporter.repeat(),
       onDuplicate: (error) => duplicate.abort(error),
     })
+  }
+
+  #alive(instance: string): NodeAlive {
+    const { node, version, values, peerUrl, targets, clock } = this.#options
+    const serves = targets.flatMap(({ tree, serves: at }) => (at === undefined ? [] : [[tree, at] as const]))
+    return {
+      node,
+      version,
+      instance,
+      startedAtMs: clock.nowMs(),
+      values,
+      ...(peerUrl !== undefined && { peerUrl }),
+      ...(serves.length > 0 && { serves: Object.fromEntries(serves) }),
+    }
   }
 
   #work(): readonly Service[] {

@@ -15,6 +15,8 @@ import { WantedFeed } from './wanted.ts'
 export interface AgentTarget {
   readonly tree: string
   readonly target: Target
+  /** The address at which proxies reach the application, such as `http://10.0.0.7:8080`. */
+  readonly serves?: string | undefined
   /** Yields whenever a file that the target wrote or reads has changed, by whatever hand, or the application went or came. */
   readonly localChanges?: ((signal: AbortSignal) => AsyncIterable<unknown>) | undefined
 }

@@ -64,3 +64,16 @@ test('an ERDDAP that stops is not in step any more, and is again when it is back
   await until('it is in step again', () => told.state === 'in-step')
   expect(node.erddap?.served()).toEqual(['a'])
 }, 60_000)
+
+test.for([
+  [{ url: 'http://127.0.0.1:8080/erddap' }, 'http://127.0.0.1:8080'],
+  [{ url: 'https://erddap1.example.org/erddap/' }, 'https://erddap1.example.org'],
+  [{ url: 'http://127.0.0.1:8080/erddap', serveUrl: 'http://10.0.0.7:8081' }, 'http://10.0.0.7:8081'],
+  [{ serveUrl: 'http://[2001:db8::7]:8080' }, 'http://[2001:db8::7]:8080'],
+  [{}, undefined],
+] as const)('proxies are told where they reach the application: %j', ([settings, serves]) => {
+  const folders = { contentDirectory: '/content', bigParentDirectory: '/data' }
+  const targets = { datasets: { kind: 'erddap', ...folders, ...settings } }
+  const config = agentSchema.parse({ node: 'alpha', hub: 'http://127.0.0.1:9', targets })
+  expect(targetsOf(config, '/state', { clock: systemClock, log: silent })[0]?.serves).toBe(serves)
+})

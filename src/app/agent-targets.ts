@@ -16,13 +16,19 @@ interface TargetDeps {
 /** The targets of a node, each with the tree whose releases it takes. */
 export function targetsOf(config: AgentConfig, state: string, deps: TargetDeps): readonly AgentTarget[] {
   const values = new Map(Object.entries(config.values))
-  return Object.entries(config.targets).map(([tree, { kind, ...options }]) => {
+  return Object.entries(config.targets).map(([tree, { kind, serveUrl, ...options }]) => {
     const stateDirectory = options.stateDirectory ?? join(state, 'targets', tree)
     const target = targets[kind].create({ ...options, stateDirectory }, { ...deps, node: config.node, values })
     const folders = [options.contentDirectory, options.bigParentDirectory]
     const liveness = livenessOf(options.url, deps.clock)
-    return { tree, target, localChanges: (signal) => localChanges(folders, liveness, signal) }
+    const serves = servesAt(serveUrl ?? options.url)
+    return { tree, target, serves, localChanges: (signal) => localChanges(folders, liveness, signal) }
   })
+}
+
+/** What proxies are told: which paths lie there is for them to say. */
+function servesAt(url: string | undefined): string | undefined {
+  return url === undefined ? undefined : new URL(url).origin
 }
 
 /** Without an address nothing is asked, and nothing can be proved that the end of the application would disprove. */

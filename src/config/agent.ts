@@ -22,6 +22,11 @@ const erddap = z.strictObject({
   stateDirectory: targets.erddap.schema.shape.stateDirectory
     .optional()
     .describe('Where this target keeps what it must know after a restart; a folder in `state` when not set.'),
+  serveUrl: baseUrl()
+    .optional()
+    .describe(
+      'how proxies on other machines reach this ERDDAP, such as http://10.0.0.7:8080; that of `url` when not set',
+    ),
 })
 
 const settings = z.strictObject({
