@@ -126,6 +126,7 @@ function failedBefore(node: string, { world }: Scene): { readonly failedBefore?:
 function finished(rollout: Rollout, scene: Scene): Rollout {
   let done: Rollout = withReason(rollout, undefined)
   for (const node of inPhase(rollout, 'proved')) done = withPhase(done, node, 'done', scene)
+  for (const node of inPhase(rollout, 'draining', 'applying')) done = withPhase(done, node, 'waiting', scene)
   const exposed = rollout.requests === undefined
   return { ...done, state: 'done', exposed, endedAtMs: scene.stamp.atMs }
 }

@@ -6,7 +6,7 @@ import { strategyOf } from '../../../src/core/rollout/strategy.ts'
 import { Rollouts } from '../../../src/rollout/rollouts.ts'
 import { RolloutService } from '../../../src/rollout/service.ts'
 import { MemoryStore } from '../../../src/store/memory/memory-store.ts'
-import { FlakyStore, randomFaults } from '../../fault/flaky-store.ts'
+import { type FaultPlan, FlakyStore } from '../../fault/flaky-store.ts'
 import { seeded } from '../../helpers/random.ts'
 import { VirtualClock } from '../../helpers/virtual-clock.ts'
 import { clockOf, Life } from '../life.ts'
@@ -27,8 +27,8 @@ export interface SimHub {
 
 export interface HubOptions {
   readonly offsetMs?: number
-  /** Share of the store's operations that fail, half of them after their effect. */
-  readonly odds?: number
+  /** What goes wrong with its calls of the store. */
+  readonly faults?: FaultPlan
   /** It dies at that effect, counted from 1. */
   readonly killAt?: number
 }
@@ -44,6 +44,7 @@ export class Cluster {
   readonly rollouts = new Rollouts({ store: this.store, clock: this.clock })
   readonly nodes = new Map<string, SimNode>()
   readonly proxies = new Map<string, SimProxy>()
+  readonly hubs: SimHub[] = []
   readonly contents = new Map<number, Content>([[1, FIRST]])
   readonly watcher = new Watcher(this)
   readonly random: () => number
@@ -76,6 +77,7 @@ export class Cluster {
     const node = new SimNode(this, name)
     this.nodes.set(name, node)
     node.begin((await this.desired()).release)
+    this.watcher.onJoin(name)
     return node
   }
 
@@ -91,15 +93,21 @@ export class Cluster {
     await this.store.commit({ changes: entries.map(({ key }) => ({ op: 'delete', key })) })
   }
 
-  startHub(name: string, { offsetMs = 0, odds = 0, killAt }: HubOptions = {}): SimHub {
+  startHub(name: string, { offsetMs = 0, faults, killAt }: HubOptions = {}): SimHub {
     const life = new Life(killAt)
     const wire = new Wire(this.clock, this.random)
     const stop = new AbortController()
     const wired = new WiredStore(this.watcher.fenced(this.store, name), wire, life)
-    const store = odds === 0 ? wired : new FlakyStore(wired, this.clock, randomFaults(this.random, odds))
+    const store = faults === undefined ? wired : new FlakyStore(wired, this.clock, faults)
     const clock = clockOf(life, this.clock, { offsetMs })
     const service = new RolloutService({ store, clock, log: silent, random: this.random, holder: name })
-    return { name, life, wire, stop, ended: this.#follow(service.run(stop.signal)) }
+    const hub = { name, life, wire, stop, ended: this.#follow(service.run(stop.signal)) }
+    this.hubs.push(hub)
+    return hub
+  }
+
+  killHubs(): void {
+    for (const { life } of this.hubs) life.kill()
   }
 
   /** A release and its rollout. */

@@ -6,8 +6,8 @@ export interface Content {
   readonly items: ReadonlyMap<string, number>
   /** What it does to the items of the release before. */
   readonly effects: Readonly<Record<string, ItemEffect>>
-  /** Items that cannot be loaded, on every node or on one. */
-  readonly broken: ReadonlyMap<string, 'everywhere' | string>
+  /** Items that cannot be loaded: on the node of that name, or `everywhere`. */
+  readonly broken: ReadonlyMap<string, string>
 }
 
 export const ITEMS = ['a', 'b', 'c'] as const
@@ -21,7 +21,7 @@ export const FIRST: Content = {
 
 export interface ContentChange {
   readonly effects: Readonly<Record<string, ItemEffect>>
-  readonly broken?: ReadonlyMap<string, 'everywhere' | string>
+  readonly broken?: ReadonlyMap<string, string>
 }
 
 /** The next release, after `base`. What is broken in it gets a version of its own, so that taking it back mends it. */

@@ -1,12 +1,21 @@
 import type { Strategy } from '../../../src/core/rollout.ts'
 import type { ItemEffect } from '../../../src/core/tree.ts'
+import { randomFaults } from '../../fault/flaky-store.ts'
 import { seeded } from '../../helpers/random.ts'
-import { Cluster, type HubOptions, type SimHub } from './cluster.ts'
+import { Cluster, type SimHub } from './cluster.ts'
 import { ITEMS } from './content.ts'
 import type { SimNode } from './node.ts'
 
-export interface Told {
+/** What happens in a story: each event with dice of its own, so that a story can be cut short and stays the same. */
+export interface Plot {
   readonly seed: number
+  readonly nodes: number
+  readonly proxies: number
+  readonly hubs: number
+  readonly events: readonly { readonly name: EventName; readonly seed: number; readonly thenMs: number }[]
+}
+
+export interface Told {
   readonly trace: readonly string[]
   /** What did not hold; empty when all is well. */
   readonly violations: readonly string[]
@@ -19,38 +28,37 @@ const HEALING_MS = 900_000
 
 interface Story {
   readonly cluster: Cluster
-  readonly dice: Dice
+  dice: Dice
   readonly hubs: Map<string, SimHub>
   joined: number
 }
 
 /**
- * One random story, told by its seed: rollouts are started and steered while hubs, nodes and proxies fail in every way; then
- * everything heals, and what is under way must come to an end by itself.
+ * One story: rollouts are started and steered while hubs, nodes and proxies fail in every way; then everything heals, and
+ * what is under way must come to an end by itself.
  */
-export async function explore(seed: number): Promise<Told> {
-  const dice = seeded(seed * 7919 + 3)
+export async function explore({ seed, nodes, proxies, hubs, events }: Plot): Promise<Told> {
   const cluster = new Cluster(seed)
-  const story: Story = { cluster, dice, hubs: new Map(), joined: 0 }
-  const nodes = Array.from({ length: 1 + Math.floor(dice() * 4) }, (_, index) => `erd${index + 1}`)
-  const proxies = Array.from({ length: Math.floor(dice() * 3) }, (_, index) => `edge${index + 1}`)
-  await cluster.begin(nodes, proxies)
-  startHub(story, 'hub1')
-  if (dice() < 0.5) startHub(story, 'hub2')
-  const events = 10 + Math.floor(dice() * 40)
-  for (let event = 0; event < events; event++) {
-    const name = pick(Object.keys(EVENTS), dice)
-    const detail = await EVENTS[name]?.(story)
-    cluster.watcher.note(`-- ${name} ${detail ?? ''}`)
-    await cluster.run(dice() < 0.3 ? dice() * 200 : dice() * 6000)
+  const story: Story = { cluster, dice: seeded(seed), hubs: new Map(), joined: 0 }
+  await cluster.begin(names('erd', nodes), names('edge', proxies))
+  for (const name of names('hub', hubs)) startHub(story, name)
+  for (const event of events) {
+    story.dice = seeded(event.seed)
+    const detail = await EVENTS[event.name](story)
+    cluster.watcher.note(`-- ${event.name} ${detail ?? ''}`)
+    await cluster.run(event.thenMs)
   }
   await heal(story)
-  return { seed, trace: cluster.watcher.trace, violations: cluster.watcher.violations }
+  return { trace: cluster.watcher.trace, violations: cluster.watcher.violations }
+}
+
+function names(kind: string, count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => `${kind}${index + 1}`)
 }
 
 type Event = (story: Story) => Promise<string | void> | string | void
 
-const EVENTS: Readonly<Record<string, Event>> = {
+const EVENTS = {
   release: (story) => startRollout(story, { isGood: true }),
   'another release': (story) => startRollout(story, { isGood: true }),
   'broken release': (story) => startRollout(story, { isGood: false }),
@@ -115,7 +123,10 @@ const EVENTS: Readonly<Record<string, Event>> = {
     return quietly(() => cluster.rollouts.drain(name, { tree: cluster.tree, ...items, reason: '', by: 'sim' }), name)
   },
   'undrain by hand': async ({ cluster }) => undrainAll(cluster),
-}
+} satisfies Readonly<Record<string, Event>>
+
+export type EventName = keyof typeof EVENTS
+export const EVENT_NAMES = Object.keys(EVENTS) as readonly EventName[]
 
 async function startRollout({ cluster, dice }: Story, { isGood }: { readonly isGood: boolean }): Promise<string> {
   const items = some(ITEMS, dice)
@@ -139,13 +150,13 @@ function strategyFrom(dice: Dice): Partial<Strategy> {
 }
 
 function startHub({ cluster, hubs, dice }: Story, name: string): void {
-  const options: HubOptions = { offsetMs: pick([0, HOUR_MS, -HOUR_MS], dice), odds: pick([0, 0.05, 0.2], dice) }
-  hubs.set(name, cluster.startHub(name, options))
+  const faults = randomFaults(cluster.random, pick([0, 0.05, 0.2], dice))
+  hubs.set(name, cluster.startHub(name, { offsetMs: pick([0, HOUR_MS, -HOUR_MS], dice), faults }))
 }
 
-async function heal({ cluster, hubs, dice }: Story): Promise<void> {
+async function heal({ cluster, dice }: Story): Promise<void> {
   cluster.watcher.note('-- everything heals')
-  for (const hub of hubs.values()) hub.life.kill()
+  cluster.killHubs()
   cluster.startHub('healed', { offsetMs: pick([0, HOUR_MS, -HOUR_MS], dice) })
   for (const node of cluster.nodes.values()) {
     Object.assign(node, { agent: 'up', slowness: 1, isCutOff: false })

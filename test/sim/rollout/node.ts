@@ -31,6 +31,11 @@ export class SimNode {
   #told = ''
   #loads = 0
 
+  /** How often it was told to load anything. */
+  get loads(): number {
+    return this.#loads
+  }
+
   constructor(cluster: Cluster, name: string) {
     this.name = name
     this.#cluster = cluster
@@ -67,8 +72,8 @@ export class SimNode {
   async #look(): Promise<void> {
     await this.#claim()
     const { entries } = await this.#cluster.store.list(keys.desired(this.#cluster.tree))
-    const [base] = entries.filter(({ key }) => key === keys.desired(this.#cluster.tree))
-    const [own] = entries.filter(({ key }) => key === keys.pin(this.#cluster.tree, this.name))
+    const base = entries.find(({ key }) => key === keys.desired(this.#cluster.tree))
+    const own = entries.find(({ key }) => key === keys.pin(this.#cluster.tree, this.name))
     const entry = own ?? base
     if (entry === undefined || base === undefined) return
     const pin = JSON.parse(entry.value) as Desired & Partial<Pin>

@@ -63,9 +63,8 @@ export class SimProxy {
       this.#cluster.watcher.onTable(this.name, revision)
       this.#cluster.look()
     }
-    const news = [...(this.table?.alive ?? []), ...JSON.stringify([...(this.table?.drains ?? [])]), this.state].join(
-      ' ',
-    )
+    const { alive = [], drains = [] } = this.table ?? {}
+    const news = JSON.stringify([[...alive], [...drains], this.state])
     if (news === this.#told) return
     this.#told = news
     const value = {

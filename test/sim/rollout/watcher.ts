@@ -29,8 +29,8 @@ export class Watcher {
   /** By proxy and item, the newest version that a client may have seen, and how many times it was taken away by then. */
   readonly #seen = new Map<string, { version: number; takenAway: number }>()
   readonly #tables = new Map<string, number>()
-  /** Nodes that a rollout has ended without: the proxies know them as stale until they prove what is desired. */
-  readonly #left = new Set<string>()
+  /** Nodes that are new, or that a rollout has ended without: proxies pass them over until they prove what is wanted. */
+  readonly #stale = new Set<string>()
   /** By proxy: it has not followed while a rollout was taken back, so it may send a client anywhere then. */
   readonly #astray = new Map<string, number>()
   /** Nodes that the rollout under way has come to. */
@@ -44,7 +44,7 @@ export class Watcher {
   }
 
   get rollout(): Rollout | undefined {
-    return this.#read<Rollout>(keys.rollout(this.#cluster.tree))
+    return this.#read(keys.rollout(this.#cluster.tree)) as Rollout | undefined
   }
 
   async run(): Promise<void> {
@@ -87,6 +87,10 @@ export class Watcher {
     }
   }
 
+  onJoin(node: string): void {
+    this.#stale.add(node)
+  }
+
   onTable(proxy: string, revision: number): void {
     this.#tables.set(proxy, revision)
     const sinceMs = this.#astray.get(proxy)
@@ -112,7 +116,7 @@ export class Watcher {
   }
 
   #onRoute(proxy: string, item: string, owners: readonly string[]): void {
-    const asked = owners.filter((node) => !this.#left.has(node))
+    const asked = owners.filter((node) => !this.#stale.has(node))
     if (asked.length === 0) this.unserved.add(item)
     // Where there is only one node, clients see what it serves.
     const isAlone = this.#isReverting() && (this.rollout?.order.length ?? 0) < 2
@@ -158,7 +162,7 @@ export class Watcher {
       const isOut = (each: string): boolean =>
         IN_TRANSIT.has(after.nodes[each]?.phase) || present.every((nodes) => !nodes.includes(each))
       const out = after.order.filter(isOut)
-      const isDown = this.#read<NodeTarget>(keys.target(node, after.tree))?.state === 'unproved'
+      const isDown = (this.#read(keys.target(node, after.tree)) as NodeTarget | undefined)?.state === 'unproved'
       const wasIn = !isDown && present.every((nodes) => nodes.includes(node))
       if (out.length > after.strategy.maxUnavailable && wasIn) {
         this.broken(`${node} was taken out of service besides ${out.join(', ')}`)
@@ -181,7 +185,7 @@ export class Watcher {
   }
 
   #onEnd(rollout: Rollout, revision: number): void {
-    const desired = this.#read<Desired>(keys.desired(this.#cluster.tree))
+    const desired = this.#read(keys.desired(this.#cluster.tree)) as Desired | undefined
     const expected = rollout.state === 'done' ? rollout.release : rollout.from.release
     if (desired?.release !== expected) this.broken(`after ${rollout.state}, r${desired?.release} is desired`)
     for (const key of this.#keys.keys()) {
@@ -190,7 +194,7 @@ export class Watcher {
         this.broken(`${key} is left after ${rollout.state}`)
     }
     const settled = rollout.state === 'done' ? ['done'] : ['waiting', 'reverted']
-    for (const [node, { phase }] of Object.entries(rollout.nodes)) if (!settled.includes(phase)) this.#left.add(node)
+    for (const [node, { phase }] of Object.entries(rollout.nodes)) if (!settled.includes(phase)) this.#stale.add(node)
     for (const proxy of this.#astray.keys()) this.#astray.set(proxy, revision)
   }
 
@@ -200,17 +204,19 @@ export class Watcher {
       return at?.family === 'alive' ? [at.node] : []
     })
     const nodes = alive.filter((node) => {
-      const drain = this.#read<Drain>(keys.drain(node, 'manual'))
+      const drain = this.#read(keys.drain(node, 'manual')) as Drain | undefined
       return drain === undefined || drain.items !== undefined
     })
     this.#present.push({ revision, nodes })
-    for (const node of this.#left) if (this.#isUpToDate(node)) this.#left.delete(node)
+    for (const node of this.#stale) if (this.#isUpToDate(node)) this.#stale.delete(node)
   }
 
   #isUpToDate(node: string): boolean {
     const { tree } = this.#cluster
-    const report = this.#read<NodeTarget>(keys.target(node, tree))
-    const wanted = this.#read<Desired>(keys.pin(tree, node)) ?? this.#read<Desired>(keys.desired(tree))
+    const report = this.#read(keys.target(node, tree)) as NodeTarget | undefined
+    const wanted =
+      (this.#read(keys.pin(tree, node)) as Desired | undefined) ??
+      (this.#read(keys.desired(tree)) as Desired | undefined)
     return report?.state === 'in-step' && report.served === wanted?.release
   }
 
@@ -224,9 +230,9 @@ export class Watcher {
     return this.rollout?.state === 'reverting'
   }
 
-  #read<T>(key: string): T | undefined {
+  #read(key: string): unknown {
     const value = this.#keys.get(key)
-    return value === undefined ? undefined : (JSON.parse(value) as T)
+    return value === undefined ? undefined : JSON.parse(value)
   }
 
   #time(): string {
