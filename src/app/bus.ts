@@ -31,7 +31,11 @@ export async function probeBus(config: BusConfig, node: string, base: string) {
   return buses[config.kind].probe(await connectingTo(config, { base, name: `doctor on ${node}` }), node)
 }
 
-async function connectingTo(config: BusConfig, { base, name }: Pick<BusDeps, 'base' | 'name'>) {
+/** With what its files hold. Rejects when one cannot be read. */
+export async function connectingTo<C extends Pick<BusConfig, 'passwordFile' | 'caFile'>>(
+  config: C,
+  { base, name }: Pick<BusDeps, 'base' | 'name'>,
+) {
   const { passwordFile, caFile, ...rest } = config
   return {
     ...rest,

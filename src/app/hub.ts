@@ -32,6 +32,7 @@ import { openSqliteStore } from '../store/sqlite/sqlite-store.ts'
 import { erddapKind } from '../targets/erddap/kind.ts'
 import { type CarriedBus, openBus } from './bus.ts'
 import { ownFolder } from './data-folder.ts'
+import { erddaputilServices } from './erddaputil.ts'
 
 export interface HubDeps {
   readonly clock: Clock
@@ -101,6 +102,7 @@ async function serve(config: HubConfig, deps: ServeDeps, onReady: (hub: ReadyHub
   await keepAdminToken(tokenFile, store, clock)
   await ensurePeerKey(store)
   const followers = followersOf(config, base, { releases, blobs, clock, log })
+  const bridge = await erddaputilServices(config.erddaputil, base, { store, clock, log, releases, followers })
   const hub = await createHub({
     store,
     blobs,
@@ -120,7 +122,7 @@ async function serve(config: HubConfig, deps: ServeDeps, onReady: (hub: ReadyHub
     const telling = bus === undefined ? [] : [tellChanges({ store, bus })]
     const holder = `${hostname()} ${process.pid}`
     const rolling = new RolloutService({ store, clock, log, random: Math.random, holder })
-    const services = [...followers, ...telling, rolling, sweeper(releases, clock, log)]
+    const services = [...followers, ...telling, ...bridge, rolling, sweeper(releases, clock, log)]
     await supervise(services, { clock, log, signal, random: Math.random, maxDelayMs: MAX_DELAY_MS })
   } finally {
     await hub.close()

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { LOG_LEVELS } from '../lib/log.ts'
 import { bus } from './bus.ts'
+import { erddaputil } from './erddaputil.ts'
 import { sources } from './sources.ts'
 import { address, baseUrl, path } from './units.ts'
 
@@ -21,6 +22,7 @@ export const hubSchema = z.strictObject({
     .default(0.1)
     .describe('share of the datasets that one release may remove without a confirmation'),
   bus,
+  erddaputil,
   logLevel: z.enum(LOG_LEVELS).default('info').describe('how much is logged'),
 })
 

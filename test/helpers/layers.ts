@@ -50,7 +50,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   pino: ['lib'],
   // lib: a lock where the system has no program for one.
   'node:sqlite': ['store/*', 'lib'],
-  'rabbitmq-client': ['bus/*'],
+  'rabbitmq-client': ['bus/*', 'compat/*'],
   saxes: ['targets/*'],
   'libxml2-wasm': ['targets/*'],
 }
