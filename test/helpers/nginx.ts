@@ -12,47 +12,55 @@ import { freePort } from './fleet.ts'
 export interface TestNginx extends ProxyUnderTest {
   readonly driver: NginxDriver
   readonly config: NginxConfig
-  /** Every process of it, the master first. */
-  readonly master: ChildProcess
+  readonly main: string
+  /** As when the power fails. */
+  stop(): Promise<void>
+  start(): Promise<void>
 }
 
-/** A real nginx with a folder, ports and processes of its own, running and without any table. */
-export async function openNginx(settings: Partial<NginxConfig> = {}): Promise<TestNginx> {
+/** A configuration that somebody wrote by hand; `{port}`, `{modules}` and `{folder}` stand for the test's own. */
+export interface Existing {
+  readonly main: string
+}
+
+const EMPTY = { asOf: 0, revision: 0, rules: [], backends: [], placement: new Map(), everyNode: undefined }
+
+/**
+ * A real nginx with a folder, ports and processes of its own, running and without any table: with a configuration that is
+ * all ours, or with an existing one that may include ours.
+ */
+export async function openNginx(settings: Partial<NginxConfig> = {}, existing?: Existing): Promise<TestNginx> {
   const folder = mkdtempSync(join(tmpdir(), 'flotilla-nginx-test-'))
   chmodSync(folder, 0o755)
   const [port, control] = [await freePort(), await freePort()]
   const modules = join(folder, 'modules')
   mkdirSync(modules)
-  if (settings.lua !== false) {
-    const order = ['ndk_http_module', 'ngx_http_lua_module']
-    writeFileSync(
-      join(modules, 'lua.conf'),
-      order.map((name) => `load_module /usr/lib/nginx/modules/${name}.so;\n`).join(''),
-    )
-  }
+  if (settings.lua !== false) writeFileSync(join(modules, 'lua.conf'), LUA_MODULES)
+  const main = join(folder, existing === undefined ? 'conf/nginx.conf' : 'nginx.conf')
   const config = nginxConfigSchema.parse({
     folder: join(folder, 'conf'),
-    listen: [`127.0.0.1:${port}`],
     control: `127.0.0.1:${control}`,
     user: 'root',
     modules,
     reloadEveryMs: 1,
+    ...(existing === undefined ? { listen: [`127.0.0.1:${port}`] } : { main }),
     ...settings,
   })
   const driver = new NginxDriver(config, { clock: systemClock })
-  const empty = { asOf: 0, revision: 0, rules: [], backends: [], placement: new Map(), everyNode: undefined }
-  for (const [path, text] of driver.render(empty)) {
+  for (const [path, text] of driver.render(EMPTY)) {
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, text)
   }
-  let master = await start(config)
+  if (existing !== undefined) {
+    const text = existing.main.replaceAll('{port}', String(port)).replaceAll('{modules}', modules)
+    writeFileSync(main, text.replaceAll('{folder}', folder))
+  }
+  let master = await start(config, main)
   return {
     driver,
     config,
     port,
-    get master() {
-      return master
-    },
+    main,
     sabotage: async () => {
       const path = join(modules, 'sabotage.conf')
       writeFileSync(path, 'this_is_no_directive;\n')
@@ -60,7 +68,11 @@ export async function openNginx(settings: Partial<NginxConfig> = {}): Promise<Te
     },
     restart: async () => {
       await end(master, 'SIGKILL')
-      master = await start(config)
+      master = await start(config, main)
+    },
+    stop: async () => await end(master, 'SIGKILL'),
+    start: async () => {
+      master = await start(config, main)
     },
     close: async () => {
       await end(master, 'SIGTERM')
@@ -69,9 +81,13 @@ export async function openNginx(settings: Partial<NginxConfig> = {}): Promise<Te
   }
 }
 
-async function start({ folder, nginx, control }: NginxConfig): Promise<ChildProcess> {
+const LUA_MODULES = ['ndk_http_module', 'ngx_http_lua_module']
+  .map((name) => `load_module /usr/lib/nginx/modules/${name}.so;\n`)
+  .join('')
+
+async function start({ nginx, control }: NginxConfig, main: string): Promise<ChildProcess> {
   const [program = '', ...first] = nginx
-  const master = spawn(program, [...first, '-c', join(folder, 'nginx.conf'), '-g', 'daemon off;'], {
+  const master = spawn(program, [...first, '-c', main, '-g', 'daemon off;'], {
     stdio: ['ignore', 'ignore', 'pipe'],
     detached: true,
   })

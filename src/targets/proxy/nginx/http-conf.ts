@@ -14,7 +14,7 @@ export const KEEPALIVE = 'keepalive_timeout 4s;'
 
 /** How busy a node may be, against the mean, before the next owner answers; below the least number of requests it may. */
 const BUSY_BOUND = 1.5
-const BUSY_MIN = 16
+const BUSY_MIN = 8
 
 /** What stands in `http { }` either way: the key of a request, and the agent's listener with these lines in its location. */
 export function sharedPart(rules: readonly KeyRule[], config: NginxConfig, maps: Maps): string {

@@ -10,6 +10,7 @@ const WORD_BYTES = 4000
 
 /** One word, exactly as it is. Throws `CONFIG_INVALID` for control characters and what is too long. */
 export function quoted(text: string): string {
+  if (/^[\w.:@~+/#$-]{0,300}$/.test(text)) return `"${text}"`
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   if (/[\u0000-\u001f\u007f]/.test(text))
     throw refused('a word of the configuration', text, 'it holds a control character')

@@ -37,7 +37,7 @@ export function render(table: RoutingTable, config: NginxConfig): Rendered {
     config.listen === undefined
       ? { 'http/flotilla.conf': `${http}\n`, 'server/flotilla.conf': `${server}\n` }
       : { 'nginx.conf': mainConf({ http, server, keys: config.lua ? 0 : keysIn(table) }, config) }
-  const version = sha256(JSON.stringify(draft)).slice(0, 32)
+  const version = sha256(Object.values(draft).join('\0')).slice(0, 32)
   const files = Object.entries(draft).map(([path, text]) => [path, text.replaceAll(VERSION_MARK, version)] as const)
   return { files: new Map(files), version, table: config.lua ? tableText(table) : undefined }
 }

@@ -177,8 +177,9 @@ local function to_front(list, at)
 end
 
 -- A request that ends as an error page of the server's own is not seen to leave: so requests are counted anew each second,
--- and those that nobody holds any more are gone.
+-- and those that nobody holds any more are gone once they are collected.
 local function recount()
+  collectgarbage("step", 512)
   router.counted, router.busy = ngx.now(), {}
   for trip in pairs(router.trips) do
     local name = trip.node and trip.node.name

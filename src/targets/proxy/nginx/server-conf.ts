@@ -71,7 +71,7 @@ export function mainConf({ http, server, keys }: Parts, config: NginxConfig): st
     '    server_tokens off;',
     indented(hashSizes(keys), 4),
     ...(accessLog === undefined ? ['    access_log off;'] : [LOG_FORMAT, `    access_log ${accessLog} flotilla;`]),
-    indented(http, 4),
+    http,
     '    server {',
     ...listen.map((address) => `        listen ${address};`),
     '        server_name _;',
