@@ -44,3 +44,16 @@ export function addErrorAnswers(app: FastifyInstance, hub: HubContext | undefine
     })
   })
 }
+
+/** For the routes of `app`; those of a face have their own form of error. */
+export function addErrorHandler(app: FastifyInstance, hub: HubContext | undefined, face?: Face): void {
+  app.setErrorHandler((error, request, reply) => {
+    const { status, body, isFault } = tell(error, request.id)
+    if (isFault && !request.raw.destroyed) hub?.log.error('a request failed', { requestId: request.id, error })
+    discardRest(request.raw)
+    if (body.error.code === 'UNAUTHENTICATED') {
+      reply.header('www-authenticate', face === undefined ? 'Bearer' : `Basic realm="${face.realm}", charset="UTF-8"`)
+    }
+    return reply.status(status).send(face?.errorBody(body.error) ?? body)
+  })
+}
