@@ -29,6 +29,7 @@ import { RecentBlobs } from '../releases/recent-blobs.ts'
 import { stageRelease } from '../releases/stage.ts'
 import { openRemoteStore } from '../store/remote/remote-store.ts'
 import { findPeers, offer, peerUrlOf } from './agent-peers.ts'
+import { proxiesOf } from './agent-proxies.ts'
 import { targetsOf } from './agent-targets.ts'
 import { openBus } from './bus.ts'
 
@@ -55,7 +56,10 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps): Promise<vo
     const broker = await openBus(config.bus, { ...deps, name: config.node })
     const offered = fetched && offer({ config, ...fetched, broker, log })
     const sweep = fetched && sweepBlobs({ blobs: fetched.blobs, inUse: () => agent.inUse(), clock, log })
-    const beside = [...(offered?.services ?? []), ...(sweep === undefined ? [] : [sweep])]
+    const tell = (key: string, value: { readonly atMs: number }): void => agent.tell(key, value)
+    const { store, memory } = options
+    const proxies = await proxiesOf(config, { store, memory, clock, log, base: deps.base, tell })
+    const beside = [...(offered?.services ?? []), ...(sweep === undefined ? [] : [sweep]), ...proxies]
     const agent: Agent = new Agent({ ...options, bus: offered?.bus }, beside)
     const look = (): void => agent.look()
     process.on('SIGHUP', look)

@@ -4,6 +4,7 @@ import { LOG_LEVELS } from '../lib/log.ts'
 import { targets } from '../targets/registry.ts'
 import { bus } from './bus.ts'
 import { checkWay, operationsSchema } from './operations.ts'
+import { proxy } from './proxies.ts'
 import { sources } from './sources.ts'
 import { address, baseUrl, duration, path } from './units.ts'
 
@@ -56,6 +57,7 @@ const settings = z.strictObject({
   sources,
   logLevel: z.enum(LOG_LEVELS).default('info').describe('how much is logged'),
   targets: z.record(name, z.discriminatedUnion('kind', [erddap])).default({}),
+  proxies: z.record(name, proxy).default({}),
 })
 
 /** Everything an agent can be told. */

@@ -43,7 +43,7 @@ function walk(node: Node, path: readonly string[], required: boolean): Setting[]
     const needed = new Set(node.required)
     return Object.entries(node.properties).flatMap(([name, child]) => walk(child, [...path, name], needed.has(name)))
   }
-  if (node.oneOf !== undefined) return node.oneOf.flatMap((one) => walk(one, path, required))
+  if (node.oneOf !== undefined) return merged(node.oneOf.flatMap((one) => walk(one, path, required)))
   if (typeof node.additionalProperties === 'object') {
     const secret = node.secret === true
     const child = node.additionalProperties
@@ -52,6 +52,18 @@ function walk(node: Node, path: readonly string[], required: boolean): Setting[]
     return walk({ ...child, ...summary, secret: secret || child.secret === true }, [...path, '*'], false)
   }
   return [leaf(node, path, required)]
+}
+
+/** What several kinds have in common is one setting; the kinds themselves are its choices. */
+function merged(settings: readonly Setting[]): Setting[] {
+  const byPath = new Map<string, Setting>()
+  for (const setting of settings) {
+    const name = setting.path.join('.')
+    const before = byPath.get(name)
+    const choices = before?.choices === undefined ? undefined : [...before.choices, ...(setting.choices ?? [])]
+    byPath.set(name, { ...(before ?? setting), ...(choices !== undefined && { choices: [...new Set(choices)] }) })
+  }
+  return [...byPath.values()]
 }
 
 function leaf(node: Node, path: readonly string[], required: boolean): Setting {

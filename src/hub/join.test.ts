@@ -29,6 +29,7 @@ describe('a join code', () => {
       'read:request/',
       'read:list/',
       'read:drain/',
+      'read:rollout/',
       'read:node/',
       'read:blob/',
       'read:peer/',

@@ -6,6 +6,7 @@ const READS = [
   'request/',
   keys.listsOfAll,
   keys.drains,
+  keys.rollouts,
   keys.nodes,
   'blob/',
   'peer/',

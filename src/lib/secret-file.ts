@@ -5,11 +5,15 @@ import { Secret } from './secret.ts'
 const BYTES_MAX = 4096
 const OTHERS = 0o077
 
+const TOKEN = /^[!-~]+$/
+/** Words of a person: one line. */
+export const PHRASE = /^\P{Cc}+$/u
+
 /**
- * The secret that a file holds, without surrounding white space. Rejects with `NOT_FOUND` when there is no such file,
+ * The secret that a file holds, without surrounding white space; a token unless another `form` is expected. Rejects with `NOT_FOUND` when there is no such file,
  * with `INSECURE_FILE` when anybody but its owner can touch it, as ssh does with its keys.
  */
-export async function readSecretFile(path: string): Promise<Secret> {
+export async function readSecretFile(path: string, form: RegExp = TOKEN): Promise<Secret> {
   const handle = await opened(path)
   try {
     const stat = await handle.stat()
@@ -22,7 +26,9 @@ export async function readSecretFile(path: string): Promise<Secret> {
     }
     if (stat.size > BYTES_MAX) throw new FlotillaError('TOO_LARGE', `${path} is too long to be a token`)
     const text = (await handle.readFile('utf8')).trim()
-    if (!/^[!-~]+$/.test(text)) throw new FlotillaError('UNAUTHENTICATED', `${path} does not hold a token`)
+    if (!form.test(text)) {
+      throw new FlotillaError('UNAUTHENTICATED', `${path} does not hold a ${form === TOKEN ? 'token' : 'secret'}`)
+    }
     return new Secret(text)
   } finally {
     await handle.close()

@@ -82,6 +82,7 @@ describe('the nodes', () => {
       ['erd2', '192.0.2.2', true],
       ['old', '192.0.2.9', false],
     ])
+    expect(members.find(({ node }) => node === 'old')?.unserved).toEqual({})
     expect(clusterOf({ tree: 'datasets', fixed }, 0, []).members).toHaveLength(2)
   })
 

@@ -80,7 +80,8 @@ export function clusterOf(
     const { host, port } = address
     const id = last?.id ?? freeId(node, taken)
     const drains = world.drains.get(node) ?? []
-    const unserved = unservedOf(said.datasets, released)
+    const isSilent = !said.joined && said.alive === undefined
+    const unserved = isSilent ? {} : unservedOf(said.datasets, released)
     return [{ node, id, host, port, lost: said.joined && said.alive === undefined, drains, unserved }]
   })
   const items = new Set(nodes.flatMap(([, { datasets }]) => Object.keys(datasets?.items ?? {})))

@@ -78,6 +78,8 @@ export const INTERNAL_HEADERS = [
   'X-Sendfile',
   'X-Original-URL',
   'X-Rewrite-URL',
+  // ERDDAP believes it before anything else when it looks for the client's address.
+  'True-Client-IP',
 ] as const
 
 /**
