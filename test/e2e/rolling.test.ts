@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { RolloutAnswer } from '../../src/core/api.ts'
+import type { RolloutAnswer, RolloutView } from '../../src/core/api.ts'
 import { ProcessCluster } from '../helpers/process-cluster.ts'
 
 /** Changes that go out in waves, with real processes and by the commands that people type. */
@@ -117,31 +117,39 @@ test('while one is under way another is refused; it can be paused, and aborted',
   expect(await titles()).toEqual(NAMES.map(() => 'Coastal Buoys, checked'))
 }, 120_000)
 
-/** Kills the hub as soon as the rollout has moved so many times, and starts it again. */
-async function killAfter(moves: number): Promise<void> {
-  const seen = new Set<number>([(await rollout()).revision])
-  while (seen.size <= moves) {
+/** Kills the hub at the moment when the next rollout is there, and starts it again. */
+async function killAt(moment: (rollout: RolloutView) => boolean): Promise<void> {
+  const before = (await rollout()).rollout?.startedAtMs
+  for (;;) {
+    const { rollout: now } = await rollout()
+    if (now !== undefined && now.startedAtMs !== before && moment(now)) break
     await delay(5)
-    const { revision, rollout: last } = await rollout()
-    seen.add(revision)
-    if (last?.state !== 'running' && last?.state !== 'reverting' && seen.size > 1) break
   }
   await cluster.killHub()
   await cluster.startHub()
 }
 
-const MOVES = isSoak ? [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] : [2, 5]
+/** Every step of a change that comes to its end. */
+const ON_THE_WAY: readonly (readonly [string, (rollout: RolloutView) => boolean])[] = [
+  ['a node takes it up', ({ nodes }) => nodes['erd1']?.phase === 'applying'],
+  ['clients are to see it', ({ exposed }) => exposed],
+  ['nobody was touched yet', () => true],
+  ['a node proves it', ({ nodes }) => nodes['erd1']?.phase === 'proved'],
+  ['the second takes it up', ({ nodes }) => nodes['erd2']?.phase === 'applying'],
+  ['the last takes it up', ({ nodes }) => nodes['erd3']?.phase === 'applying'],
+  ['it is done', ({ state }) => state === 'done'],
+]
 
-test.for(MOVES)(
-  'the hub killed with -9 after %i steps goes on where it was, and nobody is left behind',
+test.for(ON_THE_WAY.slice(0, isSoak ? undefined : 2))(
+  'the hub killed with -9 when %s goes on where it was, and nobody is left behind',
   { timeout: 150_000 },
-  async (moves) => {
-    const title = `Coastal Buoys, after ${moves}`
+  async ([name, moment]) => {
+    const title = `Coastal Buoys when ${name}`
     cluster.edit(BUOYS, /(<att name="title">)[^<]*/, `$1${title}`)
     const args = ['-m', title, '--rolling', '--soak', '0s', '--wait', '--timeout', '90s']
     const [{ code, stdout }] = await Promise.all([
       cluster.flotilla('datasets', 'release', 'datasets.d', ...args),
-      killAfter(moves),
+      killAt(moment),
     ])
     expect(stdout).toMatch(/ROLLED OUT r\d+/)
     expect(code).toBe(0)
@@ -150,16 +158,24 @@ test.for(MOVES)(
   },
 )
 
-test.for(isSoak ? [1, 2, 3, 4, 5] : [3])(
-  'the hub killed with -9 after %i steps of a change that fails still takes it back',
+/** Every step of one that is taken back. */
+const ON_THE_WAY_BACK: typeof ON_THE_WAY = [
+  ['it is taken back', ({ state }) => state === 'reverting'],
+  ['a node is drained for it', ({ nodes }) => nodes['erd1']?.phase !== 'waiting'],
+  ['a node takes it up', ({ nodes }) => nodes['erd1']?.phase === 'applying'],
+  ['it is over', ({ state }) => state === 'rolled-back'],
+]
+
+test.for(ON_THE_WAY_BACK.slice(0, isSoak ? undefined : 1))(
+  'the hub killed with -9 when %s leaves nobody with a change that fails',
   { timeout: 150_000 },
-  async (moves) => {
+  async ([, moment]) => {
     const before = await titles()
     cluster.edit(BUOYS, '<fileNameRegex>', '<fileNameRegex>nothing')
     const args = ['-m', 'bad', '--rolling', '--wait', '--timeout', '90s']
     const [{ code, stdout }] = await Promise.all([
       cluster.flotilla('datasets', 'release', 'datasets.d', ...args),
-      killAfter(moves),
+      killAt(moment),
     ])
     cluster.edit(BUOYS, '<fileNameRegex>nothing', '<fileNameRegex>')
     expect(stdout).toMatch(/TAKEN BACK r\d+: node erd1, coastBuoys, buoys\/coastBuoys\.xml:\d+/)
