@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest'
+import { rolloutWith, TREE, worldWith } from '../../../test/helpers/rollout.ts'
+import { keys } from '../keys.ts'
+import { decide } from './decide.ts'
+import { strategyOf } from './strategy.ts'
+
+describe('a decision', () => {
+  const moment = { wallMs: 7, monotonicMs: 0, held: new Map<string, number>() }
+
+  test('takes up nodes that came, at the end, and waits no longer for those that were forgotten', () => {
+    const world = worldWith({ nodes: { erd2: {}, erd3: {}, new1: {} }, lost: ['erd2'] })
+    const rollout = rolloutWith({ erd3: 'waiting', erd1: 'applying', erd2: 'waiting' })
+    const { next } = decide(rollout, world, moment)
+    expect(next.order).toEqual(['erd3', 'erd2', 'new1'])
+    expect(Object.keys(next.nodes)).toEqual(['erd3', 'erd2', 'new1'])
+  })
+
+  test('takes a rollout back when something else was made desired meanwhile', () => {
+    const rollout = rolloutWith({ erd1: 'applying' }, { from: { release: 0, manifest: 'm0' } })
+    const { next } = decide(rollout, worldWith({ nodes: { erd1: {} } }), moment)
+    expect(next).toMatchObject({
+      state: 'reverting',
+      reason: { code: 'BASE_MOVED' },
+      nodes: { erd1: { phase: 'reverting' } },
+    })
+  })
+
+  test('that makes the release desired expects that nothing else was', () => {
+    const served = { staged: 2, applied: 2, served: 2, asOf: 9 }
+    const pins = { erd1: { release: 2, manifest: 'm2', by: 'rollout r2' } }
+    const world = worldWith({ nodes: { erd1: served }, pins })
+    const soaked = rolloutWith({ erd1: 'proved' }, { exposed: true, strategy: strategyOf({ soakMs: 0 }) })
+    const { next, expect: expected, changes } = decide(soaked, world, moment)
+    expect(next).toMatchObject({ state: 'done', endedAtMs: 7 })
+    expect(expected).toEqual([{ key: keys.desired(TREE), revision: 5 }])
+    expect(changes.map(({ op, key }) => `${op} ${key}`)).toEqual([
+      `put ${keys.rollout(TREE)}`,
+      `delete ${keys.pin(TREE, 'erd1')}`,
+      `put ${keys.desired(TREE)}`,
+    ])
+  })
+
+  test('says when it may come out differently although nothing has changed', () => {
+    const served = { staged: 2, applied: 2, served: 2, asOf: 9 }
+    const pins = { erd1: { release: 2, manifest: 'm2', by: 'rollout r2' } }
+    const world = worldWith({ nodes: { erd1: served, erd2: {} }, pins })
+    const rollout = rolloutWith({ erd1: 'proved', erd2: 'waiting' }, { effects: { a: 'soft' }, exposed: true })
+    const first = decide(rollout, world, moment)
+    expect(first).toMatchObject({ changes: [], againMs: 1000 })
+    const again = { wallMs: 0, monotonicMs: 999, held: first.held }
+    expect(decide(rollout, world, again)).toMatchObject({ changes: [], againMs: 1 })
+    expect(decide(rollout, world, { ...again, monotonicMs: 1000 }).next.nodes['erd2']?.phase).toBe('applying')
+  })
+})
