@@ -38,11 +38,12 @@ describe('told at run time', () => {
     }
     await nginx.driver.apply(make(1), {})
     const faults: string[] = []
-    let [inForce, answers, isOver] = [1, 0, false]
+    let [inForce, answers] = [1, 0]
+    const over = new AbortController()
     const client = async (first: number): Promise<void> => {
       const agent = new Agent({ keepAlive: true, maxSockets: 1 })
       let seen = 0
-      for (let turn = first; !isOver; turn++) {
+      for (let turn = first; !over.signal.aborted; turn++) {
         const atLeast = Math.max(inForce, seen)
         const id = ids[turn % ids.length] ?? ''
         const { status, headers } = await ask(nginx.port, page(id), { agent })
@@ -62,7 +63,7 @@ describe('told at run time', () => {
       expect(await nginx.driver.apply(make(revision), {})).toEqual({ how: 'told' })
       inForce = revision
     }
-    isOver = true
+    over.abort()
     await Promise.all(clients)
     expect(faults).toEqual([])
     expect(inForce).toBeGreaterThan(20)
@@ -77,7 +78,11 @@ describe('told at run time', () => {
     for (let round = 0; round < 12; round++) {
       const isEven = random() < 0.5
       const all = backends.map(({ node, id, host, port }): Backend => ({
-        ...{ node, id, host, port, weight: isEven ? 100 : pick([1, 50, 100, 256]) },
+        node,
+        id,
+        host,
+        port,
+        weight: isEven ? 100 : pick([1, 50, 100, 256]),
         state: pick(['up', 'up', 'up', 'drained', 'down']),
         without: new Set(ids.filter(() => random() < 0.3)),
       }))
