@@ -14,6 +14,8 @@ export interface ClusterNode {
   readonly erddap: string
   readonly content: string
   readonly agent: Running
+  /** The stand-in's process. */
+  readonly server: Running
 }
 
 /** What an ERDDAP stand-in did: every change of what it serves, in order. */
@@ -55,20 +57,22 @@ export class ProcessCluster {
     await this.hub.stop('SIGKILL')
   }
 
-  async addNode(name: string): Promise<void> {
+  /** `more`: lines of the agent's configuration, behind those of its target. */
+  async addNode(name: string, more = ''): Promise<void> {
     const at = join(this.folder, name)
     const [content, bpd, state] = ['content', 'bpd', 'state'].map((part) => join(at, part)) as [string, string, string]
     for (const each of [content, bpd]) mkdirSync(each, { recursive: true })
     writeFileSync(join(content, 'datasets.xml'), EMPTY)
     const dirs = ['--content-dir', content, '--big-parent-dir', bpd]
-    const [erddap] = await this.#launch([...dirs, '--poll-ms', '200'], STANDIN).line(/^http:\S+$/)
+    const server = this.#launch([...dirs, '--poll-ms', '200'], STANDIN)
+    const [erddap] = await server.line(/^http:\S+$/)
     const code = (await this.flotilla('token', 'join-code')).stdout.trim()
     const where = ['--node', name, ...dirs, '--erddap-url', erddap, '--state', state, '--value', `data=${DATA}`]
     const joined = await this.flotilla('join', this.env['FLOTILLA_URL'] ?? '', code, ...where, '--no-start')
     if (joined.code !== 0) throw new Error(joined.stderr)
-    appendFileSync(join(state, 'agent.yaml'), SETTINGS)
+    appendFileSync(join(state, 'agent.yaml'), SETTINGS + more)
     const agent = this.#launch(['agent', '--state', state])
-    this.nodes.push({ name, erddap, content, agent })
+    this.nodes.push({ name, erddap, content, agent, server })
   }
 
   flotilla(...argv: readonly string[]): Promise<Ran> {
