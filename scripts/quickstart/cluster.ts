@@ -1,9 +1,12 @@
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
+import { appendFileSync, cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Narrator } from './narrator.ts'
 import { type CommandResult, Processes, run } from './processes.ts'
 
 const EMPTY_DATASETS_XML = '<?xml version="1.0" encoding="UTF-8" ?>\n<erddapDatasets>\n</erddapDatasets>\n'
+
+/** A real ERDDAP that has just started leaves datasets out for up to a minute; these are patient for moments only. */
+const YOUNG = '    startMs: 1500\n    settleMs: 1000\n'
 
 export interface DemoNode {
   readonly name: string
@@ -64,21 +67,12 @@ export class Cluster {
     )
     const { stdout } = await this.flotilla(['token', 'join-code', '--json'], 'quiet')
     const { code } = JSON.parse(stdout) as { code: string }
-    const join_ = [
-      'join',
-      this.#url,
-      code,
-      '--node',
-      name,
-      '--state',
-      join(at, 'state'),
-      ...directories,
-      '--erddap-url',
-      erddap,
-      '--value',
-      `data=${data}`,
-    ]
-    await this.#processes.start(`agent-${name}`, 'src/bin.ts', join_, /joined/i)
+    const state = join(at, 'state')
+    const who = ['--node', name, '--state', state, ...directories, '--erddap-url', erddap, '--value', `data=${data}`]
+    const joined = await this.flotilla(['join', this.#url, code, ...who, '--no-start'], 'quiet')
+    if (joined.code !== 0) throw new Error(`${name} could not join: ${joined.said}`)
+    appendFileSync(join(state, 'agent.yaml'), YOUNG)
+    await this.#processes.start(`agent-${name}`, 'src/bin.ts', ['agent', '--state', state], /this node is alive/)
     this.nodes.push({ name, url: erddap, contentDir, bigParentDir })
   }
 
@@ -87,7 +81,7 @@ export class Cluster {
     if (show === 'show') this.#narrator.command(args)
     const env = { FLOTILLA_URL: this.#url, FLOTILLA_TOKEN_FILE: this.tokenFile }
     const result = await run(this.#root, args, env, this.#folder)
-    if (show === 'show') this.#narrator.output(result.stdout + result.stderr)
+    if (show === 'show') this.#narrator.output(result.said)
     return result
   }
 

@@ -48,7 +48,8 @@ export class Processes {
 export interface CommandResult {
   readonly code: number
   readonly stdout: string
-  readonly stderr: string
+  /** Both outputs, as they came. */
+  readonly said: string
 }
 
 /** Runs a command of the tool to its end. */
@@ -63,12 +64,12 @@ export async function run(
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
-  return { code: child.exitCode ?? 1, stdout, stderr }
-}
-
-async function text(stream: NodeJS.ReadableStream): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array))
-  return Buffer.concat(chunks).toString('utf8')
+  let [stdout, said] = ['', '']
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+    said += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
+  await once(child, 'close')
+  return { code: child.exitCode ?? 1, stdout, said }
 }

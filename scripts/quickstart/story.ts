@@ -16,6 +16,7 @@ export async function tellStory(cluster: Cluster, narrator: Narrator): Promise<v
   await firstRelease(cluster, narrator)
   await changeOne(cluster, narrator)
   await breakOne(cluster, narrator)
+  await breakOnLoad(cluster, narrator)
   await rollBack(cluster, narrator)
   await showStatus(cluster, narrator)
 }
@@ -37,20 +38,23 @@ async function firstRelease(cluster: Cluster, narrator: Narrator): Promise<void>
 }
 
 async function changeOne(cluster: Cluster, narrator: Narrator): Promise<void> {
-  narrator.step('Change one dataset')
+  narrator.step('Change one dataset, one node after the other')
   const before = await Promise.all(cluster.nodes.map((node) => loads(node)))
   edit(cluster, `>${EDITED.title}<`, `>${EDITED.newTitle}<`)
   narrator.say(`edited ${EDITED.file}: the title is now "${EDITED.newTitle}"`)
-  await cluster.flotilla(['datasets', 'plan', cluster.source])
+  await cluster.flotilla(['datasets', 'plan', cluster.source, '--rolling', '--soak', '1s'])
   const release = await cluster.flotilla([
     'datasets',
     'release',
     cluster.source,
     '-m',
     'better title for the buoys',
+    '--rolling',
+    '--soak',
+    '1s',
     '--wait',
   ])
-  narrator.expect(release.code === 0, 'the release is in step')
+  narrator.expect(release.code === 0, 'every node proved it, each before the next began')
   const titles = await Promise.all(cluster.nodes.map((node) => servedTitle(node)))
   narrator.expect(
     titles.every((title) => title === EDITED.newTitle),
@@ -70,12 +74,30 @@ async function breakOne(cluster: Cluster, narrator: Narrator): Promise<void> {
   narrator.say(`edited ${EDITED.file}: a closing tag is misspelt`)
   const release = await cluster.flotilla(['datasets', 'release', cluster.source, '-m', 'oops'])
   narrator.expect(release.code === 4, 'the release is refused (exit code 4)')
-  narrator.expect(
-    /coastBuoys\.xml:\d+:\d+/.test(release.stdout + release.stderr),
-    'the refusal names file, line and column',
-  )
+  narrator.expect(/coastBuoys\.xml:\d+:\d+/.test(release.said), 'the refusal names file, line and column')
   const untouched = cluster.nodes.every((node, index) => compiled(node) === before[index])
   narrator.expect(untouched, 'no node changed a byte')
+  writeFileSync(join(cluster.source, EDITED.file), good)
+}
+
+async function breakOnLoad(cluster: Cluster, narrator: Narrator): Promise<void> {
+  narrator.step('Break it in a way that only ERDDAP can notice')
+  const good = readFileSync(join(cluster.source, EDITED.file), 'utf8')
+  const [canary, ...others] = cluster.nodes.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  const before = await Promise.all(others.map(async (node) => [compiled(node), await loads(node)]))
+  edit(cluster, '<fileNameRegex>', '<fileNameRegex>no_such_')
+  narrator.say(`edited ${EDITED.file}: well-formed, but no data file has such a name`)
+  const message = ['-m', 'a new naming scheme']
+  const release = await cluster.flotilla(['datasets', 'release', cluster.source, ...message, '--rolling', '--wait'])
+  narrator.expect(release.code === 4, 'the first node could not prove it: it was taken back (exit code 4)')
+  narrator.expect(
+    /coastBuoys\.xml:\d+: .*0 files found/.test(release.stdout),
+    "the report names node, file and line, and ERDDAP's own error",
+  )
+  const after = await Promise.all(others.map(async (node) => [compiled(node), await loads(node)]))
+  narrator.expect(JSON.stringify(after) === JSON.stringify(before), 'the other nodes were not touched')
+  const title = canary === undefined ? '' : await servedTitle(canary)
+  narrator.expect(title === EDITED.newTitle, 'the first node serves again what it served before')
   writeFileSync(join(cluster.source, EDITED.file), good)
 }
 
