@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Rollout } from '../../../src/core/rollout.ts'
-import { Cluster } from './cluster.ts'
+import { Cluster, type HubOptions } from './cluster.ts'
 import type { SimNode } from './node.ts'
 
 const HOUR_MS = 3_600_000
@@ -8,12 +8,12 @@ const FAST = { soakMs: 1000, drainMs: 500, gateTimeoutMs: 20_000 }
 
 let cluster: Cluster
 
-async function begin(nodes: number, proxies = 2): Promise<void> {
+async function begin(nodes: number, proxies = 2, hub: HubOptions = {}): Promise<void> {
   cluster = new Cluster(1)
   const names = (kind: string, count: number): string[] =>
     Array.from({ length: count }, (_, index) => `${kind}${index + 1}`)
   await cluster.begin(names('erd', nodes), names('edge', proxies))
-  cluster.startHub('hub1')
+  cluster.startHub('hub1', hub)
   cluster.watcher.unserved.clear()
 }
 
@@ -289,6 +289,20 @@ describe('a person', () => {
     expect(await cluster.runToEnd(60_000)).toBe('done')
     expectUnnoticed()
   })
+})
+
+test('a person who aborts it between a step that is decided and its commit is heard', async () => {
+  const slow = { faults: (operation: string) => (operation === 'commit' ? { delayMs: 700 } : undefined) }
+  for (let afterMs = 0; afterMs < 16_000; afterMs += 400) {
+    await begin(2, 1, slow)
+    await cluster.release({ effects: { a: 'hard' } }, FAST)
+    await cluster.run(afterMs)
+    if ((await rollout()).state !== 'running') break
+    await cluster.rollouts.abort(cluster.tree, 'ann')
+    expect({ afterMs, end: await cluster.runToEnd(120_000) }).toEqual({ afterMs, end: 'aborted' })
+    expect(cluster.watcher.trace.slice(-8).join('\n')).toContain('aborted by ann')
+    expectUnnoticed()
+  }
 })
 
 test('no wave begins in a freeze window; one that is under way comes to its end', async () => {

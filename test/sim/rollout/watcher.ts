@@ -146,6 +146,9 @@ export class Watcher {
       after.reason === undefined ? '' : `; ${after.reason.code} ${after.reason.node ?? ''} ${after.reason.message}`
     this.note(`r${after.release} ${after.state}${after.exposed ? ' exposed' : ''}: ${phases.join(', ')}${why}`)
     for (const [node, { phase }] of Object.entries(after.nodes)) if (TOUCHED.has(phase)) this.touched.add(node)
+    if (!isNew && before.state === 'reverting' && ['running', 'paused'].includes(after.state)) {
+      this.broken('a rollout that was taken back goes on')
+    }
     if (!isNew && before.exposed && !after.exposed) this.#takenAway.push(revision)
     if (!before?.exposed && after.exposed) this.#onExposed(after)
     this.#checkBudget(isNew ? undefined : before, after)
