@@ -78,7 +78,10 @@ export class FlagListener implements Service {
     )
     server.maxConnections = LIMITS.connections
     server.setTimeout(LIMITS.silenceMs)
-    this.#options.onListening?.(await listen(server, this.#options))
+    const { host, onListening = () => undefined, log } = this.#options
+    const port = await listen(server, this.#options)
+    log.info('flags for every node are taken here', { host, port })
+    onListening(port)
     await aborted(signal)
     server.close()
     server.closeAllConnections()
