@@ -211,6 +211,13 @@ describe('join and agent, refused before the code is used', () => {
     expect(code).toBe(2)
   })
 
+  test('without an ERDDAP nothing has to be said of one, if that is meant', async () => {
+    expect(await join_(prepared(), '--only-proxy')).toMatchObject({
+      code: 7,
+      err: expect.stringContaining('http://127.0.0.1:9'),
+    })
+  })
+
   test('a name that no node can have', async () => {
     const argv = ['join', 'http://h', 'C', '--node', 'Erd 1', '--content-dir', 'content', '--big-parent-dir', 'bpd']
     expect(await runCli(argv, { cwd: prepared() })).toMatchObject({

@@ -22,9 +22,9 @@ export const join = command({
       type: 'value',
       placeholder: 'DIR',
       summary: 'ERDDAP’s content/erddap folder, where datasets.xml is',
-      required: true,
       completes: 'folder',
     },
+    onlyProxy: { type: 'flag', summary: 'there is no ERDDAP here, only a proxy before those of other servers' },
     bigParentDir: {
       type: 'value',
       placeholder: 'DIR',
@@ -67,6 +67,7 @@ export const join = command({
   examples: [
     'flotilla join http://hub:8470 7K2M-Q9XD-4TPA --node erd1 --content-dir /usr/local/tomcat/content/erddap',
     'flotilla join http://hub:8470 - --node erd1 --content-dir /content --big-parent-dir /bpd --no-start < code',
+    'flotilla join http://hub:8470 7K2M-Q9XD-4TPA --node proxy1 --only-proxy --no-start',
   ],
   async run({ args, options }, context) {
     const { node, replace, logLevel } = options
@@ -96,7 +97,8 @@ export const join = command({
 
 interface JoinOptions {
   readonly node: string
-  readonly contentDir: string
+  readonly contentDir: string | undefined
+  readonly onlyProxy: boolean
   readonly bigParentDir: string | undefined
   readonly erddapUrl: string | undefined
   readonly filesDir: string | undefined
@@ -109,7 +111,6 @@ interface JoinOptions {
 /** Checked as a whole before the code is used: it works only once. */
 async function configOf(url: string, options: JoinOptions, context: Context): Promise<object> {
   const { cwd } = context
-  const folders = await erddapFolders(options, cwd)
   const values = Object.fromEntries(await readValues(options, context))
   const config = {
     node: options.node,
@@ -117,14 +118,7 @@ async function configOf(url: string, options: JoinOptions, context: Context): Pr
     credentialFile: CREDENTIAL_FILE,
     ...(options.sharedBlobs !== undefined && { sharedBlobs: resolve(cwd, options.sharedBlobs) }),
     ...(Object.keys(values).length > 0 && { values }),
-    targets: {
-      [options.tree]: {
-        kind: 'erddap',
-        ...folders,
-        ...(options.erddapUrl !== undefined && { url: options.erddapUrl }),
-        ...(options.filesDir !== undefined && { filesDirectory: resolve(cwd, options.filesDir) }),
-      },
-    },
+    ...(!options.onlyProxy && { targets: { [options.tree]: await targetOf(options, cwd) } }),
   }
   const [{ agentSchema }, { checkConfig }] = await Promise.all([
     import('../../config/agent.ts'),
@@ -133,4 +127,19 @@ async function configOf(url: string, options: JoinOptions, context: Context): Pr
   const checked = checkConfig(agentSchema, { env: {}, flags: config })
   if ('issues' in checked) throw new FlotillaError('USAGE', checked.issues.map(({ message }) => message).join('; '))
   return config
+}
+
+async function targetOf(options: JoinOptions, cwd: string): Promise<object> {
+  const { contentDir, bigParentDir, erddapUrl, filesDir } = options
+  if (contentDir === undefined) {
+    throw new FlotillaError('USAGE', 'join: --content-dir is required', {
+      hint: 'It is ERDDAP’s content/erddap folder. For a server with a proxy and no ERDDAP say --only-proxy.',
+    })
+  }
+  return {
+    kind: 'erddap',
+    ...(await erddapFolders({ contentDir, bigParentDir }, cwd)),
+    ...(erddapUrl !== undefined && { url: erddapUrl }),
+    ...(filesDir !== undefined && { filesDirectory: resolve(cwd, filesDir) }),
+  }
 }
