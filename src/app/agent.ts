@@ -53,12 +53,12 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps): Promise<vo
   const { clock, log } = deps
   beModest()
   await withParts(config, deps, async ({ options, fetched }) => {
-    const broker = await openBus(config.bus, { ...deps, name: config.node })
-    const offered = fetched && offer({ config, ...fetched, broker, log })
     const sweep = fetched && sweepBlobs({ blobs: fetched.blobs, inUse: () => agent.inUse(), clock, log })
     const tell = (key: string, value: { readonly atMs: number }): void => agent.tell(key, value)
     const { store, memory } = options
     const proxies = await proxiesOf(config, { store, memory, clock, log, base: deps.base, tell })
+    const broker = await openBus(config.bus, { ...deps, name: config.node })
+    const offered = fetched && offer({ config, ...fetched, broker, log })
     const beside = [...(offered?.services ?? []), ...(sweep === undefined ? [] : [sweep]), ...proxies]
     const agent: Agent = new Agent({ ...options, bus: offered?.bus }, beside)
     const look = (): void => agent.look()
