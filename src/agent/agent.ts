@@ -94,6 +94,7 @@ export class Agent {
       instance,
       startedAtMs: clock.nowMs(),
       values,
+      trees: targets.map(({ tree }) => tree),
       ...(peerUrl !== undefined && { peerUrl }),
       ...(serves.length > 0 && { serves: Object.fromEntries(serves) }),
     }

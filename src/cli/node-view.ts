@@ -1,5 +1,6 @@
 import type { NodeAnswer, StatusAnswer } from '../core/api.ts'
 import { isUnderWay, rolloutSummary } from '../core/rollout-words.ts'
+import { isOf } from '../core/status.ts'
 import type { NodeTarget, TargetError } from '../core/target.ts'
 import { clean } from '../lib/clean.ts'
 import { problemLines } from './errors.ts'
@@ -14,6 +15,9 @@ const STATES: Readonly<Record<string, { readonly text: string; readonly colour: 
   failed: { text: '✗ failed', colour: 'red' },
   lost: { text: '! lost', colour: 'red' },
   new: { text: '… no report yet', colour: 'yellow' },
+  proxy: { text: '✓ proxy', colour: 'green' },
+  'proxy-failed': { text: '✗ proxy', colour: 'red' },
+  idle: { text: '- no part of it', colour: 'yellow' },
 }
 
 const HEAD = ['NODE', 'STATE', 'RELEASE', 'DATASETS', 'ERDDAP', 'REPORTED', 'LAST ERROR'] as const
@@ -37,10 +41,17 @@ export function printNodes(status: StatusAnswer, nowMs: number, output: Output):
 function stateOf(node: NodeAnswer, { tree, desired, pins, drains }: StatusAnswer): Cell {
   const target = node.targets[tree]
   const lagging = target?.state === 'in-step' && target.served !== (pins?.[node.node] ?? desired?.number)
-  const state = node.liveness === 'lost' ? 'lost' : lagging ? 'pending' : (target?.state ?? 'new')
+  const state = node.liveness === 'lost' ? 'lost' : lagging ? 'pending' : (target?.state ?? withoutReport(node, tree))
   const cell = STATES[state]
   if (cell === undefined) return state
   return drains?.[node.node] === undefined ? cell : { ...cell, text: `${cell.text}, drained` }
+}
+
+function withoutReport(node: NodeAnswer, tree: string): string {
+  if (isOf(node, tree)) return 'new'
+  const proxies = Object.values(node.proxies ?? {})
+  if (proxies.length === 0) return 'idle'
+  return proxies.every(({ state }) => state === 'in-step') ? 'proxy' : 'proxy-failed'
 }
 
 /** `r12` where all is done; otherwise how far each of the three steps is. */
@@ -68,7 +79,8 @@ export function nodeProblem(node: NodeAnswer, tree: string): TargetError | undef
 
 function troubleOf(node: NodeAnswer, tree: string): string {
   const problem = nodeProblem(node, tree)
-  return problem === undefined ? '' : problemText(problem)
+  if (problem !== undefined) return problemText(problem)
+  return Object.values(node.proxies ?? {}).find(({ error }) => error !== undefined)?.error ?? ''
 }
 
 /** `buoys/a.xml:7: coastBuoys: what is wrong`. */

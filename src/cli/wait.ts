@@ -1,6 +1,6 @@
 import type { NodeAnswer, ReleaseAnswer, StatusAnswer } from '../core/api.ts'
 import { type ExitCode, FlotillaError, isError } from '../core/errors.ts'
-import { treeOption } from '../core/status.ts'
+import { isOf, treeOption } from '../core/status.ts'
 import { clean } from '../lib/clean.ts'
 import { parseDuration } from '../lib/duration.ts'
 import type { Hub } from './connect.ts'
@@ -87,7 +87,8 @@ export function settle(status: StatusAnswer, release: number, waitedMs: number):
   if (status.state === 'in-step') return 'in-step'
   if (status.nodes.length === 0) return 'nobody'
   const failed = status.nodes.filter((node) => hasFailed(node, status.tree, release, waitedMs))
-  const busy = status.nodes.filter((node) => node.liveness === 'alive' && !failed.includes(node))
+  const nodes = status.nodes.filter((node) => isOf(node, status.tree))
+  const busy = nodes.filter((node) => node.liveness === 'alive' && !failed.includes(node))
   const unsettled = busy.filter((node) => node.targets[status.tree]?.served !== release)
   return failed.length > 0 && unsettled.length === 0 ? 'failed' : undefined
 }

@@ -27,3 +27,23 @@ test('a node that can prove nothing is pending, and the status says which and wh
     next: 'on erd1: flotilla doctor --state DIR',
   })
 })
+
+test('nobody waits for a node that only looks after a proxy, be it lost or not', () => {
+  const target = { ...UNPROVED, state: 'in-step', served: 3 } as const
+  const { error: _, ...proved } = target
+  const erd1 = { node: 'erd1', liveness: 'alive', alive: ALIVE, targets: { datasets: proved } } as const
+  const front = { kind: 'nginx', state: 'in-step', asOf: 1, atMs: 0 } as const
+  const proxy = {
+    node: 'p',
+    liveness: 'alive',
+    alive: { ...ALIVE, trees: [] },
+    targets: {},
+    proxies: { front },
+  } as const
+  const lost = { node: 'q', liveness: 'lost', targets: {}, proxies: { front } } as const
+  const status = statusOf('datasets', RELEASE, [erd1, proxy, lost])
+  expect(status).toMatchObject({ state: 'in-step', summary: 'IN STEP r3, 1/1 nodes prove it' })
+  expect(status.nodes).toHaveLength(3)
+  const isNew = { node: 'erd2', liveness: 'alive', alive: { ...ALIVE, trees: ['datasets'] }, targets: {} } as const
+  expect(statusOf('datasets', RELEASE, [erd1, isNew]).summary).toContain('1/2 nodes')
+})

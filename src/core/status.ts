@@ -32,6 +32,12 @@ interface Seen {
 
 export const DEFAULT_TREE = 'datasets'
 
+/** Whether anything of the tree is expected of a node: nobody waits for one that only looks after a proxy. */
+export function isOf({ targets, alive, proxies }: NodeAnswer, tree: string): boolean {
+  if (targets[tree] !== undefined) return true
+  return alive === undefined ? proxies === undefined : alive.trees?.includes(tree) !== false
+}
+
 /** What a command line has to add to mean this tree. */
 export function treeOption(tree: string): string {
   return tree === DEFAULT_TREE ? '' : ` --tree ${tree}`
@@ -44,10 +50,11 @@ type Underway = Pick<StatusAnswer, 'rollout' | 'pins' | 'drains'>
 export function statusOf(
   tree: string,
   desired: ReleaseRecord | undefined,
-  nodes: readonly NodeAnswer[],
+  all: readonly NodeAnswer[],
   underway: Underway = {},
 ): StatusAnswer {
-  const base = { tree, desired, nodes, ...underway }
+  const base = { tree, desired, nodes: all, ...underway }
+  const nodes = all.filter((node) => isOf(node, tree))
   if (desired === undefined) {
     return {
       ...base,

@@ -99,6 +99,8 @@ export interface NodeAlive {
   readonly instance: string
   /** Names this node defines for `${node.…}`. */
   readonly values: readonly string[]
+  /** What it keeps in step; nothing where it only looks after a proxy. Anything, from agents that do not say. */
+  readonly trees?: readonly string[]
   /** Where other nodes may fetch blobs, if it serves them. */
   readonly peerUrl?: string
   /** By tree: the address at which the proxies reach the application of that tree here, such as `http://10.0.0.7:8080`. */

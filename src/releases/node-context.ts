@@ -3,7 +3,7 @@ import type { Entry } from '../core/store.ts'
 import type { CheckContext } from '../core/tree.ts'
 
 /**
- * What the nodes that are alive say of themselves, from the entries under `node/`: the values that every one of them
+ * What the nodes of the tree that are alive say of themselves, from the entries under `node/`: the values that every one of them
  * defines, and the oldest version of the application. A report that cannot be understood says nothing.
  */
 export function contextOf(entries: readonly Entry[], tree: string): Pick<CheckContext, 'nodeValues' | 'version'> {
@@ -11,7 +11,7 @@ export function contextOf(entries: readonly Entry[], tree: string): Pick<CheckCo
   const versions = new Map<string, string>()
   for (const { key, value } of entries) {
     const at = parseNodeKey(key)
-    const values = at?.family === 'alive' ? fieldOf(value, 'values') : undefined
+    const values = at?.family === 'alive' && isOf(value, tree) ? fieldOf(value, 'values') : undefined
     if (at !== undefined && Array.isArray(values)) alive.set(at.node, new Set(values))
     const version = at?.family === 'target' && at.tree === tree ? fieldOf(value, 'version') : undefined
     if (at !== undefined && typeof version === 'string' && /^\d+(?:\.\d+)*/.test(version))
@@ -22,6 +22,12 @@ export function contextOf(entries: readonly Entry[], tree: string): Pick<CheckCo
     first && new Set([...first].filter(isText).filter((name) => others.every((values) => values.has(name))))
   const known = [...alive.keys()].flatMap((node) => versions.get(node) ?? [])
   return { nodeValues, version: known.toSorted(compareVersions)[0] }
+}
+
+/** Nobody compiles the release on a node that only looks after a proxy. */
+function isOf(alive: string, tree: string): boolean {
+  const trees = fieldOf(alive, 'trees')
+  return !Array.isArray(trees) || trees.includes(tree)
 }
 
 function fieldOf(json: string, field: string): unknown {

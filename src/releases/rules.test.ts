@@ -84,7 +84,9 @@ test('differences of files are sorted by path', () => {
 test('the context is what every node that is alive says, and the oldest version', () => {
   const entries = [
     entry('node/a/alive', { values: ['name', 'data'] }),
-    entry('node/b/alive', { values: ['data', 'more', 7] }),
+    entry('node/b/alive', { values: ['data', 'more', 7], trees: ['t'] }),
+    entry('node/proxy/alive', { values: ['name'], trees: [] }),
+    entry('node/other/alive', { values: ['name'], trees: ['other'] }),
     entry('node/a/target/t', { version: '2.18' }),
     entry('node/b/target/t', { version: '2.9.1' }),
     entry('node/b/target/other', { version: '1.0' }),

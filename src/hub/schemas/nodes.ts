@@ -48,6 +48,7 @@ export const zNodeAlive = hold<NodeAlive>()(
     startedAtMs: zMoment,
     instance: z.string(),
     values: z.array(z.string()),
+    trees: z.array(z.string()).exactOptional(),
     peerUrl: z.string().exactOptional(),
     serves: z.record(z.string(), z.string()).exactOptional(),
   }),
