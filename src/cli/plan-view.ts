@@ -31,10 +31,10 @@ function wayOf({ strategy, waves }: Plan): readonly string[] {
   const { soakMs, gateTimeoutMs, samples } = strategy
   const rest = others.map(listed).join(', then ')
   const apart = others.length === 0 ? '' : `, ${soakMs === 0 ? 'at once' : `after ${span(soakMs)} each`}`
-  const asked = samples.length === 0 ? '' : ` and answers ${plural(samples.length, 'sample request')}`
+  const asked = samples.length === 0 ? '' : `, and answer ${plural(samples.length, 'sample request')},`
   return [
     `${listed(first)} first${rest === '' ? '' : `, then ${rest}`}${apart}`,
-    `a node that does not prove it within ${span(gateTimeoutMs)}${asked === '' ? '' : `,${asked}`} stops it: all go back`,
+    `a node that does not prove it${asked} within ${span(gateTimeoutMs)} stops it: all go back`,
   ]
 }
 

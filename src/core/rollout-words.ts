@@ -38,6 +38,7 @@ export function reasonText({ node, item, file, line, message }: RolloutReason): 
 export function outcomeText({ state, reason }: Outcome): string {
   const words = { 'rolled-back': 'taken back', aborted: 'aborted', reverting: 'is being taken back', done: 'served' }
   if (state === 'running' || state === 'paused') return 'on its way'
+  if (state === 'aborted' && reason?.code === 'ABORTED') return reason.message
   return reason === undefined ? words[state] : `${words[state]}: ${reasonText(reason)}`
 }
 
@@ -70,6 +71,7 @@ export function rolloutSummary(rollout: Omit<Rollout, 'effects'>): string {
   const head = `${HEADS[state]} ${subjectOf(rollout)}`
   if (state === 'done') return head
   if (state === 'rolled-back' || state === 'aborted') {
+    if (reason?.code === 'ABORTED') return `${head} ${reason.message.replace(/^aborted /, '')}`
     return reason === undefined ? head : `${head}: ${reasonText(reason)}`
   }
   const phases = order.flatMap((node) => (nodes[node] === undefined ? [] : [{ node, phase: nodes[node].phase }]))

@@ -112,7 +112,7 @@ test('while one is under way another is refused; it can be paused, and aborted',
   })
   expect(await cluster.flotilla('rollout')).toMatchObject({ code: 3 })
   const aborted = await cluster.flotilla('rollout', 'abort', '--wait')
-  expect(aborted).toMatchObject({ code: 0, stdout: expect.stringMatching(/ABORTED r5.*aborted by admin/) })
+  expect(aborted).toMatchObject({ code: 0, stdout: expect.stringContaining('ABORTED r5 by admin') })
   expect(await cluster.flotilla('rollout')).toMatchObject({ code: 1 })
   expect(await titles()).toEqual(NAMES.map(() => 'Coastal Buoys, checked'))
 }, 120_000)
