@@ -24,8 +24,10 @@ async function offering(more: object, broker?: Bus) {
     await running
   })
   const heard = offered.bus?.subscribe({ node: 'erd1', signal: stop.signal })[Symbol.asyncIterator]()
-  const next = async (): Promise<Hint | undefined> =>
-    (heard === undefined ? undefined : (await heard.next()).value) ?? undefined
+  const next = async (): Promise<Hint | undefined> => {
+    const read = await heard?.next()
+    return read?.done === false ? read.value : undefined
+  }
   return { ...offered, lines, next }
 }
 

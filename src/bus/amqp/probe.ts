@@ -3,7 +3,7 @@ import { FlotillaError } from '../../core/errors.ts'
 import { connectionOptions, type AmqpBusOptions, wordsOf } from './amqp-bus.ts'
 import { queueOf } from './topology.ts'
 
-type ProbeOptions = Omit<AmqpBusOptions, 'clock' | 'log' | 'random'>
+export type ProbeOptions = Omit<AmqpBusOptions, 'clock' | 'log' | 'random'>
 
 /** What a look at the broker finds. */
 export interface Probed {
