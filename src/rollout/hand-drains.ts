@@ -6,9 +6,8 @@ import type { Drain } from '../core/rollout.ts'
 import type { Store } from '../core/store.ts'
 
 export interface DrainOptions {
-  /** Of which tree the items are. */
   readonly tree: string
-  /** Absent: the whole node, for every tree. */
+  /** Absent: everything of the tree. */
   readonly items?: readonly string[] | undefined
   readonly reason: string
   readonly by: string

@@ -41,8 +41,6 @@ export class Term {
   readonly #view: View
   #bell = new AbortController()
   #broken: { readonly error: unknown } | undefined
-  /** What the view must have reached before anything is decided on it again. */
-  #expected = 0
   #renewedMs: number
 
   constructor(options: TermOptions) {
@@ -95,7 +93,7 @@ export class Term {
   async #round(signal: AbortSignal): Promise<number | TermEnd> {
     const { revision } = this.#view
     let againMs = Number.POSITIVE_INFINITY
-    if (revision === undefined || revision < this.#expected) return againMs
+    if (revision === undefined) return againMs
     const moving = [...this.#view.entries.values()].flatMap((entry) => movingIn(entry) ?? [])
     if (moving.length === 0) return 'over'
     for (const each of moving) {
@@ -121,14 +119,12 @@ export class Term {
     const expected = [fence, { key: entry.key, revision: entry.revision }, ...expect]
     const commit = await store.commit({ expect: expected, changes }, { signal })
     if (commit.committed) {
-      this.#expected = commit.revision
       log.info('rollout', { tree, state: next.state, summary: rolloutSummary(next) })
     } else if (commit.key === fence.key) {
       log.warn('another hub runs the rollouts now')
       return 'lost'
-    } else {
-      this.#expected = Math.max(this.#expected, commit.actual)
     }
+    // Where somebody was quicker, what he did comes with the watch.
     return againMs
   }
 }

@@ -5,7 +5,7 @@ import { isDraining } from './drains.ts'
 import { exposure } from './exposure.ts'
 import { frozenUntil } from './freeze.ts'
 import { failedOf, verdictOf } from './gate.ts'
-import { isDrainInForce, troubleOfProxies } from './proxies.ts'
+import { isDrainInForce, troubleOfProxies, whyNotDrained } from './proxies.ts'
 import { canServe, inPhase, isAlive, type Scene, timerOf, withPhase, withReason } from './scene.ts'
 import { takenBack } from './take-back.ts'
 
@@ -68,12 +68,8 @@ function pinDrained(rollout: Rollout, scene: Scene): Rollout {
     if (isDrainInForce(rollout, node, scene)) {
       pinned = withPhase(pinned, node, 'applying', scene)
     } else if (scene.timers.hasHeld(timerOf(rollout, node, 'draining'), rollout.strategy.gateTimeoutMs)) {
-      const message = 'not every proxy has taken over the drain in time'
-      return takenBack(
-        pinned,
-        troubleOfProxies(scene.world) ?? { code: 'DRAIN_UNCONFIRMED', message, node },
-        scene.stamp,
-      )
+      const why = troubleOfProxies(scene.world) ?? whyNotDrained(scene.world, node)
+      return takenBack(pinned, why, scene.stamp)
     }
   }
   return pinned

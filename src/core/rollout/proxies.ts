@@ -16,7 +16,18 @@ export function troubleOfProxies({ proxies }: World): RolloutReason | undefined 
   const proxy = proxies.find((each) => !each.isAlive || each.state !== 'in-step')
   if (proxy === undefined) return undefined
   const why = proxy.isAlive ? `failed${proxy.error === undefined ? '' : `: ${proxy.error}`}` : 'is lost'
-  const message = `the proxy ${proxy.name} ${why}, so nothing says that a drain is in force there`
+  return unconfirmed(`the proxy ${proxy.name} ${why}, so nothing says that a drain is in force there`)
+}
+
+/** Why a drain is no longer waited for. */
+export function whyNotDrained({ proxies, drains }: World, node: string): RolloutReason {
+  const revision = drains.get(node)?.revision ?? 0
+  const proxy = proxies.find((each) => !hasTakenOver(each, revision))
+  const who = proxy === undefined ? 'a proxy' : `the proxy ${proxy.name}`
+  return unconfirmed(`${who} has not taken over in time that ${node} is drained`)
+}
+
+function unconfirmed(message: string): RolloutReason {
   return { code: 'DRAIN_UNCONFIRMED', message }
 }
 

@@ -69,8 +69,7 @@ export function worldOf(tree: string, entries: Iterable<Entry>, revision: number
       const value = withRevision(entry, isDrain)
       if (value === undefined) continue
       if (second === drainer(tree)) drains.set(first, value)
-      else if (value.items === undefined || value.tree === tree)
-        foreign.set(first, [...(foreign.get(first) ?? []), value])
+      else if (value.tree === tree) foreign.set(first, [...(foreign.get(first) ?? []), value])
     } else if (top === 'node' && second === 'alive') alive.add(first)
     else if (top === 'node' && second === 'target' && third === tree) reports.set(first, parsed(entry, isReport))
     else if (top === 'node' && second === 'proxy') proxies.push(entry)
