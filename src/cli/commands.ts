@@ -1,4 +1,6 @@
 import type { Command } from './command.ts'
+import { PROXY_COMMANDS } from './proxy-commands.ts'
+import { TOKEN_COMMANDS } from './token-commands.ts'
 
 export interface Entry {
   /** One or two words. */
@@ -237,36 +239,8 @@ export const COMMANDS: readonly Entry[] = [
     summary: 'say what a release of a folder would do; changes nothing',
     load: async () => (await import('./commands/datasets-plan.ts')).datasetsPlan,
   },
-  {
-    name: 'token create',
-    group: 'Access',
-    summary: 'create a token with limited rights',
-    load: async () => (await import('./commands/token-create.ts')).tokenCreate,
-  },
-  {
-    name: 'token list',
-    group: 'Access',
-    summary: 'list the tokens, never their values',
-    load: async () => (await import('./commands/token-list.ts')).tokenList,
-  },
-  {
-    name: 'token revoke',
-    group: 'Access',
-    summary: 'end a token now',
-    load: async () => (await import('./commands/token-revoke.ts')).tokenRevoke,
-  },
-  {
-    name: 'token join-code',
-    group: 'Access',
-    summary: 'print a code with which one node can join, once',
-    load: async () => (await import('./commands/token-join-code.ts')).tokenJoinCode,
-  },
-  {
-    name: 'token whoami',
-    group: 'Access',
-    summary: 'say what your token may do',
-    load: async () => (await import('./commands/token-whoami.ts')).tokenWhoami,
-  },
+  ...PROXY_COMMANDS,
+  ...TOKEN_COMMANDS,
   {
     name: 'doctor',
     group: 'Help',

@@ -20,7 +20,7 @@ export interface ConfigKind {
 }
 
 /** Settings that only an agent has. */
-const AGENT_ONLY = ['node', 'hub', 'targets', 'values', 'credentialFile']
+const AGENT_ONLY = ['node', 'hub', 'targets', 'values', 'credentialFile', 'proxies']
 
 export async function configKind(
   file: string | undefined,

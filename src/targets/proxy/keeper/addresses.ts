@@ -67,6 +67,13 @@ export class Addresses implements Service {
     }
   }
 
+  /** Looks each of these names up once. */
+  async find(hosts: Iterable<string>): Promise<void> {
+    const names = [...hosts].filter((host) => isIP(host) === 0)
+    for (const name of names) if (!this.#found.has(name)) this.#found.set(name, undefined)
+    await Promise.all(names.map(async (name) => await this.#look(name)))
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     let waitedMs = 0
     while (await sleepQuietly(this.#options.clock, UNKNOWN_MS, signal)) {
