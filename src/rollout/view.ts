@@ -4,8 +4,9 @@ import { isOfWorld } from '../core/rollout/world.ts'
 import type { Batch, Entry, Store } from '../core/store.ts'
 
 /**
- * Listed in this order: a decision is committed only if the rollout is as it was listed, and what a rollout writes elsewhere
- * changes only together with it. So what was listed after it belongs to it.
+ * Listed in this order, and watched from the first listing on: what was listed later may be ahead for a moment. That does no
+ * harm: a step is committed only if the rollout is still what it was decided on, and what rollouts write elsewhere changes
+ * only together with them.
  */
 const PREFIXES = [keys.rollouts, keys.desiredOfAll, keys.drains, keys.nodes] as const
 
@@ -14,8 +15,6 @@ export class View {
   readonly #store: Store
   readonly #onChange: () => void
   readonly #entries = new Map<string, Entry>()
-  /** At which revision each prefix was listed. */
-  readonly #listed = new Map<string, number>()
   #revision: number | undefined
 
   constructor(store: Store, onChange: () => void) {
@@ -49,11 +48,10 @@ export class View {
 
   async #list(signal: AbortSignal): Promise<number> {
     const listings = []
-    for (const prefix of PREFIXES) listings.push({ prefix, ...(await this.#store.list(prefix, { signal })) })
+    for (const prefix of PREFIXES) listings.push(await this.#store.list(prefix, { signal }))
     this.#entries.clear()
-    for (const { prefix, entries, revision } of listings) {
-      this.#listed.set(prefix, revision)
-      for (const entry of entries) if (isOfWorld(entry.key)) this.#entries.set(entry.key, entry)
+    for (const entry of listings.flatMap(({ entries }) => entries)) {
+      if (isOfWorld(entry.key)) this.#entries.set(entry.key, entry)
     }
     const after = listings[0]?.revision ?? 0
     this.#revision = after
@@ -66,8 +64,7 @@ export class View {
     let isNews = false
     for (const change of changes) {
       const key = change.op === 'put' ? change.entry.key : change.key
-      const prefix = PREFIXES.find((candidate) => key.startsWith(candidate)) ?? ''
-      if (!isOfWorld(key) || revision <= (this.#listed.get(prefix) ?? 0)) continue
+      if (!isOfWorld(key)) continue
       if (change.op === 'put') this.#entries.set(key, change.entry)
       else this.#entries.delete(key)
       isNews = true

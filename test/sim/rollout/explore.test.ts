@@ -4,7 +4,7 @@ import { EVENT_NAMES, explore, type Plot } from './explore.ts'
 
 /** FLOTILLA_SIM_SEEDS=5000 tells more stories, FLOTILLA_SIM_FIRST=77 tells others. */
 const FIRST = Number(process.env['FLOTILLA_SIM_FIRST'] ?? 1)
-const STORIES = Number(process.env['FLOTILLA_SIM_SEEDS'] ?? (process.env['FLOTILLA_SOAK'] === '1' ? 5000 : 150))
+const STORIES = Number(process.env['FLOTILLA_SIM_SEEDS'] ?? (process.env['FLOTILLA_SOAK'] === '1' ? 5000 : 100))
 
 const seed = fc.integer({ min: 1, max: 1_000_000 })
 const event = fc.record({
