@@ -15,7 +15,7 @@ export function strategyOf(...given: readonly Partial<Strategy>[]): Strategy {
 }
 
 /** Throws `BAD_REQUEST`, naming the first setting that is not possible. */
-export function checkStrategy(strategy: Strategy): void {
+function checkStrategy(strategy: Strategy): void {
   const { canary, wave, maxUnavailable, soakMs, gateTimeoutMs, drain, drainMs, failedMax, freeze, samples } = strategy
   within('canary', canary, 1, LIMITS.nodes)
   within('wave', wave, 1, LIMITS.nodes)
