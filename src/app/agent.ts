@@ -28,6 +28,7 @@ import { openFolderBlobs } from '../releases/folder-blobs.ts'
 import { RecentBlobs } from '../releases/recent-blobs.ts'
 import { stageRelease } from '../releases/stage.ts'
 import { openRemoteStore } from '../store/remote/remote-store.ts'
+import { careServices } from './agent-metrics.ts'
 import { findPeers, offer, peerUrlOf } from './agent-peers.ts'
 import { proxiesOf } from './agent-proxies.ts'
 import { targetsOf } from './agent-targets.ts'
@@ -59,7 +60,8 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps): Promise<vo
     const proxies = await proxiesOf(config, { store, memory, clock, log, base: deps.base, tell })
     const broker = await openBus(config.bus, { ...deps, name: config.node })
     const offered = fetched && offer({ config, ...fetched, broker, log })
-    const beside = [...(offered?.services ?? []), ...(sweep === undefined ? [] : [sweep]), ...proxies]
+    const care = careServices(config, { clock, log, base: deps.base })
+    const beside = [...care, ...(offered?.services ?? []), ...(sweep === undefined ? [] : [sweep]), ...proxies]
     const agent: Agent = new Agent({ ...options, bus: offered?.bus }, beside)
     const look = (): void => agent.look()
     process.on('SIGHUP', look)

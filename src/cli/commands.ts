@@ -42,6 +42,18 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/agent.ts')).agent,
   },
   {
+    name: 'adopt',
+    group: 'Start',
+    summary: 'look at an existing ERDDAP or several, and say how to take them in; writes nothing',
+    load: async () => (await import('./commands/adopt.ts')).adopt,
+  },
+  {
+    name: 'adopt erddaputil',
+    group: 'Start',
+    summary: 'turn the settings of ERDDAPUtil into configuration; writes nothing',
+    load: async () => (await import('./commands/adopt-erddaputil.ts')).adoptErddaputil,
+  },
+  {
     name: 'status',
     group: 'Look',
     summary: 'say whether every node serves the current release',

@@ -3,6 +3,7 @@ import { isName } from '../core/keys.ts'
 import { LOG_LEVELS } from '../lib/log.ts'
 import { targets } from '../targets/registry.ts'
 import { bus } from './bus.ts'
+import { metrics } from './metrics.ts'
 import { checkWay, operationsSchema } from './operations.ts'
 import { proxy } from './proxies.ts'
 import { sources } from './sources.ts'
@@ -55,6 +56,7 @@ const settings = z.strictObject({
   bus,
   operations: operationsSchema.optional(),
   sources,
+  metrics,
   logLevel: z.enum(LOG_LEVELS).default('info').describe('how much is logged'),
   targets: z.record(name, z.discriminatedUnion('kind', [erddap])).default({}),
   proxies: z.record(name, proxy).default({}),

@@ -40,6 +40,15 @@ export const erddapConfigSchema = z.strictObject({
         'A rollout takes the second failure for the outcome.',
     ),
   timeoutMs: milliseconds.min(100).default(10_000).describe('How long one page of ERDDAP may take.'),
+  logRetentionDays: z
+    .int()
+    .min(1)
+    .max(3650)
+    .optional()
+    .describe(
+      'After how many days logs that ERDDAP has put aside (logPreviousArchivedAt…, logArchivedAt…, emailLog…) are removed; ' +
+        'unless set, none is.',
+    ),
 })
 
 export type ErddapConfig = z.output<typeof erddapConfigSchema>
