@@ -1,5 +1,6 @@
 import { appendFileSync, cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { findNginx, freePort, Front, frontConfig } from './front.ts'
 import type { Narrator } from './narrator.ts'
 import { type CommandResult, Processes, run } from './processes.ts'
 
@@ -24,6 +25,7 @@ export class Cluster {
   readonly #narrator: Narrator
   readonly #processes: Processes
   #url = ''
+  #front: Front | undefined
 
   constructor(root: string, folder: string, narrator: Narrator) {
     this.#root = root
@@ -65,15 +67,45 @@ export class Cluster {
       [...directories, '--listen', '127.0.0.1:0', '--poll-ms', '1000'],
       /(http:\/\/\S+)/,
     )
+    const state = await this.#join(name, [...directories, '--erddap-url', erddap, '--value', `data=${data}`], YOUNG)
+    await this.#startAgent(name, state)
+    this.nodes.push({ name, url: erddap, contentDir, bigParentDir })
+  }
+
+  /** An nginx before the nodes, told what to do by an agent beside it; undefined where none is installed. */
+  async startFront(): Promise<Front | undefined> {
+    const nginx = findNginx()
+    if (nginx === undefined) return undefined
+    const [port, control] = [await freePort(), await freePort()]
+    const folder = join(this.#folder, 'web', 'nginx')
+    const state = await this.#join('web', ['--only-proxy'], frontConfig({ ...nginx, folder, port, control }))
+    const rendered = await this.flotilla(['proxy', 'render', '--state', state, '--to', folder], 'quiet')
+    if (rendered.code !== 0) throw new Error(`the configuration of nginx could not be made: ${rendered.said}`)
+    const own = `daemon off; error_log ${join(this.#folder, 'logs', 'nginx-errors.log')};`
+    this.#processes.launch('nginx', nginx.program, ['-c', join(folder, 'nginx.conf'), '-g', own])
+    await this.#startAgent('web', state)
+    this.#front = new Front(`http://127.0.0.1:${port}`)
+    return this.#front
+  }
+
+  get front(): Front | undefined {
+    return this.#front
+  }
+
+  /** Trades a code for a credential, and adds to the configuration that `join` writes; answers the state folder. */
+  async #join(name: string, more: readonly string[], config: string): Promise<string> {
     const { stdout } = await this.flotilla(['token', 'join-code', '--json'], 'quiet')
     const { code } = JSON.parse(stdout) as { code: string }
-    const state = join(at, 'state')
-    const who = ['--node', name, '--state', state, ...directories, '--erddap-url', erddap, '--value', `data=${data}`]
-    const joined = await this.flotilla(['join', this.#url, code, ...who, '--no-start'], 'quiet')
+    const state = join(this.#folder, name, 'state')
+    const who = ['--node', name, '--state', state, ...more, '--no-start']
+    const joined = await this.flotilla(['join', this.#url, code, ...who], 'quiet')
     if (joined.code !== 0) throw new Error(`${name} could not join: ${joined.said}`)
-    appendFileSync(join(state, 'agent.yaml'), YOUNG)
+    appendFileSync(join(state, 'agent.yaml'), config)
+    return state
+  }
+
+  async #startAgent(name: string, state: string): Promise<void> {
     await this.#processes.start(`agent-${name}`, 'src/bin.ts', ['agent', '--state', state], /this node is alive/)
-    this.nodes.push({ name, url: erddap, contentDir, bigParentDir })
   }
 
   /** Runs a command of the tool against this cluster, shown with its output unless `quiet`. */

@@ -20,6 +20,10 @@ async function main(): Promise<void> {
   await cluster.startHub()
   await Promise.all(['erd1', 'erd2', 'erd3'].map((name) => cluster.startNode(name)))
   narrator.expect(true, 'hub and nodes are running')
+  if ((await cluster.startFront()) === undefined) {
+    narrator.say('There is no nginx on this machine, so the story goes on without a proxy before the nodes.')
+  } else
+    narrator.say(`An nginx before them, which Flotilla tells where each request goes: ${cluster.front?.url}/erddap`)
   await tellStory(cluster, narrator)
   process.stdout.write(
     `\n${narrator.failures.length === 0 ? 'Every step held' : 'NOT every step held'} after ${narrator.seconds()} s.\n`,

@@ -17,20 +17,36 @@ export class Processes {
 
   /** Starts `node script …args` and resolves with the first match of `ready` in a line of its output. */
   async start(name: string, script: string, args: readonly string[], ready: RegExp): Promise<string> {
-    const child = spawn(process.execPath, [join(this.#root, script), ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    return await new Promise<string>((resolve, reject) => {
+      const onLine = (line: string): void => {
+        const match = ready.exec(line)
+        if (match !== null) resolve(match[1] ?? match[0])
+      }
+      const child = this.launch(name, process.execPath, [join(this.#root, script), ...args], onLine)
+      child.once('error', reject)
+      child.once('exit', (code) =>
+        reject(new Error(`${name} ended with code ${code} before it was ready; see its log`)),
+      )
+    })
+  }
+
+  /** Starts any program. */
+  launch(
+    name: string,
+    program: string,
+    args: readonly string[],
+    onLine: (line: string) => void = () => undefined,
+  ): ChildProcess {
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#running.push({ name, child })
     const log = join(this.#logs, `${name}.log`)
-    return await new Promise<string>((resolve, reject) => {
-      for (const stream of [child.stdout, child.stderr]) {
-        createInterface({ input: stream }).on('line', (line) => {
-          appendFileSync(log, `${line}\n`)
-          const match = ready.exec(line)
-          if (match !== null) resolve(match[1] ?? match[0])
-        })
-      }
-      child.once('error', reject)
-      child.once('exit', (code) => reject(new Error(`${name} ended with code ${code} before it was ready; see ${log}`)))
-    })
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on('line', (line) => {
+        appendFileSync(log, `${line}\n`)
+        onLine(line)
+      })
+    }
+    return child
   }
 
   async stopAll(): Promise<void> {

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Cluster, DemoNode } from './cluster.ts'
+import type { Visit } from './front.ts'
 import type { Narrator } from './narrator.ts'
 
 /** The dataset the story edits, and the texts it looks for on the servers afterwards. */
@@ -39,22 +40,22 @@ async function firstRelease(cluster: Cluster, narrator: Narrator): Promise<void>
 
 async function changeOne(cluster: Cluster, narrator: Narrator): Promise<void> {
   narrator.step('Change one dataset, one node after the other')
+  await cluster.front?.ready()
   const before = await Promise.all(cluster.nodes.map((node) => loads(node)))
   edit(cluster, `>${EDITED.title}<`, `>${EDITED.newTitle}<`)
   narrator.say(`edited ${EDITED.file}: the title is now "${EDITED.newTitle}"`)
   await cluster.flotilla(['datasets', 'plan', cluster.source, '--rolling', '--soak', '1s'])
-  const release = await cluster.flotilla([
-    'datasets',
-    'release',
-    cluster.source,
-    '-m',
-    'better title for the buoys',
-    '--rolling',
-    '--soak',
-    '1s',
-    '--wait',
-  ])
+  const args = ['-m', 'better title for the buoys', '--rolling', '--soak', '1s', '--wait']
+  const { result: release, visit } = await visited(cluster, () =>
+    cluster.flotilla(['datasets', 'release', cluster.source, ...args]),
+  )
   narrator.expect(release.code === 0, 'every node proved it, each before the next began')
+  if (visit !== undefined) {
+    const noticed = `a client that asked nginx ${visit.answers} times meanwhile`
+    narrator.expect(visit.failures.length === 0 && visit.answers > 0, `${noticed} got every answer`)
+    const once = visit.seen.join(' → ') === `${EDITED.title} → ${EDITED.newTitle}`
+    narrator.expect(once, 'and saw the old title, then the new one, and never went back')
+  }
   const titles = await Promise.all(cluster.nodes.map((node) => servedTitle(node)))
   narrator.expect(
     titles.every((title) => title === EDITED.newTitle),
@@ -64,6 +65,18 @@ async function changeOne(cluster: Cluster, narrator: Narrator): Promise<void> {
   const reloaded = after.map((lines, index) => lines.slice(before[index]?.length ?? 0))
   const exactly = reloaded.every((lines) => lines.length === 1 && lines[0] === EDITED.id)
   narrator.expect(exactly, `every ERDDAP reloaded ${EDITED.id} and nothing else`)
+}
+
+/** Runs `change` while a client asks the proxy, where there is one, for the title of the dataset all the time. */
+async function visited<T>(
+  { front }: Cluster,
+  change: () => Promise<T>,
+): Promise<{ readonly result: T; readonly visit: Visit | undefined }> {
+  const over = new AbortController()
+  const visiting = front?.visit(`/erddap/info/${EDITED.id}/index.json`, titleOf, over.signal)
+  const result = await change()
+  over.abort()
+  return { result, visit: await visiting }
 }
 
 async function breakOne(cluster: Cluster, narrator: Narrator): Promise<void> {
@@ -88,7 +101,9 @@ async function breakOnLoad(cluster: Cluster, narrator: Narrator): Promise<void> 
   edit(cluster, '<fileNameRegex>', '<fileNameRegex>no_such_')
   narrator.say(`edited ${EDITED.file}: well-formed, but no data file has such a name`)
   const message = ['-m', 'a new naming scheme']
-  const release = await cluster.flotilla(['datasets', 'release', cluster.source, ...message, '--rolling', '--wait'])
+  const { result: release, visit } = await visited(cluster, () =>
+    cluster.flotilla(['datasets', 'release', cluster.source, ...message, '--rolling', '--wait']),
+  )
   narrator.expect(release.code === 4, 'the first node could not prove it: it was taken back (exit code 4)')
   narrator.expect(
     /coastBuoys\.xml:\d+: .*0 files found/.test(release.stdout),
@@ -98,6 +113,10 @@ async function breakOnLoad(cluster: Cluster, narrator: Narrator): Promise<void> 
   narrator.expect(JSON.stringify(after) === JSON.stringify(before), 'the other nodes were not touched')
   const title = canary === undefined ? '' : await servedTitle(canary)
   narrator.expect(title === EDITED.newTitle, 'the first node serves again what it served before')
+  if (visit !== undefined) {
+    const unaware = visit.failures.length === 0 && visit.seen.join() === EDITED.newTitle
+    narrator.expect(unaware, `a client that asked nginx ${visit.answers} times meanwhile noticed nothing`)
+  }
   writeFileSync(join(cluster.source, EDITED.file), good)
 }
 
@@ -137,7 +156,11 @@ async function servedIds(node: DemoNode): Promise<string[]> {
 
 async function servedTitle(node: DemoNode): Promise<string> {
   const answer = await fetch(`${node.url}/info/${EDITED.id}/index.json`)
-  const { table } = (await answer.json()) as { table: { rows: readonly (readonly string[])[] } }
+  return answer.ok ? titleOf(await answer.text()) : ''
+}
+
+function titleOf(page: string): string {
+  const { table } = JSON.parse(page) as { table: { rows: readonly (readonly string[])[] } }
   return table.rows.find((row) => row[1] === 'NC_GLOBAL' && row[2] === 'title')?.[4] ?? ''
 }
 
