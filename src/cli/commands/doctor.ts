@@ -126,8 +126,9 @@ async function ownHub(
 
 /** A configuration that cannot be read is a finding too, and the end of what can be seen. */
 async function readNode(file: string, context: Context): Promise<NodeHere> {
-  const [{ agentChecks }, { agentSchema }, { loadConfig }] = await Promise.all([
+  const [{ agentChecks }, { proxyChecks }, { agentSchema }, { loadConfig }] = await Promise.all([
     import('../doctor/agent.ts'),
+    import('../doctor/proxy.ts'),
     import('../../config/agent.ts'),
     import('../../config/load.ts'),
   ])
@@ -136,7 +137,7 @@ async function readNode(file: string, context: Context): Promise<NodeHere> {
     const { base: _, ...sources } = await serviceSources(file, {}, context)
     const config = loadConfig(agentSchema, sources)
     const read: Check = { group, name: 'configuration', run: () => Promise.resolve(ok('valid')) }
-    return { file, config, checks: [read, ...agentChecks(file, config)] }
+    return { file, config, checks: [read, ...agentChecks(file, config), ...proxyChecks(file, config, context)] }
   } catch (error) {
     if (!(error instanceof FlotillaError)) throw error
     const { line = 1, column = 1, hint } = error.details

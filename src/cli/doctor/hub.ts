@@ -1,5 +1,5 @@
 import { HubClient } from '../../client/hub-client.ts'
-import type { TokenInfo } from '../../core/api.ts'
+import type { NodeAnswer, TokenInfo } from '../../core/api.ts'
 import type { BusHealth } from '../../core/bus.ts'
 import { isLoopbackHost } from '../../lib/loopback.ts'
 import type { Secret } from '../../lib/secret.ts'
@@ -50,6 +50,10 @@ export function hubChecks({ url, token, tree }: HubOptions, context: Context): r
         'Start the agent there; for one that is gone for good: flotilla nodes forget NODE',
       )
     }),
+    check('proxies', ['token'], async () => {
+      const secret = await token()
+      return proxiesFinding((await ask((client) => client.nodes({ signal }), secret)).nodes)
+    }),
     check('in step', ['token'], async () => {
       const secret = await token()
       const status = await ask((client) => client.status(tree, { signal }), secret)
@@ -99,6 +103,26 @@ export function clockFinding(hubMs: number, hereMs: number): Finding {
   if (offMs <= CLOCK_WARN_MS) return ok('like the hub')
   const text = `differs from the hub by ${span(offMs)}`
   return offMs > CLOCK_FAIL_MS ? fail(text, 'Set the clock; run chrony or ntpd.') : warn(text, 'Run chrony or ntpd.')
+}
+
+/** A drain waits for every proxy that there is, also for one that cannot take it over any more. */
+function proxiesFinding(nodes: readonly NodeAnswer[]): Finding {
+  const all = nodes.flatMap(({ node, liveness, proxies = {} }) =>
+    Object.entries(proxies).map(([name, { state, error }]) => {
+      return { name: `${name} on ${node}`, isLost: liveness === 'lost', state, error }
+    }),
+  )
+  if (all.length === 0) return ok('none: changes go out without draining')
+  const failed = all.find(({ state, isLost }) => state === 'failed' && !isLost)
+  if (failed !== undefined) {
+    return fail(`${failed.name}: ${failed.error ?? 'failed'}`, 'There: flotilla proxy check. It keeps what it had.')
+  }
+  const lost = all.filter(({ isLost }) => isLost).map(({ name }) => name)
+  if (lost.length === 0) return ok(`all ${all.length} in step`)
+  return fail(
+    `lost: ${lost.join(', ')}`,
+    'Start the agent there; rollouts wait for it. Gone for good: flotilla nodes forget NODE',
+  )
 }
 
 /** Without what carries the hints nodes are late at most, never wrong: nothing here is a failure. */
