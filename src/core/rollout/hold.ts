@@ -17,8 +17,9 @@ const GOING_BACK = 'going back'
  */
 export function holdWrites(rollout: Rollout, world: World, atMs: number): readonly Write[] {
   const nodes = [...new Set([...rollout.order, ...world.pins.keys(), ...world.drains.keys()])].toSorted()
+  const drain = isUnderWay(rollout) && isDraining(rollout, world) ? drainOf(rollout) : undefined
   const pins = nodes.map((node) => pinWrite(rollout, world, node))
-  const drains = nodes.map((node) => drainWrite(rollout, world, node, atMs))
+  const drains = nodes.map((node) => drainWrite(rollout, world, node, drain && { ...drain, atMs }))
   return [...pins, ...drains].filter((write) => write !== undefined)
 }
 
@@ -54,20 +55,19 @@ function sideOf(rollout: Rollout, node: string): 'release' | 'base' | undefined 
   return keeps || phase === 'applying' || phase === 'proved' ? 'release' : undefined
 }
 
-function drainWrite(rollout: Rollout, world: World, node: string, atMs: number): Write | undefined {
+/** The same for every node that is drained. */
+function drainOf(rollout: Rollout): Omit<Drain, 'atMs'> {
+  const { tree, order } = rollout
+  const items = drainedItems(rollout, order.length)
+  const subject = subjectOf(rollout)
+  return { tree, ...(items !== undefined && { items }), by: `${OURS}${subject}`, reason: `${subject} is on its way` }
+}
+
+function drainWrite(rollout: Rollout, world: World, node: string, drain: Drain | undefined): Write | undefined {
   const key = keys.drain(node, drainer(rollout.tree))
   const before = world.drains.get(node)
-  if (!isDrained(rollout, world, node)) return before && { op: 'delete', key }
-  const items = drainedItems(rollout, rollout.order.length)
-  const subject = subjectOf(rollout)
-  const after: Drain = {
-    tree: rollout.tree,
-    ...(items !== undefined && { items }),
-    by: `${OURS}${subject}`,
-    reason: `${subject} is on its way`,
-    atMs: before?.atMs ?? atMs,
-  }
-  return putUnlessSame(key, after, before)
+  if (drain === undefined || !isHeldBack(rollout, node)) return before && { op: 'delete', key }
+  return putUnlessSame(key, { ...drain, atMs: before?.atMs ?? drain.atMs }, before)
 }
 
 function putUnlessSame<T extends object>(key: string, after: T, before: At<T> | undefined): Write | undefined {
@@ -80,8 +80,8 @@ function putUnlessSame<T extends object>(key: string, after: T, before: At<T> | 
  * A node gets requests for what changes only while it stands on the side that clients see: so nobody is sent to the new
  * release and then to the old one. What asks for no other content has no sides.
  */
-function isDrained(rollout: Rollout, world: World, node: string): boolean {
-  if (!isUnderWay(rollout) || !rollout.order.includes(node) || !isDraining(rollout, world)) return false
+function isHeldBack(rollout: Rollout, node: string): boolean {
+  if (!rollout.order.includes(node)) return false
   const phase = phaseOf(rollout, node)
   if (rollout.requests !== undefined) return phase === 'draining' || phase === 'applying'
   return rollout.exposed ? phase !== 'proved' : phase !== 'waiting' && phase !== 'reverted'

@@ -81,6 +81,14 @@ describe('a change that is good', () => {
     expect(cluster.watcher.trace.join(' ')).not.toContain('draining')
   })
 
+  test('in no dataset at all is proved node by node too, and drains nothing', async () => {
+    await begin(3)
+    await cluster.release({ effects: {} }, FAST)
+    expect(await cluster.runToEnd(60_000)).toBe('done')
+    expect(cluster.watcher.trace.join(' ')).not.toContain('draining')
+    expectUnnoticed()
+  })
+
   test('drains nothing in a cluster of one', async () => {
     await begin(1)
     await cluster.release({ effects: { a: 'soft', b: 'hard' } }, FAST)
