@@ -6,6 +6,8 @@ import { temporaryFolder, writeFiles } from '../../test/helpers/folder.ts'
 import { type LogLine, recorder } from '../../test/helpers/hub.ts'
 import { type Files, type LinesReleases, linesReleases } from '../../test/helpers/lines-releases.ts'
 import { FlotillaError } from '../core/errors.ts'
+import { keys } from '../core/keys.ts'
+import type { Rollout } from '../core/rollout.ts'
 import { sha256 } from '../lib/hash.ts'
 import { type FolderFollower, type FollowOptions, followFolder, type FollowStatus } from './follow.ts'
 
@@ -275,4 +277,28 @@ test('what failed for a passing reason is tried again at the next look', async (
   writeFiles(source, { 'a.txt': 'x=2' })
   await until('refused')
   await until('released', 2)
+})
+
+test('what stands in the folder waits while a rollout is under way, and follows it; what was taken back does not come again', async () => {
+  const { releases, store, source, until, pass, lines } = following({ 'a.txt': 'x=1' })
+  await until('released', 1)
+  await releases.rollouts.setPolicy('t', {}, 'anna')
+  writeFiles(source, { 'a.txt': 'x=2' })
+  await until('settling')
+  await until('released', 1)
+  writeFiles(source, { 'a.txt': 'x=3' })
+  await until('settling')
+  await until('waiting', 1)
+  await pass()
+  expect(lines.filter(({ level }) => level === 'warn')).toEqual([])
+  const { value = '' } = (await store.get(keys.rollout('t'))) ?? {}
+  const ended = { ...(JSON.parse(value) as Rollout), state: 'rolled-back' }
+  expect(ended.release).toBe(2)
+  await store.commit({ changes: [{ op: 'put', key: keys.rollout('t'), value: JSON.stringify(ended) }] })
+  await until('released', 1)
+  expect((await releases.rollouts.get('t'))?.rollout).toMatchObject({ release: 3, state: 'running' })
+  const again = { ...ended, release: 3 }
+  await store.commit({ changes: [{ op: 'put', key: keys.rollout('t'), value: JSON.stringify(again) }] })
+  await pass()
+  expect((await releases.history('t', 10)).releases.map(({ number }) => number)).toEqual([3, 2, 1])
 })

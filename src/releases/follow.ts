@@ -187,6 +187,11 @@ class Follower implements FolderFollower {
     const { code, message, details } = error
     // What may pass by itself is tried again at the next look.
     if (ERRORS[code].retry) this.#refused = undefined
+    // Its turn comes when the rollout before it has ended: nothing is wrong with it.
+    if (code === 'ROLLOUT_RUNNING') {
+      this.#become('waiting')
+      return
+    }
     if (this.#become('refused', { code, message, problems: details.problems ?? [] })) {
       this.#deps.log.warn('refused a folder', { folder: this.#options.folder, code, error: message })
     }
