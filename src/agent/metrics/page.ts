@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { FlotillaError, messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
@@ -23,6 +24,10 @@ export function metricsPage({ host, port, parts, log, onListening }: MetricsPage
   return {
     name: 'metrics',
     run: async (signal) => {
+      const send = async (answer: ServerResponse): Promise<void> => {
+        const texts = await Promise.all(parts.map(async (part) => await quietly(part, signal, log)))
+        answer.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(texts.join(''))
+      }
       // Not by an import statement: see lib/http.ts.
       const server = process
         .getBuiltinModule('node:http')
@@ -34,9 +39,7 @@ export function metricsPage({ host, port, parts, log, onListening }: MetricsPage
               answer.writeHead(404, { connection: 'close' }).end()
               return
             }
-            void Promise.all(parts.map(async (part) => await quietly(part, signal, log))).then((texts) => {
-              answer.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(texts.join(''))
-            })
+            void send(answer)
           },
         )
       server.maxConnections = LIMITS.connections
