@@ -46,7 +46,7 @@ test('what the broker brings is heard', async () => {
 test('a node that also listens hears both, whichever comes', async () => {
   const broker = new MemoryBus()
   const { lines, next } = await offering({ peerListen: '127.0.0.1:0' }, broker)
-  await expect.poll(() => lines.length).toBe(1)
+  await expect.poll(() => lines.length, { timeout: 10_000 }).toBe(1)
   const { host, port } = (lines[0]?.fields ?? {}) as { host: string; port: number }
   await broker.publish({ prefix: 'desired/', revision: 3 })
   expect(await next()).toEqual({ prefix: 'desired/', revision: 3 })

@@ -18,7 +18,8 @@ import { seeded } from '../helpers/random.ts'
 import { busContract, type BusUnderTest } from './bus.ts'
 
 const test = await needs({ tools: ['rabbitmq-server', 'openssl'] })
-const SLOW = { timeout: 90_000 }
+const SLOW = { timeout: 150_000 }
+const PATIENT = { timeout: 60_000, interval: 20 }
 
 let started: Broker | undefined
 beforeAll(async () => (started = isBrokerInstalled() ? await startBroker() : undefined), 150_000)
@@ -43,7 +44,7 @@ async function openBus(more: Partial<Options> = {}): Promise<AmqpBus> {
 }
 
 async function connected(bus: AmqpBus): Promise<void> {
-  await vi.waitFor(() => expect(bus.health).toMatchObject({ state: 'connected' }), { timeout: 60_000, interval: 20 })
+  await vi.waitFor(() => expect(bus.health).toMatchObject({ state: 'connected' }), PATIENT)
 }
 
 /** A bus as a node has it, with its queue in place. */
@@ -97,7 +98,7 @@ function hear(bus: AmqpBus, node: string): ReadonlyMap<string, number> {
 }
 
 async function until(heard: ReadonlyMap<string, number>, { prefix, revision }: Hint): Promise<void> {
-  await vi.waitFor(() => expect(heard.get(prefix)).toBe(revision), { timeout: 60_000, interval: 20 })
+  await vi.waitFor(() => expect(heard.get(prefix)).toBe(revision), PATIENT)
 }
 
 test('a broker that is absent at the start is found when it comes, and told the newest', SLOW, async () => {
@@ -108,8 +109,9 @@ test('a broker that is absent at the start is found when it comes, and told the 
   const [hub, node] = [await openBus({ exchange, log }), await openBus({ exchange })]
   const heard = hear(node, 'erd1')
   for (let revision = 1; revision <= 500; revision++) await hub.publish({ prefix: 'desired/', revision })
-  await vi.waitFor(() =>
-    expect(hub.health).toMatchObject({ state: 'away', error: expect.stringMatching(/ECONNREFUSED/) }),
+  await vi.waitFor(
+    () => expect(hub.health).toMatchObject({ state: 'away', error: expect.stringMatching(/ECONNREFUSED/) }),
+    PATIENT,
   )
   expect(lines.filter(({ level }) => level === 'warn')).toHaveLength(1)
   await broker.restart()
@@ -134,13 +136,13 @@ test('a broker killed twice in the middle loses nothing that counts', SLOW, asyn
     }
   })()
   for (let kill = 0; kill < 2; kill++) {
-    await vi.waitFor(() => expect(heard.size).toBe(2), { timeout: 60_000 })
+    await vi.waitFor(() => expect(heard.size).toBe(2), PATIENT)
     const before = revision
     await broker.kill()
-    await vi.waitFor(() => expect(hub.health.state).toBe('away'))
+    await vi.waitFor(() => expect(hub.health.state).toBe('away'), PATIENT)
     await broker.restart()
     await Promise.all([connected(hub), connected(node)])
-    await vi.waitFor(() => expect(heard.get('desired/')).toBeGreaterThan(before), { timeout: 60_000 })
+    await vi.waitFor(() => expect(heard.get('desired/')).toBeGreaterThan(before), PATIENT)
   }
   stop.abort()
   await publishing
@@ -155,8 +157,9 @@ test('what is confirmed while a node is away waits for it, also when the broker 
   await before.close()
   const hub = await openBus({ exchange })
   await hub.publish({ prefix: 'desired/', revision: 7 })
-  await vi.waitFor(async () =>
-    expect(await broker.ctl('list_queues', 'name', 'messages')).toMatch(`${exchange}:erd1\t1`),
+  await vi.waitFor(
+    async () => expect(await broker.ctl('list_queues', 'name', 'messages')).toMatch(`${exchange}:erd1\t1`),
+    PATIENT,
   )
   await broker.kill()
   await broker.restart()
@@ -180,13 +183,14 @@ test('a broker that stands still holds nobody up', SLOW, async () => {
 test('a queue that is deleted under its node is made again', SLOW, async () => {
   const broker = theBroker()
   const exchange = newExchange()
-  const node = await openNode('erd1', { exchange })
+  const { log, lines } = recorder()
+  const node = await openNode('erd1', { exchange, log })
   const hub = await openBus({ exchange })
   const heard = hear(node, 'erd1')
   await hub.publish({ prefix: 'desired/', revision: 1 })
   await until(heard, { prefix: 'desired/', revision: 1 })
   await broker.ctl('delete_queue', `${exchange}:erd1`)
-  await vi.waitFor(() => expect(node.health.state).toBe('away'))
+  await vi.waitFor(() => expect(lines.some(({ level }) => level === 'warn')).toBe(true), PATIENT)
   await connected(node)
   await hub.publish({ prefix: 'desired/', revision: 2 })
   await until(heard, { prefix: 'desired/', revision: 2 })
@@ -203,7 +207,7 @@ test('nothing piles up for a node that is away', SLOW, async () => {
     const all = await broker.ctl('list_queues', 'name', 'messages', 'durable', 'arguments')
     return all.split('\n').find((line) => line.startsWith(`${exchange}:`)) ?? ''
   }
-  await vi.waitFor(async () => expect(await queue()).toContain(`${exchange}:erd1\t100\ttrue`), { timeout: 30_000 })
+  await vi.waitFor(async () => expect(await queue()).toContain(`${exchange}:erd1\t100\ttrue`), PATIENT)
   expect(await queue()).toMatch(/x-expires.*86400000/)
   expect(await queue()).toMatch(/x-message-ttl.*600000/)
   // The newest are those that are kept.
@@ -251,7 +255,7 @@ test('quorum queues carry hints too, beside the classic ones of before', SLOW, a
 test('a wrong password is said in words, and shown nowhere', SLOW, async () => {
   const { log, lines } = recorder()
   const bus = await openBus({ password: new Secret('hunter2-hunter2'), log })
-  await vi.waitFor(() => expect(bus.health.error).toMatch(/refused|ACCESS_REFUSED/i), { timeout: 20_000 })
+  await vi.waitFor(() => expect(bus.health.error).toMatch(/refused|ACCESS_REFUSED/i), PATIENT)
   expect(JSON.stringify([lines, bus.health, bus])).not.toContain('hunter2')
 })
 
@@ -282,5 +286,5 @@ test('with TLS, the broker is believed only with a certificate of the right auth
   await trusting.publish({ prefix: 'desired/', revision: 3 })
   await until(heard, { prefix: 'desired/', revision: 3 })
   const wary = await openBus(at)
-  await vi.waitFor(() => expect(wary.health.error).toMatch(/certificate/), { timeout: 20_000 })
+  await vi.waitFor(() => expect(wary.health.error).toMatch(/certificate/), PATIENT)
 })

@@ -88,7 +88,9 @@ test('a release is told through the broker, and the node listens there', SLOW, a
   void hearing()
   await vi.waitFor(() => expect(ear.health.state).toBe('connected'), { timeout: 20_000 })
   await change('told')
-  await vi.waitFor(() => expect(heard.join('\n')).toMatch(/^\{"prefix":"desired\/","revision":\d+\}$/m))
+  await vi.waitFor(() => expect(heard.join('\n')).toMatch(/^\{"prefix":"desired\/","revision":\d+\}$/m), {
+    timeout: 20_000,
+  })
   expect(await broker.ctl('list_queues', 'name', 'consumers')).toMatch(/^flotilla:erd1\t1$/m)
   expect(await doctor()).toMatch(/hints: the message broker takes them[^]*message broker: .* this node’s agent listens/)
 })

@@ -11,7 +11,7 @@ const NAMES = ['erd1', 'erd2', 'erd3'] as const
 const folder = mkdtempSync(join(tmpdir(), 'flotilla-alone-'))
 const servers = new Servers(folder)
 const agents = new Map<string, Running>()
-const SLOW = { timeout: 60_000 }
+const SLOW = { timeout: 120_000 }
 
 const at = (...parts: readonly string[]): string => join(folder, ...parts)
 const each = (...argv: readonly string[]): Promise<Ran> => servers.flotilla('--nodes-file', 'nodes.yaml', ...argv)
@@ -70,7 +70,7 @@ test('each node took what stands in the folder by itself, and proves it', SLOW, 
 
 test('a change in the folder is released everywhere at once for who asks, and proved', SLOW, async () => {
   edit('>Coastal Buoys<', '>Coastal Buoys, checked<')
-  const { code, stdout } = await each('datasets', 'rescan', '--wait', '--timeout', '40s')
+  const { code, stdout } = await each('datasets', 'rescan', '--wait', '--timeout', '80s')
   expect(code).toBe(0)
   for (const name of NAMES) {
     expect(stdout).toMatch(new RegExp(`${name}:\\n  r2 .*soft reload\\n[^]*?IN STEP r2, 1/1 nodes prove it`))
@@ -100,14 +100,14 @@ test.for(['soft', 'bad-files', 'hard'] as const)('reload %s sets the flag on eac
 })
 
 test('switched off, listed, switched on again, caches cleared: on each', SLOW, async () => {
-  const off = await each('datasets', 'deactivate', 'coastBuoys', '--wait', '--timeout', '40s')
+  const off = await each('datasets', 'deactivate', 'coastBuoys', '--wait', '--timeout', '80s')
   expect(off.code).toBe(0)
   const list = JSON.parse((await each('datasets', 'list', '--json')).stdout) as {
     nodes: { answer: { items: { id: string; active: boolean }[] } }[]
   }
   const states = list.nodes.map(({ answer }) => answer.items.find(({ id }) => id === 'coastBuoys')?.active)
   expect(states).toEqual([false, false, false])
-  expect((await each('datasets', 'activate', 'coastBuoys', '--wait', '--timeout', '40s')).code).toBe(0)
+  expect((await each('datasets', 'activate', 'coastBuoys', '--wait', '--timeout', '80s')).code).toBe(0)
   const cleared = await each('datasets', 'clear-cache', 'coastBuoys')
   expect(cleared.stdout.match(/was asked to clear the cache/g)).toHaveLength(3)
 })
@@ -155,19 +155,19 @@ test('a node that was killed goes on where it was, and takes up what it missed',
     readFileSync(at('nodes.yaml'), 'utf8').replace(/erd2: \{ url: '[^']*'/, `erd2: { url: '${url}'`),
   )
   const areTold = () => NAMES.every((name) => servers.datasetsXml(name).includes('while one was away'))
-  await vi.waitFor(() => expect(areTold()).toBe(true), { timeout: 40_000, interval: 100 })
-  await vi.waitFor(async () => expect((await each('status')).code).toBe(0), { timeout: 40_000, interval: 500 })
+  await vi.waitFor(() => expect(areTold()).toBe(true), { timeout: 80_000, interval: 100 })
+  await vi.waitFor(async () => expect((await each('status')).code).toBe(0), { timeout: 80_000, interval: 500 })
 })
 
 test('a new container: `agent --once`, before any ERDDAP runs', SLOW, async () => {
   await agents.get('erd3')?.stop()
   rmSync(at('erd3/state'), { recursive: true })
   rmSync(at('erd3/content/datasets.xml'))
-  const once = await servers.flotilla('agent', '--config', 'erd3/agent.yaml', '--once', '--json', '--timeout', '30s')
+  const once = await servers.flotilla('agent', '--config', 'erd3/agent.yaml', '--once', '--json', '--timeout', '60s')
   expect(JSON.parse(once.stdout)).toMatchObject({ reports: { datasets: { applied: 1 } } })
   expect(existsSync(at('erd3/content/datasets.xml'))).toBe(true)
   edit('</addAttributes>', '</addAtributes>')
-  const kept = await servers.flotilla('agent', '--config', 'erd3/agent.yaml', '--once', '--json', '--timeout', '30s')
+  const kept = await servers.flotilla('agent', '--config', 'erd3/agent.yaml', '--once', '--json', '--timeout', '60s')
   expect(JSON.parse(kept.stdout)).toMatchObject({ reports: { datasets: { applied: 1 } } })
   rmSync(at('erd3/state'), { recursive: true })
   expect(await servers.flotilla('agent', '--config', 'erd3/agent.yaml', '--once')).toMatchObject({ code: 4 })
