@@ -173,7 +173,7 @@ test(
       )
       outcomes.set(code, (outcomes.get(code) ?? 0) + 1)
       // 4: a machine that died took it up at that moment. It is what is to happen, and the next one brings it again.
-      expect([0, 4], `${stdout}${stderr}`).toContain(code)
+      expect([0, 4], `${stdout}${stderr}${fleet.said()}`).toContain(code)
     }
     over.abort()
     const killed = await killing

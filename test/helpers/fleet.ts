@@ -119,6 +119,11 @@ export class Fleet {
     return this.launch(['agent', '--config', path(state, 'agent.yaml')])
   }
 
+  /** What every program said that still runs, or ran, for whoever has to find out what went wrong. */
+  said(): string {
+    return [...this.#running].map((program) => program.said()).join('\n--\n')
+  }
+
   async stop(): Promise<void> {
     await Promise.all([...this.#running].toReversed().map(async (program) => await program.stop('SIGKILL')))
     rmSync(this.folder, { recursive: true, force: true })
