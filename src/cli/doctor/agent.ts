@@ -20,7 +20,12 @@ export function agentChecks(file: string, config: AgentConfig): readonly Check[]
   const none: Check = {
     group,
     name: 'targets',
-    run: () => Promise.resolve(warn('nothing is kept in step on this node', `Add a target to ${file}.`)),
+    run: () =>
+      Promise.resolve(
+        Object.keys(config.proxies).length > 0
+          ? ok('nothing is kept in step here but a proxy')
+          : warn('nothing is kept in step on this node', `Add a target to ${file}.`),
+      ),
   }
   return [
     ...(config.hub === undefined

@@ -341,3 +341,20 @@ test('requests that end as an error page of the server’s own count for nothing
 function filesOf(nginx: TestNginx, table: RoutingTable): ReadonlyMap<string, string> {
   return new Map([...nginx.driver.render(table).keys()].map((path) => [path, readFileSync(path, 'utf8')]))
 }
+
+test('clients are told apart behind another proxy, if it is one that is trusted', async () => {
+  const backends = await backendsOf(3)
+  const placed = { sst: ['erd1', 'erd2', 'erd3'] }
+  const nodes = async (trusted: readonly string[]): Promise<number> => {
+    const nginx = await nginxFor({ trusted: [...trusted] })
+    await nginx.driver.apply(tableOf(backends, { placed, hot: new Map([['sst', 3]]) }), {})
+    const found = new Set<string | undefined>()
+    for (let client = 1; client < 30; client++) {
+      const headers = { 'x-forwarded-for': `198.51.100.9, 203.0.113.${client}` }
+      found.add((await ask(nginx.port, page('sst'), { headers })).node)
+    }
+    return found.size
+  }
+  expect(await nodes([])).toBe(1)
+  expect(await nodes(['127.0.0.0/8'])).toBe(3)
+})

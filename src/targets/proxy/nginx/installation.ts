@@ -101,7 +101,7 @@ export class Installation {
     if (before !== undefined && (await this.status.ask(signal)) !== undefined) {
       throw new FlotillaError('PROXY_REFUSED', `${what}; its error log says why`)
     }
-    throw new FlotillaError('UNREACHABLE', `${what}; nothing answers at ${this.#config.control}`, {
+    throw new FlotillaError('UNREACHABLE', `no nginx with these files answers at ${this.#config.control}: ${what}`, {
       hint: this.#hint(),
     })
   }

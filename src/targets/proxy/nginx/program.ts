@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process'
-import { FlotillaError } from '../../../core/errors.ts'
+import { FlotillaError, messageOf } from '../../../core/errors.ts'
 
 const OUTPUT_CHARS = 20_000
 const TIME_MS = 60_000
 
 export interface Ran {
   readonly code: number
-  /** Both outputs, the end of them. */
+  /** Both outputs, the end of them, without what is no more than a notice. */
   readonly said: string
 }
 
@@ -26,17 +26,21 @@ export async function run(command: readonly string[], more: readonly string[], s
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-OUTPUT_CHARS)))
   }
-  return await new Promise((resolve, reject) => {
-    child.on('error', (error) => {
-      signal?.throwIfAborted()
-      const why = late.aborted ? `did not end within ${TIME_MS / 1000} s` : `could not be started: ${error.message}`
-      reject(
-        new FlotillaError('UNREACHABLE', `${program} ${why}`, {
-          hint: 'The command stands in the configuration of this agent.',
-          cause: error,
-        }),
-      )
-    })
-    child.on('close', (code) => resolve({ code: code ?? -1, said: said.trim() }))
+  const ended = new Promise<number>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code) => resolve(code ?? -1))
   })
+  try {
+    const code = await ended
+    signal?.throwIfAborted()
+    late.throwIfAborted()
+    return { code, said: said.replaceAll(/^.*\[notice\].*\n/gm, '').trim() }
+  } catch (error) {
+    signal?.throwIfAborted()
+    const why = late.aborted ? `did not end within ${TIME_MS / 1000} s` : `could not be run: ${messageOf(error)}`
+    throw new FlotillaError('UNREACHABLE', `${program} ${why}`, {
+      hint: 'The command stands in the configuration of this agent.',
+      cause: error,
+    })
+  }
 }

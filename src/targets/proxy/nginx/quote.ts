@@ -29,6 +29,6 @@ export function literal(text: string): string {
   return text.replaceAll(/[^A-Za-z0-9_/]/g, (char) => (char < '\u0080' ? `\\${char}` : char))
 }
 
-export function refused(what: string, text: string, why: string): FlotillaError {
+function refused(what: string, text: string, why: string): FlotillaError {
   return new FlotillaError('CONFIG_INVALID', `${what} ${JSON.stringify(text.slice(0, 200))} cannot be used: ${why}`)
 }
