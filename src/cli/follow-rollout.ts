@@ -82,7 +82,7 @@ async function superseded({ tree, which }: FollowOptions, hub: Hub, { output, si
 }
 
 /** Undefined while the hub is restarting: the rollout goes on when it is back. */
-export async function currentRollout(tree: string, hub: Hub, { signal }: Context): Promise<RolloutAnswer | undefined> {
+async function currentRollout(tree: string, hub: Hub, { signal }: Context): Promise<RolloutAnswer | undefined> {
   try {
     return await hub.client.rollout(tree, { signal })
   } catch (error) {

@@ -88,7 +88,7 @@ function listOf<T>(texts: readonly string[], parse: (text: string) => T): readon
   return texts.length === 1 && texts[0] === 'none' ? [] : texts.map(parse)
 }
 
-export const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const
+const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const
 const WINDOW = /^(?:([a-z,-]+) +)?(\d\d:\d\d)-(\d\d:\d\d)$/
 
 /** `mon-fri 08:00-17:00`, `sat,sun 00:00-23:59`, `22:00-06:00` for every day. */

@@ -21,7 +21,10 @@ export function nodesOf(entries: readonly Entry[]): readonly NodeAnswer[] {
   }
   return [...nodes.entries()]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([node, seen]) => ({ node, liveness: seen.alive === undefined ? 'lost' : 'alive', ...seen }))
+    .map(([node, { alive, targets, proxies }]) => {
+      const liveness = alive === undefined ? 'lost' : 'alive'
+      return proxies === undefined ? { node, liveness, alive, targets } : { node, liveness, alive, targets, proxies }
+    })
 }
 
 interface Seen {

@@ -1,6 +1,7 @@
 import type * as prom from 'prom-client'
 import { isName, keys } from '../core/keys.ts'
 import type { Desired } from '../core/release.ts'
+import type { Rollout } from '../core/rollout.ts'
 import { proves } from '../core/status.ts'
 import type { Store } from '../core/store.ts'
 import { nodesFrom } from './node-entries.ts'
@@ -88,10 +89,24 @@ function clusterMetrics({ Gauge }: Prometheus, registry: prom.Registry, store: S
   const tree = { labelNames: ['tree'], registers }
   const release = new Gauge({ name: 'flotilla_release', help: 'Number of the desired release.', ...tree })
   const inStep = new Gauge({ name: 'flotilla_nodes_in_step', help: 'Nodes that prove the desired release.', ...tree })
+  const rollout = new Gauge({
+    name: 'flotilla_rollout',
+    help: 'The rollout that is under way or the last one: its release, by state.',
+    labelNames: ['tree', 'state'],
+    registers,
+  })
   return async () => {
-    for (const metric of [revision, nodes, release, inStep]) metric.reset()
+    for (const metric of [revision, nodes, release, inStep, rollout]) metric.reset()
     try {
-      const [desired, listing] = await Promise.all([store.list(keys.desired('')), store.list(keys.nodes)])
+      const [desired, listing, rollouts] = await Promise.all([
+        store.list(keys.desired('')),
+        store.list(keys.nodes),
+        store.list(keys.rollouts),
+      ])
+      for (const { value } of rollouts.entries) {
+        const { tree: name, state, release: number } = JSON.parse(value) as Rollout
+        rollout.set({ tree: name, state }, number)
+      }
       const answers = nodesFrom(listing.entries)
       const alive = answers.filter(({ liveness }) => liveness === 'alive').length
       revision.set(listing.revision)

@@ -240,6 +240,14 @@ describe('a release that is only tried', () => {
   })
 })
 
+it('metrics have the state of the last rollout', async () => {
+  await release('x=1')
+  await release('x=2', { strategy: {} })
+  const { text } = await hub.ask('GET', '/metrics', { token: hub.admin })
+  expect(text).toContain('flotilla_rollout{tree="t",state="running"} 2')
+  expect(text).toContain('flotilla_release{tree="t"} 1')
+})
+
 describe('what belongs to rollouts', () => {
   it.each(['rollout/t', 'outcome/t/1', 'policy/t', 'drain/erd1/manual', 'service/rollouts', 'desired/t/erd1'])(
     'is not written past the routes: %s',

@@ -191,7 +191,7 @@ export class Releases {
     checkTree(tree)
     const changes = await this.#differences.of(tree, dataset, op)
     const outcomes = await outcomesOf(this.#deps, tree, await this.#history.newest(tree, HISTORY_MAX, op), op)
-    return changes.map((change) => ({ ...change, outcome: outcomes.get(change.release) }))
+    return changes.map((change) => Object.assign({}, change, { outcome: outcomes.get(change.release) }))
   }
 
   /** Asks every node to do once more what no release asks for. Rejects with `NOT_FOUND`, `BAD_REQUEST`, `TOO_LARGE`. */

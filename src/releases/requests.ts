@@ -34,7 +34,8 @@ export function requestsOf(
     })
   }
   if (datasets !== undefined) requireItems(tree, items, wanted)
-  return wanted.map((item) => ({ kind, item, ...(flag !== undefined && { flag }), author, atMs }))
+  const how = flag === undefined ? { kind } : { kind, flag }
+  return wanted.map((item) => Object.assign({ item, author, atMs }, how))
 }
 
 /** Asks every node at once; the revision of the commit tells one request from the next. */

@@ -73,11 +73,9 @@ export const nodeRoutes: readonly Route[] = [
         underwayOf(store, tree),
       ])
       const item = items.items.find((candidate) => candidate.id === id)
-      const nodes = statesOf(entries, tree, id).map((state) => ({
-        ...state,
-        pin: pins[state.node],
-        drained: drainedFor(drains[state.node] ?? [], id),
-      }))
+      const nodes = statesOf(entries, tree, id).map((state) =>
+        Object.assign({}, state, { pin: pins[state.node], drained: drainedFor(drains[state.node] ?? [], id) }),
+      )
       return { tree, dataset: id, item, history, nodes }
     },
   }),
