@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FlakyStore, scriptedFaults } from '../../test/fault/flaky-store.ts'
-import { rolloutWith } from '../../test/helpers/rollout.ts'
+import { report, rolloutWith, TREE } from '../../test/helpers/rollout.ts'
 import { VirtualClock } from '../../test/helpers/virtual-clock.ts'
 import { keys } from '../core/keys.ts'
 import { silent } from '../core/log.ts'
+import { strategyOf } from '../core/rollout/strategy.ts'
 import type { Rollout } from '../core/rollout.ts'
 import type { Store } from '../core/store.ts'
 import { MemoryStore } from '../store/memory/memory-store.ts'
@@ -103,6 +104,33 @@ test('a store that fails for a moment is asked again', async () => {
   await clock.advance(60_000)
   expect(await stateOf('one')).toBe('done')
   expect(await holder()).toBeUndefined()
+})
+
+test('an office that was taken, though the answer was lost, is known again at once', async () => {
+  await start('one')
+  serve('hub1', new FlakyStore(store, clock, scriptedFaults({ commit: ['lose-answer'] })))
+  await clock.advance(2000)
+  expect(await stateOf('one')).toBe('done')
+})
+
+test('what was measured before somebody else may have led does not count', async () => {
+  const strategy = strategyOf({ soakMs: 10_000 })
+  await start(TREE, rolloutWith({ erd1: 'proved' }, { strategy, exposed: true }))
+  const values = {
+    [keys.alive('erd1')]: {},
+    [keys.pin(TREE, 'erd1')]: { release: 2, manifest: 'm2', by: 'rollout r2' },
+    [keys.target('erd1', TREE)]: report({ staged: 2, applied: 2, served: 2, asOf: 99 }),
+  }
+  await store.commit({
+    changes: Object.entries(values).map(([key, value]) => ({ op: 'put', key, value: JSON.stringify(value) })),
+  })
+  serve('hub1')
+  await clock.advance(8000)
+  await store.lease((await store.get(OFFICE))?.leaseId ?? '').revoke()
+  await clock.advance(8000)
+  expect(await stateOf(TREE)).toBe('running')
+  await clock.advance(8000)
+  expect(await stateOf(TREE)).toBe('done')
 })
 
 test('a value that is no rollout is passed over', async () => {

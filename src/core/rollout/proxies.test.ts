@@ -32,8 +32,9 @@ test('a proxy that has failed or is lost confirms nothing, whatever it has said 
   expect(inForce({ proxies: { edge1: { asOf: 'soon' as unknown as number } } })).toBe(false)
 })
 
-test('one that is not written yet is not in force', () => {
+test('one that is not written yet is not in force, unless none is needed any more', () => {
   expect(inForce({ drains: {} })).toBe(false)
+  expect(inForce({ drains: {}, proxies: {} }, { effects: { a: 'soft' } })).toBe(true)
 })
 
 test('requests that are under way have their time, where the change unloads something', () => {

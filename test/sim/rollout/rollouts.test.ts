@@ -181,6 +181,19 @@ describe('a node that is lost', () => {
     expect(cluster.watcher.violations).toEqual([])
   })
 
+  test('on its way back is waited for no longer than the time of the gate, and named as failed', async () => {
+    await begin(3)
+    await cluster.release({ effects: { a: 'hard' } }, FAST)
+    await until(({ nodes }) => nodes['erd1']?.phase === 'applying')
+    node('erd1').agent = 'hung'
+    await until(({ state }) => state === 'reverting')
+    await cluster.run(FAST.gateTimeoutMs / 2)
+    expect((await rollout()).state).toBe('reverting')
+    expect(await cluster.runToEnd(FAST.gateTimeoutMs)).toBe('rolled-back')
+    expect((await rollout()).nodes['erd1']?.phase).toBe('failed')
+    expectUnnoticed()
+  })
+
   test('counts as out of service: no other is touched besides', async () => {
     await begin(3)
     node('erd3').agent = 'hung'
@@ -272,6 +285,15 @@ describe('a person', () => {
     await cluster.rollouts.resume(cluster.tree)
     expect(await cluster.runToEnd(60_000)).toBe('done')
     expectUnnoticed()
+  })
+
+  test('who pauses it while a node is being drained has the node let go', async () => {
+    await until(({ nodes }) => nodes['erd1']?.phase === 'draining')
+    await cluster.rollouts.pause(cluster.tree, 'ann')
+    await cluster.run(10_000)
+    expect((await rollout()).nodes['erd1']?.phase).toBe('waiting')
+    expect((await cluster.store.list('drain/')).entries).toEqual([])
+    expect([...cluster.watcher.touched]).toEqual([])
   })
 
   test.for(['draining', 'applying', 'proved'] as const)(
