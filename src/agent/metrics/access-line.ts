@@ -10,7 +10,7 @@ export interface AccessLine {
 }
 
 /** Longer lines are passed over. */
-export const LINE_CHARS = 16_384
+const LINE_CHARS = 16_384
 
 /** Common and combined, of nginx, Apache and Tomcat: after the date the request in quotes, the status, the bytes. */
 const COMMON = /\] "([A-Z]{1,20}) (\S+)(?: HTTP\/[\d.]+)?" (\d{3}) (\d+|-)(.*)$/

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { FlotillaError } from '../../core/errors.ts'
 
 /** Whoever may push decides what stands on the page, so everything of it has a limit. */
-export const PUSH_LIMITS = { atOnce: 1000, metrics: 500, series: 5000, labels: 10, valueChars: 200 } as const
+const PUSH_LIMITS = { atOnce: 1000, metrics: 500, series: 5000, labels: 10, valueChars: 200 } as const
 
 const zName = z.string().regex(/^[a-zA-Z_:][a-zA-Z0-9_:]{0,127}$/, 'is no name of a metric')
 const zLabel = z.string().regex(/^(?!__)[a-zA-Z_][a-zA-Z0-9_]{0,63}$/, 'is no name of a label')

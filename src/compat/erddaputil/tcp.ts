@@ -13,7 +13,9 @@ const END = 0x04
 const RECEIVE_MS = 5000
 /** Its own take 5 s for an answer, and give one only when the work is done. */
 const ANSWER_MS = 30_000
-const CONNECTIONS = 32
+const CONNECTIONS = 128
+/** Whoever connects to say nothing makes room for whoever comes next. */
+const SILENT = 32
 
 interface ListenerOptions {
   readonly host: string
@@ -31,10 +33,18 @@ export function tcpListener(options: ListenerOptions): Service {
     name: 'erddaputil listener',
     run: async (signal) => {
       const open = new Set<Socket>()
+      /** Those that have not said all of their message, the oldest first. */
+      const silent = new Set<Socket>()
       const server = createServer((socket) => {
         open.add(socket)
-        socket.once('close', () => open.delete(socket))
-        void answer(socket, options)
+        silent.add(socket)
+        socket.once('close', () => {
+          open.delete(socket)
+          silent.delete(socket)
+        })
+        const [oldest] = silent
+        if (silent.size > SILENT) oldest?.destroy()
+        void answer(socket, options, () => silent.delete(socket))
       })
       server.maxConnections = CONNECTIONS
       await listening(server, options)
@@ -58,12 +68,18 @@ async function listening(server: Server, { host, port, onListening }: ListenerOp
   onListening?.(typeof address === 'object' && address !== null ? address.port : port)
 }
 
-async function answer(socket: Socket, { secret, onMessage, log }: ListenerOptions): Promise<void> {
+async function answer(
+  socket: Socket,
+  { secret, onMessage, log }: ListenerOptions,
+  onReceived: () => void,
+): Promise<void> {
   try {
-    const message = readMessage(await receive(socket, RECEIVE_MS), secret)
-    const token = signReply(await onMessage(message), secret)
+    const token = await receive(socket, RECEIVE_MS)
+    onReceived()
+    const message = readMessage(token, secret)
+    const reply = signReply(await onMessage(message), secret)
     socket.setTimeout(RECEIVE_MS, () => socket.destroy())
-    socket.end(`${token}\u0004`)
+    socket.end(`${reply}\u0004`)
   } catch (error) {
     // Nobody who does not know the secret is told anything.
     log.debug('a connection of no use to ERDDAPUtil', { error: messageOf(error) })
