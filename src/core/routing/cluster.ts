@@ -2,9 +2,10 @@ import { keys, parseNodeKey } from '../keys.ts'
 import type { Desired } from '../release.ts'
 import type { Drain, Rollout } from '../rollout.ts'
 import type { Entry } from '../store.ts'
-import type { NodeAlive, NodeDatasets } from '../target.ts'
+import type { NodeAlive } from '../target.ts'
 import { hash32 } from './hash.ts'
 import { isKey } from './key.ts'
+import { type Ids, type Report, Reports } from './reports.ts'
 
 /** What the store says of a tree, as far as requests for it are concerned. Plain data: it is kept on disk too. */
 export interface Cluster {
@@ -55,43 +56,55 @@ export interface ClusterOptions {
   readonly fixed?: Readonly<Record<string, string>> | undefined
 }
 
-/**
- * Reads the entries of one revision. `before` is what was known last: a node that is lost keeps its address and its id.
- * Values that cannot be read are as good as absent: nodes write some of them.
- */
-export function clusterOf(
-  { tree, fixed = {} }: ClusterOptions,
-  asOf: number,
-  entries: Iterable<Entry>,
-  before?: Cluster,
-): Cluster {
-  const world = worldOf(tree, entries, Object.keys(fixed))
-  const revision = revisionOf(world)
-  const nodes = [...world.nodes].toSorted(([a], [b]) => (a < b ? -1 : 1))
-  const released = itemsAt(revision, nodes)
-  const known = new Map(before?.members.map((member) => [member.node, member]))
-  const taken = new Set(before?.members.map(({ id }) => id))
-  const members = nodes.flatMap(([node, said]): readonly Member[] => {
-    const last = known.get(node)
-    const fixedUrl = Object.hasOwn(fixed, node) ? fixed[node] : undefined
-    const address =
-      fixedUrl === undefined && said.alive === undefined ? last : addressOf(fixedUrl ?? said.alive?.serves?.[tree])
-    if (address === undefined) return []
-    const { host, port } = address
-    const id = last?.id ?? freeId(node, taken)
-    const drains = world.drains.get(node) ?? []
-    const isSilent = !said.joined && said.alive === undefined
-    const unserved = isSilent ? {} : unservedOf(said.datasets, released)
-    return [{ node, id, host, port, lost: said.joined && said.alive === undefined, drains, unserved }]
-  })
-  const items = new Set(nodes.flatMap(([, { datasets }]) => Object.keys(datasets?.items ?? {})))
-  return { asOf, revision, items: [...items].filter((item) => isKey(item)).toSorted(), members }
+/** Reads what stands in the store, again and again; what has not changed since the last time costs next to nothing. */
+export class ClusterReader {
+  readonly #options: ClusterOptions
+  readonly #reports = new Reports()
+
+  constructor(options: ClusterOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Takes the entries of one revision. `before` is what was known last: a node that is lost keeps its address and its id.
+   * Values that cannot be read are as good as absent: nodes write some of them.
+   */
+  read(asOf: number, entries: Iterable<Entry>, before?: Cluster): Cluster {
+    const { tree, fixed = {} } = this.#options
+    const world = worldOf(tree, entries, Object.keys(fixed), this.#reports)
+    const revision = revisionOf(world)
+    const nodes = [...world.nodes].toSorted(([a], [b]) => (a < b ? -1 : 1))
+    const reports = nodes.flatMap(([, { report }]) => (report === undefined ? [] : [report]))
+    const released = reports.filter(({ applied }) => applied === revision && revision > 0)
+    const releasedIds = this.#reports.union(released.map(({ ids }) => ids))
+    const known = new Map(before?.members.map((member) => [member.node, member]))
+    const taken = new Set(before?.members.map(({ id }) => id))
+    const members = nodes.flatMap(([node, said]): readonly Member[] => {
+      const last = known.get(node)
+      const address = placeOf(said, tree, Object.hasOwn(fixed, node) ? fixed[node] : undefined, last)
+      if (address === undefined) return []
+      const { host, port } = address
+      const id = last?.id ?? freeId(node, taken)
+      const isSilent = !said.joined && said.alive === undefined
+      const unserved = isSilent ? {} : unservedOf(said.report, releasedIds)
+      const drains = world.drains.get(node) ?? []
+      return [{ node, id, host, port, lost: said.joined && said.alive === undefined, drains, unserved }]
+    })
+    const items = this.#reports.union(reports.map(({ ids }) => ids)).sorted
+    this.#reports.forget()
+    return { asOf, revision, items, members }
+  }
+}
+
+/** Once. */
+export function clusterOf(options: ClusterOptions, asOf: number, entries: Iterable<Entry>, before?: Cluster): Cluster {
+  return new ClusterReader(options).read(asOf, entries, before)
 }
 
 interface Said {
   joined: boolean
   alive?: NodeAlive
-  datasets?: NodeDatasets
+  report?: Report
 }
 
 interface World {
@@ -101,13 +114,13 @@ interface World {
   readonly drains: Map<string, MemberDrain[]>
 }
 
-function worldOf(tree: string, entries: Iterable<Entry>, fixed: readonly string[]): World {
+function worldOf(tree: string, entries: Iterable<Entry>, fixed: readonly string[], reports: Reports): World {
   const world: World = { desired: undefined, rollout: undefined, nodes: new Map(), drains: new Map() }
   for (const { key, value } of entries) {
     if (key === keys.desired(tree)) world.desired = parsed(value) as Desired | undefined
     else if (key === keys.rollout(tree)) world.rollout = parsed(value) as Rollout | undefined
     else if (key.startsWith(keys.drains)) addDrain(world, tree, key, parsed(value))
-    else addNode(world, tree, key, value)
+    else addNode(world, tree, { key, value }, reports)
   }
   // What a forgotten node, or one that never joined, left behind is no node.
   for (const [node, { joined, alive }] of world.nodes) if (!joined && alive === undefined) world.nodes.delete(node)
@@ -124,16 +137,15 @@ function addDrain({ drains }: World, tree: string, key: string, drain: Partial<D
   drains.set(node, all)
 }
 
-function addNode({ nodes }: World, tree: string, key: string, value: string): void {
+function addNode({ nodes }: World, tree: string, { key, value }: Pick<Entry, 'key' | 'value'>, reports: Reports): void {
   const at = parseNodeKey(key)
   if (at === undefined) return
   const said = nodes.get(at.node) ?? { joined: false }
   if (at.family === 'joined') said.joined = true
   const alive = at.family === 'alive' ? (parsed(value) as NodeAlive | undefined) : undefined
   if (alive !== undefined) said.alive = alive
-  const datasets =
-    at.family === 'datasets' && at.tree === tree ? (parsed(value) as NodeDatasets | undefined) : undefined
-  if (typeof datasets?.items === 'object') said.datasets = datasets
+  const report = at.family === 'datasets' && at.tree === tree ? reports.of(value) : undefined
+  if (report !== undefined) said.report = report
   nodes.set(at.node, said)
 }
 
@@ -144,26 +156,25 @@ function revisionOf({ desired, rollout }: World): number {
   return (isSeen ? rollout.release : desired?.release) ?? 0
 }
 
-/** What the release that clients see has, as those nodes say that have it. */
-function itemsAt(revision: number, nodes: readonly (readonly [string, Said])[]): ReadonlySet<string> {
-  const items = new Set<string>()
-  for (const [, { datasets }] of nodes) {
-    if (datasets?.applied !== revision || revision === 0) continue
-    for (const item of Object.keys(datasets.items)) if (isKey(item)) items.add(item)
-  }
-  return items
-}
-
-function unservedOf(datasets: NodeDatasets | undefined, released: ReadonlySet<string>): Record<string, Unserved> {
-  const unserved: [string, Unserved][] = []
-  for (const [item, state] of Object.entries(datasets?.items ?? {})) {
-    if ((state === 'failed' || state === 'loading') && isKey(item)) unserved.push([item, state])
-  }
+/** `released`: what the release that clients see has, as those nodes say that have it. */
+function unservedOf(report: Report | undefined, released: Ids): Record<string, Unserved> {
+  const unserved: [string, Unserved][] = (report?.troubled ?? []).map(([item, state]) => [item, state])
   // A list that was too long for the store leaves out what is served.
-  for (const item of datasets?.partial === true ? [] : released) {
-    if (datasets === undefined || !Object.hasOwn(datasets.items, item)) unserved.push([item, 'absent'])
+  const isWhole = report?.ids !== released && report?.partial !== true
+  for (const item of isWhole ? released.sorted : []) {
+    if (report?.ids.set.has(item) !== true) unserved.push([item, 'absent'])
   }
   return Object.fromEntries(unserved)
+}
+
+function placeOf(
+  { alive }: Said,
+  tree: string,
+  fixed: string | undefined,
+  last: Member | undefined,
+): Pick<Member, 'host' | 'port'> | undefined {
+  if (fixed !== undefined) return addressOf(fixed)
+  return alive === undefined ? last : addressOf(alive.serves?.[tree])
 }
 
 /** `http://10.0.0.7:8080`: of the application itself, which has no TLS of its own. */

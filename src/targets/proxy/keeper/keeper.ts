@@ -2,7 +2,7 @@ import type { Clock } from '../../../core/clock.ts'
 import { messageOf } from '../../../core/errors.ts'
 import type { Logger } from '../../../core/log.ts'
 import type { NodeProxy } from '../../../core/rollout.ts'
-import { type Cluster, type ClusterOptions, clusterOf, concernsRouting } from '../../../core/routing/cluster.ts'
+import { type Cluster, type ClusterOptions, ClusterReader, concernsRouting } from '../../../core/routing/cluster.ts'
 import type { ProxyDriver, RoutingTable } from '../../../core/routing/model.ts'
 import type { TableMaker } from '../../../core/routing/table.ts'
 import type { Service } from '../../../core/service.ts'
@@ -57,6 +57,7 @@ export class Keeper implements Service {
   readonly #options: KeeperOptions
   readonly #wake: Wake<Reason>
   readonly #failures: Backoff
+  readonly #reader: ClusterReader
   #cluster: Cluster | undefined
   #isStale = true
   #told: NodeProxy | undefined
@@ -67,6 +68,7 @@ export class Keeper implements Service {
     this.#options = options
     this.name = `proxy ${options.name}`
     this.#wake = new Wake(options.clock)
+    this.#reader = new ClusterReader(options)
     this.#failures = new Backoff({ ...FAILED, random: options.random })
   }
 
@@ -160,7 +162,7 @@ export class Keeper implements Service {
     const { feed, log, name } = this.#options
     if (feed.revision === undefined) return this.#cluster ?? this.#fixed()
     if (!this.#isStale) return this.#cluster
-    const cluster = clusterOf(this.#options, feed.revision, feed.entries.values(), this.#cluster)
+    const cluster = this.#reader.read(feed.revision, feed.entries.values(), this.#cluster)
     this.#isStale = false
     if (cluster.members.length === 0 && (this.#cluster?.members.length ?? 0) > 0) {
       log.error('the store knows no node any more; the proxy keeps those it knew', { proxy: name })
@@ -172,6 +174,6 @@ export class Keeper implements Service {
 
   /** Of a proxy that was told its nodes something is known from the start. */
   #fixed(): Cluster | undefined {
-    return this.#options.fixed === undefined ? undefined : clusterOf(this.#options, 0, [])
+    return this.#options.fixed === undefined ? undefined : this.#reader.read(0, [])
   }
 }
