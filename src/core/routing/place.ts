@@ -83,40 +83,46 @@ class Ring {
    * leave nobody room for a whole one, who has the most gets it.
    */
   take(hash: number, { sharers, depth, room }: Taking): readonly string[] {
-    this.#score(hash)
+    const best = this.#best(hash, Math.min(depth, this.size))
     const owners: number[] = []
     const part = 1 / sharers
     for (let index = 0; index < sharers; index++) {
-      const best = this.#best(owners, room, part) ?? roomiest(owners, room)
-      if (best === undefined) break
-      room[best] = (room[best] ?? 0) - part
-      owners.push(best)
+      const hasRoom = (node: number): boolean => !owners.includes(node) && (room[node] ?? 0) + HAIR >= part
+      const owner = best.find(hasRoom) ?? this.#bestOf(hasRoom) ?? roomiest(owners, room)
+      if (owner === undefined) break
+      room[owner] = (room[owner] ?? 0) - part
+      owners.push(owner)
     }
-    while (owners.length < Math.min(depth, this.size)) {
-      const best = this.#best(owners)
-      if (best === undefined) break
-      owners.push(best)
-    }
+    for (const index of best) if (owners.length < depth && !owners.includes(index)) owners.push(index)
     return owners.map((index) => this.#nodes[index]?.node ?? '')
   }
 
-  /** An exponential race: who has the lowest score wins as often as its weight says. */
-  #score(hash: number): void {
-    for (let index = 0; index < this.#scores.length; index++) {
-      const uniform = mix32(hash ^ (this.#seeds[index] ?? 0))
-      this.#scores[index] = this.#isEven ? -uniform : -Math.log((uniform + 0.5) / RANGE) / (this.#weights[index] ?? 1)
+  /** Best first, so many. */
+  #best(hash: number, count: number): readonly number[] {
+    const best: number[] = []
+    const scores = this.#scores
+    for (let index = 0; index < scores.length; index++) {
+      const score = this.#score(hash, index)
+      scores[index] = score
+      if (best.length === count && score >= (scores[best[count - 1] ?? 0] ?? 0)) continue
+      let at = Math.min(best.length, count - 1)
+      for (; at > 0 && score < (scores[best[at - 1] ?? 0] ?? 0); at--) best[at] = best[at - 1] ?? 0
+      best[at] = index
     }
+    return best
   }
 
-  #best(without: readonly number[], room?: Float64Array, part = 0): number | undefined {
+  /** An exponential race: who has the lowest score wins as often as its weight says. */
+  #score(hash: number, index: number): number {
+    const uniform = mix32(hash ^ (this.#seeds[index] ?? 0))
+    return this.#isEven ? -uniform : -Math.log((uniform + 0.5) / RANGE) / (this.#weights[index] ?? 1)
+  }
+
+  /** By the scores of the key that was looked at last. */
+  #bestOf(isGood: (node: number) => boolean): number | undefined {
     let best: number | undefined
-    let bestScore = Number.POSITIVE_INFINITY
-    for (let index = 0; index < this.#scores.length; index++) {
-      const score = this.#scores[index] ?? 0
-      if (score >= bestScore || without.includes(index)) continue
-      if (room !== undefined && (room[index] ?? 0) + HAIR < part) continue
-      best = index
-      bestScore = score
+    for (const [index, score] of this.#scores.entries()) {
+      if ((best === undefined || score < (this.#scores[best] ?? 0)) && isGood(index)) best = index
     }
     return best
   }
