@@ -25,7 +25,7 @@ export function mayPass(error: unknown): boolean {
 }
 
 /** How often the same is tried before what is told of it is a failure that others may act on. */
-export const TRIES = 3
+const TRIES = 3
 
 /**
  * Whether nothing more is to be hoped for after so many tries. That somebody else does not answer is no failure of this node, and

@@ -11,6 +11,7 @@ import { type ErddapTarget, erddapTarget } from '../../src/targets/erddap/target
 import { type Erddap, startErddap } from '../../standin/erddap/erddap.ts'
 import type { ErddapOptions } from '../../standin/erddap/options.ts'
 import { until } from '../../standin/erddap/test-kit.ts'
+import { releaseOf } from './erddap-release.ts'
 
 /** One node: folders of an ERDDAP, a stand-in in them, and the target beside it, quick enough for tests. */
 export class ErddapNode {
@@ -156,4 +157,19 @@ export class ErddapNode {
     writeFileSync(`${this.datasetsXml}.new`, content)
     renameSync(`${this.datasetsXml}.new`, this.datasetsXml)
   }
+}
+
+/** A node in step with release 1; what happened until then is not counted. */
+export async function settled(
+  sources: Readonly<Record<string, string>>,
+  node = new ErddapNode(),
+  options: Parameters<ErddapNode['start']>[0] = {},
+) {
+  const one = releaseOf(1, sources)
+  await node.turn(one)
+  await node.startLater(options)
+  node.forget()
+  await node.inStep(one)
+  const [events, flags] = [node.eventCount, node.flagCount()]
+  return { node, one, events: () => node.events(events).toSorted(), flags: () => node.flags(flags) }
 }

@@ -50,7 +50,7 @@ export interface Actual {
   /** What ERDDAP shows of the datasets that wait for a proof. */
   readonly shown: ReadonlyMap<string, Shown | 'absent' | 'private' | 'unreachable'>
   /** Absent while they have not been asked: there are none, or something else is not proved yet. */
-  readonly sampled?: Sampled
+  readonly sampled?: Sampled | undefined
 }
 
 /** The flag folders; undefined as a whole where there is no bigParentDirectory. */

@@ -6,7 +6,7 @@ import type { Sample } from '../../../core/rollout.ts'
 import { leavesBase } from '../../../core/sample-path.ts'
 import { clean } from '../../../lib/clean.ts'
 import { HttpClient } from '../../../lib/http.ts'
-import { withDeadline } from '../../../lib/waiting.ts'
+import { sleepQuietly, withDeadline } from '../../../lib/waiting.ts'
 import type { Prepared } from './model.ts'
 
 /** What came of the sample requests of a release, once everything else of it was proved. */
@@ -22,6 +22,17 @@ const BODY_MAX = 64 * 1024
 const GOT_MAX = 120
 const TIMEOUT_MS = { min: 100, max: 120_000 }
 
+/** How long a look waits for the answers; slower ones are there for a later look. */
+const LOOK_MS = 1000
+
+/** The samples of one release as it is served, and how far they have come. */
+interface Asking {
+  readonly of: string
+  readonly stop: AbortController
+  running: Promise<void> | undefined
+  sampled: Sampled | undefined
+}
+
 /**
  * Asks the application of this node for samples, one after the other, until each was answered as it should be: then no
  * more, as long as nothing of the release is in doubt again. Asks the configured address only, and follows nothing.
@@ -29,27 +40,53 @@ const TIMEOUT_MS = { min: 100, max: 120_000 }
 export class Samples {
   readonly #clock: Clock
   readonly #http: HttpClient
-  #last: { readonly of: string; readonly sampled: Sampled } | undefined
+  #asking: Asking | undefined
 
   constructor(url: string, clock: Clock) {
     this.#http = new HttpClient({ url, silenceMs: TIMEOUT_MS.max })
     this.#clock = clock
   }
 
-  async take(prepared: Prepared, op: Op): Promise<Sampled> {
-    const of = `${prepared.number} ${prepared.compiled.sha256} ${JSON.stringify(prepared.samples)}`
-    const before = this.#last?.of === of ? this.#last.sampled : undefined
-    if (before?.is === 'good') return before
-    const problem = await this.#firstProblem(prepared.samples, op)
-    const tries = (before?.tries ?? 0) + 1
-    const sampled: Sampled = problem === undefined ? { is: 'good' } : { is: 'bad', tries, problem }
-    this.#last = { of, sampled }
-    return sampled
+  /** Undefined as long as no round of questions came to its end: whoever looks must be able to take up something else. */
+  async take(prepared: Prepared, op: Op): Promise<Sampled | undefined> {
+    const asking = this.#askingFor(prepared)
+    if (asking.sampled?.is === 'good') return asking.sampled
+    asking.running ??= this.#ask(asking, prepared.samples, op)
+    const enough = new AbortController()
+    await Promise.race([asking.running, sleepQuietly(this.#clock, LOOK_MS, enough.signal)])
+    enough.abort()
+    op.signal?.throwIfAborted()
+    return asking.sampled
   }
 
   /** Everything is asked again: what was served when it was asked may be so no more. */
   forget(): void {
-    this.#last = undefined
+    this.#asking?.stop.abort(new FlotillaError('UNREACHABLE', 'something else is wanted now'))
+    this.#asking = undefined
+  }
+
+  #askingFor(prepared: Prepared): Asking {
+    const of = `${prepared.number} ${prepared.compiled.sha256} ${JSON.stringify(prepared.samples)}`
+    if (this.#asking?.of !== of) {
+      this.forget()
+      this.#asking = { of, stop: new AbortController(), running: undefined, sampled: undefined }
+    }
+    return this.#asking
+  }
+
+  /** One round. Never rejects. */
+  async #ask(asking: Asking, samples: readonly Sample[], op: Op): Promise<void> {
+    const { signal } = asking.stop
+    const stop = op.signal === undefined ? signal : AbortSignal.any([signal, op.signal])
+    try {
+      const problem = await this.#firstProblem(samples, { signal: stop })
+      const tries = (asking.sampled?.is === 'bad' ? asking.sampled.tries : 0) + 1
+      asking.sampled = problem === undefined ? { is: 'good' } : { is: 'bad', tries, problem }
+    } catch {
+      // It was given up.
+    } finally {
+      asking.running = undefined
+    }
   }
 
   async #firstProblem(samples: readonly Sample[], op: Op): Promise<Problem | undefined> {
