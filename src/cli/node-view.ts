@@ -109,7 +109,7 @@ const PROBLEMS_MAX = 10
 export function printDrains({ drains = {}, nodes }: StatusAnswer, nowMs: number, output: Output): void {
   for (const { node } of nodes) {
     for (const { items, reason, by, atMs } of (drains[node] ?? []).filter(({ by: who }) => !isRollout(who))) {
-      const what = items === undefined ? '' : ` for ${plural(items.length, 'dataset')}`
+      const what = items === undefined ? '' : ` for ${plural(items, 'dataset')}`
       const since = ago(atMs, nowMs)
       output.print(clean(`${node} is drained${what} by ${by}, ${since}: ${reason}; undo: flotilla undrain ${node}`))
     }

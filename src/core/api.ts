@@ -160,7 +160,7 @@ export interface StatusAnswer {
   /** By node: the release that it is to serve instead of the desired one. */
   readonly pins?: Readonly<Record<string, number>> | undefined
   /** By node: why it gets no new requests from the proxies, as a whole or for some datasets of this tree. */
-  readonly drains?: Readonly<Record<string, readonly Drain[]>> | undefined
+  readonly drains?: Readonly<Record<string, readonly DrainView[]>> | undefined
   /** What carries hints from the hub that answers to the nodes, where it has such a thing besides their watches. */
   readonly bus?: BusHealth | undefined
 }
@@ -191,6 +191,12 @@ export interface WhyAnswer {
     /** Why proxies send it no new requests for this dataset. */
     readonly drained?: string | undefined
   }[]
+}
+
+/** A drain without the list of its datasets, which may be long. */
+export interface DrainView extends Omit<Drain, 'items'> {
+  /** How many datasets; absent for the whole node. */
+  readonly items?: number | undefined
 }
 
 /** Value of `outcome/<tree>/<number>`, and what an answer says of a release that is not among those that were desired. */

@@ -138,7 +138,7 @@ describe('a drain', () => {
     await release('x=1')
     const first = await hub.client.drain('erd1', { tree: 't', datasets: ['x', 'x', 'w'], reason: 'disks' })
     expect(first).toMatchObject({ node: 'erd1', drain: { tree: 't', items: ['w', 'x'], reason: 'disks' } })
-    expect((await hub.client.status('t')).drains).toEqual({ erd1: [first.drain] })
+    expect((await hub.client.status('t')).drains).toEqual({ erd1: [{ ...first.drain, items: 2 }] })
     expect((await hub.client.why('t', 'x')).nodes).toMatchObject([{ node: 'erd1', drained: 'disks (admin)' }])
     expect((await hub.client.status('other')).drains).toBeUndefined()
     const second = await hub.client.drain('erd1', {})

@@ -95,6 +95,15 @@ export class ProcessCluster {
     writeFileSync(path, edited)
   }
 
+  /** Puts a fragment into the source folder. */
+  add(file: string, text: string): void {
+    writeFileSync(join(this.source, file), text)
+  }
+
+  remove(file: string): void {
+    rmSync(join(this.source, file))
+  }
+
   node(name: string): ClusterNode {
     const node = this.nodes.find((each) => each.name === name)
     if (node === undefined) throw new Error(`no node ${name}`)

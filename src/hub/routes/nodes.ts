@@ -10,7 +10,7 @@ import { type Route, route } from '../route.ts'
 import { zDataset, zName } from '../schemas/common.ts'
 import { zItemState, zNodeDatasets, zNodesAnswer, zStatusAnswer, zWhyAnswer } from '../schemas/nodes.ts'
 import { newPeerKey } from '../tokens.ts'
-import { drainedFor, underwayOf } from '../underway.ts'
+import { drainedFor, underwayOf, underwayView } from '../underway.ts'
 
 export const nodeRoutes: readonly Route[] = [
   route({
@@ -29,7 +29,7 @@ export const nodeRoutes: readonly Route[] = [
       ])
       const folder = followers.map((follower) => follower.status()).find(({ tree }) => tree === query.tree)
       const trees = desired === undefined ? await treesOf(store) : undefined
-      return { ...statusOf(query.tree, desired, nodesFrom(entries), underway), trees, folder, bus: bus() }
+      return { ...statusOf(query.tree, desired, nodesFrom(entries), underwayView(underway)), trees, folder, bus: bus() }
     },
   }),
   route({
@@ -66,7 +66,7 @@ export const nodeRoutes: readonly Route[] = [
     answer: zWhyAnswer,
     handler: async ({ store, releases }, { params }) => {
       const { tree, id } = params
-      const [items, history, { entries }, { pins = {}, drains = {} }] = await Promise.all([
+      const [items, history, { entries }, { pins, drains }] = await Promise.all([
         releases.items(tree),
         releases.changesOf(tree, id),
         store.list(keys.nodes),
@@ -74,7 +74,7 @@ export const nodeRoutes: readonly Route[] = [
       ])
       const item = items.items.find((candidate) => candidate.id === id)
       const nodes = statesOf(entries, tree, id).map((state) =>
-        Object.assign({}, state, { pin: pins[state.node], drained: drainedFor(drains[state.node] ?? [], id) }),
+        Object.assign({}, state, { pin: pins.get(state.node), drained: drainedFor(drains.get(state.node) ?? [], id) }),
       )
       return { tree, dataset: id, item, history, nodes }
     },

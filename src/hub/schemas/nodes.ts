@@ -5,7 +5,7 @@ import type { ItemReport, NodeAlive, NodeDatasets, NodeTarget, TargetError } fro
 import { hold } from './hold.ts'
 import { named, zCount, zErrorCode, zMoment, zProblem, zProblemCode } from './common.ts'
 import { zItemChange, zReleaseRecord, zTreeItem } from './releases.ts'
-import { zDrain, zNodeProxy, zOutcome, zRolloutView } from './rollouts.ts'
+import { zDrainView, zNodeProxy, zOutcome, zRolloutView } from './rollouts.ts'
 
 export const zItemState = z.enum(['served', 'loading', 'failed', 'unproved', 'inactive'])
 const zItemReport = hold<ItemReport>()(z.object({ state: zItemState, problem: zProblem.exactOptional() }))
@@ -104,7 +104,7 @@ export const zStatusAnswer = hold<StatusAnswer>()(
     folder: zFollowedFolder.optional(),
     rollout: zRolloutView.optional(),
     pins: z.record(z.string(), zCount).optional(),
-    drains: z.record(z.string(), z.array(zDrain)).optional(),
+    drains: z.record(z.string(), z.array(zDrainView)).optional(),
     bus: zBusHealth.optional(),
   }),
 )

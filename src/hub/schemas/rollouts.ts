@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type {
   DrainAnswer,
   DrainRequest,
+  DrainView,
   Outcome,
   Plan,
   Policy,
@@ -174,15 +175,11 @@ export const zNodeProxy = hold<NodeProxy>()(
   }),
 )
 
-export const zDrain = hold<Drain>()(
-  z.object({
-    tree: z.string(),
-    items: z.array(z.string()).exactOptional(),
-    by: z.string(),
-    reason: z.string(),
-    atMs: zMoment,
-  }),
-)
+const drainFields = { tree: z.string(), by: z.string(), reason: z.string(), atMs: zMoment }
+
+const zDrain = hold<Drain>()(z.object({ ...drainFields, items: z.array(z.string()).exactOptional() }))
+
+export const zDrainView = hold<DrainView>()(z.object({ ...drainFields, items: zCount.optional() }))
 
 export const zDrainRequest = hold<DrainRequest>()(
   z.strictObject({
