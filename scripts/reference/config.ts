@@ -29,9 +29,9 @@ function settingsTable(schema: z.ZodType): string {
   return tableOf(['setting', '', 'default', 'environment'], rows)
 }
 
-function describe({ summary, choices, type }: Setting): string {
+function describe({ summary, choices, type, of }: Setting): string {
   const takes = choices === undefined ? (type === 'text' ? '' : ` (${type})`) : ` (${choices.join(', ')})`
-  return `${summary}${takes}`
+  return `${of === undefined ? '' : `${of.kind}: `}${summary}${takes}`
 }
 
 function fallbackOf({ fallback, required }: Setting): string {

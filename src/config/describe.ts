@@ -12,6 +12,8 @@ export interface Setting {
   readonly choices?: readonly string[]
   /** Its value is shown to nobody. */
   readonly secret: boolean
+  /** Only where `kind`, beside the part of the path that is so long, is this one. */
+  readonly of?: { readonly kind: string; readonly depth: number }
 }
 
 interface Node {
@@ -43,7 +45,7 @@ function walk(node: Node, path: readonly string[], required: boolean): Setting[]
     const needed = new Set(node.required)
     return Object.entries(node.properties).flatMap(([name, child]) => walk(child, [...path, name], needed.has(name)))
   }
-  if (node.oneOf !== undefined) return merged(node.oneOf.flatMap((one) => walk(one, path, required)))
+  if (node.oneOf !== undefined) return ofUnion(node.oneOf, path, required)
   if (typeof node.additionalProperties === 'object') {
     const secret = node.secret === true
     const child = node.additionalProperties
@@ -54,16 +56,32 @@ function walk(node: Node, path: readonly string[], required: boolean): Setting[]
   return [leaf(node, path, required)]
 }
 
-/** What several kinds have in common is one setting; the kinds themselves are its choices. */
-function merged(settings: readonly Setting[]): Setting[] {
-  const byPath = new Map<string, Setting>()
-  for (const setting of settings) {
-    const name = setting.path.join('.')
-    const before = byPath.get(name)
-    const choices = before?.choices === undefined ? undefined : [...before.choices, ...(setting.choices ?? [])]
-    byPath.set(name, { ...(before ?? setting), ...(choices !== undefined && { choices: [...new Set(choices)] }) })
-  }
-  return [...byPath.values()]
+/** What all kinds have in common is one setting, and the kinds themselves are its choices; what only one has says so. */
+function ofUnion(options: readonly Node[], path: readonly string[], required: boolean): Setting[] {
+  const kinds = options.map((one) => ({ kind: one.properties?.['kind']?.const, settings: walk(one, path, required) }))
+  const seen = new Map<string, number>()
+  for (const { settings } of kinds)
+    for (const setting of settings) seen.set(textOf(setting), (seen.get(textOf(setting)) ?? 0) + 1)
+  const isCommon = (setting: Setting): boolean => seen.get(textOf(setting)) === kinds.length
+  const [first] = kinds
+  const choices = kinds.flatMap(({ kind }) => kind ?? [])
+  const common = (first?.settings ?? []).filter((setting) => isCommon(setting))
+  const own = kinds.flatMap(({ kind, settings }) => {
+    const others = settings.filter((setting) => !isCommon(setting) && !isKind(setting, path))
+    const of = kind === undefined ? {} : { of: { kind, depth: path.length } }
+    return others.map((setting): Setting => Object.assign({}, setting, of))
+  })
+  const which = (first?.settings ?? []).find((setting) => isKind(setting, path))
+  const named = common.filter((setting) => !isKind(setting, path))
+  return [...(which === undefined ? [] : [{ ...which, choices }]), ...named, ...own]
+}
+
+function isKind(setting: Setting, path: readonly string[]): boolean {
+  return setting.path.length === path.length + 1 && setting.path.at(-1) === 'kind'
+}
+
+function textOf(setting: Setting): string {
+  return JSON.stringify(setting)
 }
 
 function leaf(node: Node, path: readonly string[], required: boolean): Setting {

@@ -68,10 +68,11 @@ describe('what is wrong is said', () => {
   })
 })
 
-test('every setting describes itself, those of all proxies once', () => {
+test('every setting describes itself: those of all proxies once, the others with their kind', () => {
   const settings = settingsOf(agentSchema).filter(({ path }) => path[0] === 'proxies')
-  const names = settings.map(({ path }) => path.join('.'))
+  const names = settings.map(({ path, of }) => `${of?.kind ?? ''} ${path.join('.')}`)
   expect(new Set(names).size).toBe(names.length)
+  expect(names).toEqual(expect.arrayContaining([' proxies.*.tree', 'nginx proxies.*.user', 'haproxy proxies.*.user']))
   expect(settings.find(({ path }) => path.at(-1) === 'kind')?.choices).toEqual(['nginx', 'haproxy'])
   expect(settings.filter(({ summary }) => summary === '').map(({ path }) => path.join('.'))).toEqual([])
 })
@@ -91,4 +92,8 @@ test('it can be shown', () => {
     value: 'datasets',
     origin: 'default',
   })
+  expect(shown.filter(({ setting }) => setting === 'proxies.front.user')).toEqual([
+    { setting: 'proxies.front.user', value: 'haproxy', origin: 'default' },
+  ])
+  expect(shown.map(({ setting }) => setting)).not.toContain('proxies.front.lua')
 })

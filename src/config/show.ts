@@ -15,22 +15,29 @@ export function showConfig(schema: z.ZodType, sources: Sources): readonly ShownS
   const settings = settingsOf(schema)
   const { data, origins } = merge(settings, sources)
   return settings.flatMap((setting) =>
-    expand(setting.path, data).map((path) => {
-      const dotted = path.join('.')
-      const given = getAt(data, path)
-      const value = given ?? setting.fallback
-      const place = sources.document?.placeOf(path)
-      const origin =
-        origins.get(dotted) ??
-        (given !== undefined && place !== undefined ? `${sources.document?.file}:${place.line}` : originOf(setting))
-      return { setting: dotted, value: setting.secret && value !== undefined ? '[secret]' : shown(value), origin }
-    }),
+    expand(setting.path, data)
+      .filter((path) => isOf(setting, path, data))
+      .map((path) => {
+        const dotted = path.join('.')
+        const given = getAt(data, path)
+        const value = given ?? setting.fallback
+        const place = sources.document?.placeOf(path)
+        const origin =
+          origins.get(dotted) ??
+          (given !== undefined && place !== undefined ? `${sources.document?.file}:${place.line}` : originOf(setting))
+        return { setting: dotted, value: setting.secret && value !== undefined ? '[secret]' : shown(value), origin }
+      }),
   )
 }
 
 /** An address may not hold a password, and somebody may have written one all the same. */
 function shown(value: unknown): unknown {
   return typeof value === 'string' ? value.replace(/(:\/\/).*@/s, '$1[secret]@') : value
+}
+
+/** Whether the setting is one of the kind that stands there. */
+function isOf({ of }: Setting, path: readonly string[], data: unknown): boolean {
+  return of === undefined || getAt(data, [...path.slice(0, of.depth), 'kind']) === of.kind
 }
 
 function originOf(setting: Setting): string {

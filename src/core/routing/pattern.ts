@@ -1,7 +1,7 @@
 import { FlotillaError } from '../errors.ts'
 import { type CharSet, type Part, parsePattern, PatternFault, type Sequence } from './pattern-syntax.ts'
 
-export const PATTERN_CHARS = 200
+const PATTERN_CHARS = 200
 
 /** In how many ways the bounded parts may be matched before a match is known to fail. */
 const WAYS_MAX = 64

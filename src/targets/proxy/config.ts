@@ -132,5 +132,3 @@ export const proxySchema = z.strictObject({
   probe: probe.prefault({}),
   flags: flags.optional(),
 })
-
-export type ProxyConfig = z.output<typeof proxySchema>
