@@ -49,10 +49,11 @@ function isMeant(rollout: RolloutView, which: FollowOptions['which']): boolean {
   return rollout.release === which.release && rollout.requests === undefined
 }
 
-/** Said once: that it stands, or goes back, and why. */
+/** Said once: that it waits, stands or goes back, and why. */
 function turnOf({ state, reason }: RolloutView, before: RolloutView | undefined): readonly string[] {
-  const turned = state !== before?.state || reason?.message !== before.reason?.message
-  if (!turned || (state !== 'paused' && state !== 'reverting')) return []
+  if (state === before?.state && reason?.message === before.reason?.message) return []
+  if (state === 'running') return reason === undefined ? [] : [`it waits: ${reasonText(reason)}`]
+  if (state !== 'paused' && state !== 'reverting') return []
   const why = reason === undefined ? '' : `: ${reasonText(reason)}`
   return [`${state === 'paused' ? 'it is paused' : 'it is taken back'}${why}`]
 }
