@@ -31,9 +31,12 @@ export function parseAccessLine(line: string): AccessLine | undefined {
   return { method, target, status: Number(status), bytes: Number(bytes), seconds: Number(ms) / 1000 }
 }
 
-/** At the end of a line: nginx' `$request_time` has decimals and is seconds, Tomcat's `%D` has none and is milliseconds. */
+/**
+ * The last number of a line, with quoted texts behind it or none: nginx' `$request_time` has decimals and is seconds, Tomcat's
+ * `%D` has none and is milliseconds.
+ */
 function timeIn(rest: string): number | undefined {
-  const last = /(?:^|\s)"?(\d{1,9}(?:\.\d{1,9})?)"?\s*$/.exec(rest)?.[1]
+  const last = /\s(\d{1,9}(?:\.\d{1,9})?)(?:\s+"[^"]*")*\s*$/.exec(rest)?.[1]
   if (last === undefined) return undefined
   return last.includes('.') ? Number(last) : Number(last) / 1000
 }

@@ -26,6 +26,11 @@ test.for([
   ],
   ['combined with $request_time', `::1 - - [x] ${GET} 200 7 "-" "curl/8" 1.250`, { seconds: 1.25 }],
   [
+    'our own nginx',
+    `::1 - - [x] ${GET} 200 7 "-" "curl 8" 0.012 "coastBuoys" "erd1"`,
+    { status: 200, bytes: 7, seconds: 0.012 },
+  ],
+  [
     'HAProxy',
     `Nov 21 13:00:00 lb haproxy[1]: 192.0.2.1:5 [21/Nov/2026:13:00:00.000] fe be/erd1 0/0/1/1499/1500 200 5000 - - ---- 1/1/0/0/0 0/0 ${GET}`,
     { status: 200, bytes: 5000, seconds: 1.5 },
