@@ -5,7 +5,7 @@ import { exposure } from './exposure.ts'
 import { verdictOf } from './gate.ts'
 import { baseOf } from './hold.ts'
 import { isDrainInForce } from './proxies.ts'
-import { inPhase, type Scene, timerOf, withPhase } from './scene.ts'
+import { canServe, inPhase, type Scene, timerOf, withPhase } from './scene.ts'
 
 /** One step of a rollout that is taken back. What cannot be had in time on the way back is not waited for. */
 export function backward(rollout: Rollout, scene: Scene): Rollout {
@@ -40,11 +40,18 @@ function unpinDrained(rollout: Rollout, scene: Scene): Rollout {
 
 /** Those that proved the release go back in turn: they can answer, and not too many may be missing at the same time. */
 function drainNext(rollout: Rollout, scene: Scene): Rollout {
-  const { chosen } = choose(rollout, scene.world, inPhase(rollout, 'proved'), rollout.order.length)
+  const room = { size: rollout.order.length, gone: goneOf(rollout, scene) }
+  const { chosen } = choose(rollout, scene.world, inPhase(rollout, 'proved'), room)
   const phase = isDraining(rollout, scene.world) ? 'draining' : 'reverting'
   let next = rollout
   for (const node of chosen) next = withPhase(next, node, phase, scene)
   return next
+}
+
+/** Nodes that have answered nothing for the time of the gate: the others would keep the release until these are back. */
+function goneOf(rollout: Rollout, { world, timers }: Scene): ReadonlySet<string> {
+  const silent = rollout.order.filter((node) => !canServe(world.nodes.get(node)))
+  return new Set(silent.filter((node) => timers.hasHeld(`silent ${node}`, rollout.strategy.gateTimeoutMs)))
 }
 
 /** What was asked for once more has left nothing that could be taken back. */

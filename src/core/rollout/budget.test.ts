@@ -18,7 +18,7 @@ function chosen({ phases, world = {}, max = 1, more = {} }: Case): readonly stri
   const nodes = Object.fromEntries(Object.keys(phases).map((node) => [node, {}]))
   const rollout = rolloutWith(phases, { strategy: strategyOf({ maxUnavailable: max }), ...more })
   const waiting = Object.keys(phases).filter((node) => phases[node] === 'waiting' || phases[node] === 'proved')
-  return choose(rollout, worldWith({ nodes, ...world }), waiting, 10).chosen
+  return choose(rollout, worldWith({ nodes, ...world }), waiting, { size: 10 }).chosen
 }
 
 const WAITING = { erd1: 'waiting', erd2: 'waiting', erd3: 'waiting' } as const
@@ -81,7 +81,7 @@ describe('taken out of service at the same time', () => {
 test('why nobody may be: who is out of service, and what', () => {
   const nodes = { erd1: {}, erd2: LOADING, erd3: {} }
   const rollout = rolloutWith({ erd1: 'waiting', erd2: 'waiting', erd3: 'waiting' })
-  expect(choose(rollout, worldWith({ nodes }), ['erd1'], 1).blocked).toEqual({
+  expect(choose(rollout, worldWith({ nodes }), ['erd1'], { size: 1 }).blocked).toEqual({
     code: 'UNAVAILABLE',
     message: 'is out of service for a, and at most 1 node may be at a time',
     node: 'erd2',

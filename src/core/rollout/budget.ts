@@ -10,14 +10,21 @@ export interface Choice {
 
 /** The node as such, beside its items. */
 const WHOLE = ''
+const NOBODY: ReadonlySet<string> = new Set()
 
 /**
  * Which of `candidates` may be taken out of service now, in their order, `size` at most: afterwards no item may be out of
  * service on more nodes than the strategy allows. A node on which the item is out of service already takes nothing away.
+ * Nodes that are `gone` count no more.
  */
-export function choose(rollout: Rollout, world: World, candidates: readonly string[], size: number): Choice {
+export function choose(
+  rollout: Rollout,
+  world: World,
+  candidates: readonly string[],
+  { size, gone = NOBODY }: { readonly size: number; readonly gone?: ReadonlySet<string> },
+): Choice {
   const { maxUnavailable } = rollout.strategy
-  const out = outOfService(rollout, world)
+  const out = outOfService(rollout, world, gone)
   const chosen: string[] = []
   let blocked: RolloutReason | undefined
   for (const node of candidates) {
@@ -34,10 +41,11 @@ export function choose(rollout: Rollout, world: World, candidates: readonly stri
 }
 
 /** By item, the nodes that cannot answer for it. Items that are served wherever the node as such is are left out. */
-function outOfService(rollout: Rollout, world: World): ReadonlyMap<string, Set<string>> {
+function outOfService(rollout: Rollout, world: World, gone: ReadonlySet<string>): ReadonlyMap<string, Set<string>> {
   const out = new Map<string, Set<string>>()
+  const present = rollout.order.filter((node) => !gone.has(node))
   for (const item of [WHOLE, ...contested(rollout, world)]) {
-    out.set(item, new Set(rollout.order.filter((node) => isOut(rollout, world, node, item))))
+    out.set(item, new Set(present.filter((node) => isOut(rollout, world, node, item))))
   }
   return out
 }

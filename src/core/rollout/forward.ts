@@ -94,7 +94,7 @@ function nextWave(rollout: Rollout, scene: Scene): Rollout {
     return withReason(rollout, frozen(untilMs))
   }
   const isFirst = inPhase(rollout, 'waiting').length === order.length
-  const { chosen, blocked } = choose(rollout, world, waiting, isFirst ? strategy.canary : strategy.wave)
+  const { chosen, blocked } = choose(rollout, world, waiting, { size: isFirst ? strategy.canary : strategy.wave })
   if (chosen.length === 0) return withReason(rollout, blocked)
   const phase = isDraining(rollout, world) ? 'draining' : 'applying'
   let begun = withReason(rollout, undefined)

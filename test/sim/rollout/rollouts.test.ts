@@ -194,6 +194,20 @@ describe('a node that is lost', () => {
     expectUnnoticed()
   })
 
+  test('before it is reached does not keep the others from going back, beyond the time of the gate', async () => {
+    await begin(3)
+    await cluster.release({ effects: { a: 'hard' } }, FAST)
+    await until(({ nodes }) => nodes['erd2']?.phase === 'proved')
+    node('erd3').agent = 'hung'
+    await cluster.run(8000)
+    await cluster.rollouts.abort(cluster.tree, 'ann')
+    await cluster.run(FAST.gateTimeoutMs / 2)
+    expect((await rollout()).nodes).toMatchObject({ erd1: { phase: 'proved' }, erd2: { phase: 'proved' } })
+    expect(await cluster.runToEnd(FAST.gateTimeoutMs + 60_000)).toBe('aborted')
+    expect(versions('a').slice(0, 2)).toEqual([1, 1])
+    expect(cluster.watcher.violations).toEqual([])
+  })
+
   test('counts as out of service: no other is touched besides', async () => {
     await begin(3)
     node('erd3').agent = 'hung'

@@ -23,7 +23,7 @@ export class Watcher {
   readonly #cluster: Cluster
   readonly #keys = new Map<string, string>()
   /** Who could be asked for anything, from which revision on: alive, and not drained by hand as a whole. */
-  readonly #present: { readonly revision: number; readonly nodes: readonly string[] }[] = []
+  readonly #present: { readonly revision: number; readonly atMs: number; readonly nodes: readonly string[] }[] = []
   /** Revisions at which clients were sent back to the release before. */
   readonly #takenAway: number[] = []
   /** By proxy and item, the newest version that a client may have seen, and how many times it was taken away by then. */
@@ -164,13 +164,20 @@ export class Watcher {
       const present = this.#presentAround(progress)
       const isOut = (each: string): boolean =>
         IN_TRANSIT.has(after.nodes[each]?.phase) || present.every((nodes) => !nodes.includes(each))
-      const out = after.order.filter(isOut)
+      const out = after.order.filter((each) => isOut(each) && !this.#isGone(each, after))
       const isDown = (this.#read(keys.target(node, after.tree)) as NodeTarget | undefined)?.state === 'unproved'
       const wasIn = !isDown && present.every((nodes) => nodes.includes(node))
       if (out.length > after.strategy.maxUnavailable && wasIn) {
         this.broken(`${node} was taken out of service besides ${out.join(', ')}`)
       }
     }
+  }
+
+  /** On the way back, one that has been away for the time of the gate is not waited for. */
+  #isGone(node: string, { state, strategy }: Rollout): boolean {
+    const since = this.#present[this.#present.findLastIndex(({ nodes }) => nodes.includes(node)) + 1]?.atMs
+    const awayMs = since === undefined ? 0 : this.#cluster.clock.monotonicMs() - since
+    return state === 'reverting' && awayMs >= strategy.gateTimeoutMs
   }
 
   /** Clients are let in only where the release is served. */
@@ -210,7 +217,7 @@ export class Watcher {
       const drain = this.#read(keys.drain(node, 'manual')) as Drain | undefined
       return drain === undefined || drain.items !== undefined
     })
-    this.#present.push({ revision, nodes })
+    this.#present.push({ revision, atMs: this.#cluster.clock.monotonicMs(), nodes })
     for (const node of this.#stale) if (this.#isUpToDate(node)) this.#stale.delete(node)
   }
 
