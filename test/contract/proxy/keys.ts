@@ -1,7 +1,9 @@
-import { describe, expect } from 'vitest'
+import { Agent } from 'node:http'
+import { describe, expect, onTestFinished } from 'vitest'
 import { keyOf } from '../../../src/core/routing/key.ts'
 import type { RoutingTable } from '../../../src/core/routing/model.ts'
 import { ownersOf } from '../../../src/core/routing/owners.ts'
+import type { Asking } from '../../helpers/proxy-client.ts'
 import { URL_LISTS } from '../../helpers/routing-urls.ts'
 import { page, type ProxyTraits, type Setting, tableOf, type WithProxy } from './under-test.ts'
 
@@ -19,13 +21,9 @@ export function keysSuite({ test }: ProxyTraits, on: WithProxy): void {
             const placed = keys.map((key, index) => [key, [`erd${((index + shift) % keys.length) + 1}`]] as const)
             const table = tableOf(setting.backends, { rules, placed: Object.fromEntries(placed) })
             await setting.apply(table)
-            expect(await misled(setting, table, urls)).toEqual([])
-            keyless.push(
-              await nodesOf(
-                setting,
-                urls.filter((url) => keyOf(url, rules) === undefined),
-              ),
-            )
+            const one = inTurn()
+            expect(await misled(setting, table, { urls, one })).toEqual([])
+            keyless.push(await nodesOf(setting, { urls: urls.filter((url) => keyOf(url, rules) === undefined), one }))
           }
           expect(keyless[1]).toEqual(keyless[0])
         }),
@@ -80,13 +78,14 @@ export function keysSuite({ test }: ProxyTraits, on: WithProxy): void {
       on(4, async ({ backends, apply, ask }) => {
         await apply(tableOf(backends))
         const nodes = new Map<string, string | undefined>()
-        for (let index = 0; index < 40; index++) nodes.set(`data${index}`, (await ask(page(`data${index}`))).node)
+        const first = inTurn()
+        for (let index = 0; index < 40; index++)
+          nodes.set(`data${index}`, (await ask(page(`data${index}`), first)).node)
         expect(new Set(nodes.values()).size).toBeGreaterThanOrEqual(3)
         await apply(tableOf(backends, { revision: 2, placed: { other: ['erd1'] } }))
-        for (const [id, node] of nodes) {
-          expect((await ask(page(id), { from: '127.0.0.9' })).node).toBe(node)
-          expect((await ask(`/erddap/info/${id}/index.html`)).node).toBe(node)
-        }
+        const [here, elsewhere] = [inTurn(), { ...inTurn(), from: '127.0.0.9' }]
+        for (const [id, node] of nodes) expect((await ask(page(id), elsewhere)).node).toBe(node)
+        for (const [id, node] of nodes) expect((await ask(`/erddap/info/${id}/index.html`, here)).node).toBe(node)
       }),
     )
 
@@ -96,10 +95,12 @@ export function keysSuite({ test }: ProxyTraits, on: WithProxy): void {
         await apply(tableOf(backends))
         const ids = Array.from({ length: 60 }, (_, index) => `data${index}`)
         const before = new Map<string, string | undefined>()
-        for (const id of ids) before.set(id, (await ask(page(id))).node)
+        const first = inTurn()
+        for (const id of ids) before.set(id, (await ask(page(id), first)).node)
         await apply(tableOf(backends, { change: { erd2: { state: 'down' } } }))
+        const second = inTurn()
         for (const id of ids) {
-          const { node } = await ask(page(id))
+          const { node } = await ask(page(id), second)
           if (before.get(id) === 'erd2') expect(node).not.toBe('erd2')
           else expect(node).toBe(before.get(id))
         }
@@ -108,22 +109,34 @@ export function keysSuite({ test }: ProxyTraits, on: WithProxy): void {
   })
 }
 
+interface Asked {
+  readonly urls: readonly string[]
+  readonly one: Asking
+}
+
 /** URLs that did not go to the first owner of their key. */
-async function misled({ ask }: Setting, table: RoutingTable, urls: readonly string[]): Promise<readonly string[]> {
+async function misled({ ask }: Setting, table: RoutingTable, { urls, one }: Asked): Promise<readonly string[]> {
   const wrong: string[] = []
   for (const url of urls) {
     const key = keyOf(url, table.rules)?.key
-    const { status, node } = await ask(encode(url))
+    const { status, node } = await ask(encode(url), one)
     const { owners, isPlaced } = ownersOf(table, key)
     if (status !== 200 || (isPlaced && node !== owners[0]?.node)) wrong.push(`${url} (${key}): ${status} ${node}`)
   }
   return wrong
 }
 
-async function nodesOf({ ask }: Setting, urls: readonly string[]): Promise<string[]> {
+async function nodesOf({ ask }: Setting, { urls, one }: Asked): Promise<string[]> {
   const nodes: string[] = []
-  for (const url of urls) nodes.push(`${url} ${(await ask(encode(url))).node}`)
+  for (const url of urls) nodes.push(`${url} ${(await ask(encode(url), one)).node}`)
   return nodes
+}
+
+/** On one connection no two requests meet: where they do, a proxy that bounds the load may send one of them elsewhere. */
+function inTurn(): Asking {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  onTestFinished(() => agent.destroy())
+  return { agent }
 }
 
 /** Clients encode what a request line cannot hold; lists for people do not. */

@@ -31,9 +31,10 @@ export const haproxyConfigSchema = z.strictObject({
     .string()
     .regex(/^\/[A-Za-z0-9_.~/-]*$/, 'takes a path such as /erddap/version')
     .optional()
-    .describe(
-      'What HAProxy asks every node each second; any answer below 500 is good. Made of the first rule when not set.',
-    ),
+    .describe('What HAProxy asks every node; any answer below 500 is good. Made of the first rule when not set.'),
+  checkMs: milliseconds
+    .default(1000)
+    .describe('How often it asks, and how long the answer may take. A node that gives none twice is left out.'),
   trusted: z
     .array(z.string().regex(/^[0-9A-Fa-f.:]+(?:\/\d{1,3})?$/, 'takes an address or a network such as 10.0.0.0/8'))
     .default([])

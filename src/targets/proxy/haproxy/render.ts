@@ -4,8 +4,8 @@ import { sha256 } from '../../../lib/hash.ts'
 import type { HaproxyConfig } from './config.ts'
 import { everyNodePart, keyPart } from './keys.ts'
 import { tableRows, withFingerprint } from './rows.ts'
-import { ANSWERS, frontendRules, SELECTION } from './rules.ts'
-import { BACKENDS, serverLine, type Servers, serversOf } from './servers.ts'
+import { backendRules, frontendRules } from './rules.ts'
+import { BACKENDS, isWatched, serverLine, settingsOf, type Servers, serversOf } from './servers.ts'
 
 /** The file with the rows; its name changes when their form does, so that no configuration ever meets rows of another. */
 export const TABLE_FILE = 'table-1.map'
@@ -20,6 +20,7 @@ export interface Rendered {
   readonly rows: readonly string[]
   readonly fingerprint: string
   readonly servers: Servers
+  readonly checkMs: number
   /** Of all that HAProxy learns only by reading its configuration anew. */
   readonly shape: string
 }
@@ -45,7 +46,7 @@ export function render(table: RoutingTable, config: Settings): Rendered {
     [TABLE_FILE, `${rows.join('\n')}\n`],
     [CONFIG_FILE, text(table, { config, folder, servers, shape })],
   ])
-  return { files, rows, fingerprint, servers, shape }
+  return { files, rows, fingerprint, servers, checkMs: config.checkMs, shape }
 }
 
 interface Parts {
@@ -64,10 +65,15 @@ function text(table: RoutingTable, { config, folder, servers, shape }: Parts): s
     ['defaults', defaultLines(config)],
     ['frontend flotilla', frontend],
   ]
-  const checks = [`option httpchk GET ${config.check ?? checkedPath(table.rules)}`, 'http-check expect rstatus ^[1-4]']
+  const watch = [`option httpchk GET ${config.check ?? checkedPath(table.rules)}`, 'http-check expect rstatus ^[1-4]']
   for (const name of BACKENDS) {
-    const lines = [...(servers.get(name) ?? [])].map(([node, state]) => serverLine(node, state))
-    sections.push([`backend ${name}`, [...SELECTION[name], ...ANSWERS[name], ...checks, ...lines]])
+    const lines = [...(servers.get(name) ?? [])].map(([node, state]) =>
+      serverLine(node, state, settingsOf(name, state, config.checkMs)),
+    )
+    sections.push([
+      `backend ${name}`,
+      [...backendRules(name, table.backends.length), ...(isWatched(name) ? watch : []), ...lines],
+    ])
   }
   if (table.everyNode !== undefined) sections.push(['backend every-node', [`server agent ${table.everyNode}`]])
   const head = '# Written by Flotilla: what is changed here is written over.\n'
@@ -104,8 +110,7 @@ function defaultLines({ log, connectMs, readMs }: HaproxyConfig): readonly strin
     `timeout connect ${connectMs}ms`,
     `timeout server ${readMs}ms`,
     'timeout queue 10s',
-    'timeout check 1s',
-    // Once, and at the next owner: an overloaded cluster must not be asked by every request as often as it has nodes.
+    // Once, and at the next owner: no request is passed through a whole cluster that is overloaded, or that it brings down.
     'retries 1',
     'option redispatch 1',
     'retry-on conn-failure empty-response 502 503',

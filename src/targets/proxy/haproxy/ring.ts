@@ -9,11 +9,11 @@ const PLACES = 4096
 /** Only so many bits of an id reach the ring: two nodes whose ids differ in none of them would stand on the same places. */
 export const RING_IDS = 2 ** 32 / PLACES
 
-/** The bytes, in Base64, that `hash-type consistent crc32` sends to the server with this id, whoever else is there. */
+/** The bytes, in Base64 for URLs, that `hash-type consistent crc32` sends to the server with this id, whoever else is there. */
 export function ringToken(id: number): string {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32LE(crcInverse(fullHash(Math.imul(id, PLACES) >>> 0)))
-  return bytes.toString('base64')
+  return bytes.toString('base64url')
 }
 
 /** HAProxy's `full_hash`, one of Bob Jenkins' integer hashes. */

@@ -25,18 +25,17 @@ export const OWNERS_MAX = 4
 
 /** A file's content, without the row that says which it is. */
 export function tableRows(table: RoutingTable): readonly string[] {
-  const placedBy = new Byname(table.backends)
+  const nodes = new Nodes(table.backends)
   const limited = new Set(table.backends.flatMap((one) => (one.state === 'up' ? [...one.without] : [])))
   const keys = [...new Set([...table.placement.keys(), ...limited])].toSorted()
   const rows = [rowOf(ANY_KEY, table, { owners: ownersOf(table, undefined).owners, sharers: 1, isAll: true })]
   for (const [node, id] of ringIds(table.backends)) {
-    const state = placedBy.get(node)?.state === 'up' ? 'up' : 'drained'
+    const state = nodes.get(node)?.state === 'up' ? 'up' : 'drained'
     rows.push(`${NODE_MARK}${node} ${ringToken(id)}/${state}`)
   }
   for (const key of keys) {
-    const owners = placedBy.ownersOf(table, key)
-    const hot = table.hot?.get(key) ?? 1
-    rows.push(rowOf(key, table, { owners, sharers: table.placement.has(key) ? hot : 1, isAll: !limited.has(key) }))
+    const owners = nodes.ownersOf(table, key)
+    rows.push(rowOf(key, table, { owners, sharers: table.hot?.get(key) ?? 1, isAll: !limited.has(key) }))
   }
   return rows
 }
@@ -83,7 +82,7 @@ function rowOf(key: string, { revision }: RoutingTable, { owners, sharers: wante
   return `${key} ${revision}/${Math.min(good, OWNERS_MAX)}/${isAll ? '+' : '-'}/${sharers}/${turns.join('/')}`
 }
 
-class Byname {
+class Nodes {
   readonly #backends: ReadonlyMap<string, Backend>
   readonly #up: number
 

@@ -2,6 +2,7 @@ import { INTERNAL_HEADERS, LAST_RESORT, ROUTE_HEADERS, type RoutingTable } from 
 import type { HaproxyConfig } from './config.ts'
 import { found, is, type KeyPart, missing } from './key-parts.ts'
 import { ANY_KEY, NODE_MARK, OWNERS_MAX } from './rows.ts'
+import type { BackendName } from './servers.ts'
 
 /** How deep `a/b/../..` may go: each turn takes one level away. What is left is refused, as by those that know no limit. */
 const DOT_LEVELS = 8
@@ -116,30 +117,41 @@ export function frontendRules({ config, table, tableFile, keys, everyNode }: Fro
     ...sessionRules(tableFile),
     ...retryRules(tableFile),
     ...toAll,
-    `use_backend placed if ${found('is_placed')} or { nbsrv(hashed) eq 0 }`,
-    'default_backend hashed',
+    `use_backend hashed if ${missing('is_placed')} { nbsrv(hashed) gt 0 }`,
+    'use_backend unwatched if { nbsrv(placed) eq 0 }',
+    'default_backend placed',
   ]
 }
 
-const TO_HOME = `use-server %[var(txn.home)] if ${found('home')}`
+/** How a server is chosen in each backend, and what is said of it. */
+export function backendRules(backend: BackendName, nodes: number): readonly string[] {
+  const toHome = `use-server %[var(txn.home)] if ${found('home')}`
+  if (backend !== 'hashed') return [...BY_TABLE, toHome, ...TO_OWNERS, ...PLACE_RULES, ...answerRules(IS_WORSE)]
+  return [...BY_HASH, `hash-balance-factor ${balanceFactor(nodes)}`, toHome, ...answerRules(is('good', '0'))]
+}
 
-const PLACED_RULES = [
-  'balance hash var(txn.token),b64dec',
-  'hash-type consistent crc32',
-  TO_HOME,
-  ...PLACES.map((place) => `use-server %[var(txn.owner${place})] if ${found(`owner${place}`)}`),
+const BY_TABLE = ['balance hash var(txn.token),ub64dec', 'hash-type consistent crc32']
+const BY_HASH = ['balance hash var(txn.hash)', 'hash-type consistent']
+const TO_OWNERS = PLACES.map((place) => `use-server %[var(txn.owner${place})] if ${found(`owner${place}`)}`)
+const PLACE_RULES = [
+  `http-response set-var(txn.place) int(${NOWHERE})`,
+  ...PLACES.map(
+    (place) => `http-response set-var(txn.place) int(${place}) if { srv_name,strcmp(txn.owner${place}) eq 0 }`,
+  ),
 ]
+const IS_WORSE = '{ var(txn.good),sub(txn.place) lt 0 } !{ srv_name,strcmp(txn.home) eq 0 }'
 
-const HASHED_RULES = [
-  'balance hash var(txn.hash)',
-  'hash-type consistent',
-  // No node gets more than this many percent of the mean of running requests.
-  'hash-balance-factor 150',
-  TO_HOME,
-]
+/** No node gets more than this many percent of the mean of running requests. */
+const BALANCE = 150
 
-/** How a backend chooses a server. */
-export const SELECTION = { placed: PLACED_RULES, hashed: HASHED_RULES } as const
+/**
+ * In a small cluster the bound must let the others take all that a dead node had, also while one is drained: else a retry
+ * finds them full, and goes back to the dead one, which has no load at all.
+ */
+function balanceFactor(nodes: number): number {
+  const least = nodes > 3 ? (nodes - 1) / (nodes - 2) : 2
+  return Math.max(BALANCE, Math.ceil(110 * least))
+}
 
 function answerRules(isLastResort: string): readonly string[] {
   const { servedBy, revision } = ROUTE_HEADERS
@@ -151,14 +163,3 @@ function answerRules(isLastResort: string): readonly string[] {
     `http-response replace-header Set-Cookie '^${SESSION}=(.*)$' '${SESSION}=%[srv_name]~\\1'`,
   ]
 }
-
-export const ANSWERS = {
-  placed: [
-    `http-response set-var(txn.place) int(${NOWHERE})`,
-    ...PLACES.map(
-      (place) => `http-response set-var(txn.place) int(${place}) if { srv_name,strcmp(txn.owner${place}) eq 0 }`,
-    ),
-    ...answerRules('{ var(txn.good),sub(txn.place) lt 0 } !{ srv_name,strcmp(txn.home) eq 0 }'),
-  ],
-  hashed: answerRules(is('good', '0')),
-} as const

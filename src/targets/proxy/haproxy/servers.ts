@@ -4,11 +4,13 @@ import { isGoodFor } from '../../../core/routing/owners.ts'
 import { ringIds } from './rows.ts'
 
 /*
- * Each node stands in two backends. In `placed` the table says who is asked, and the hash only leads a retry to the next
- * owner. In `hashed` HAProxy chooses, among the nodes that are no last resort, with bounded load.
+ * Each node stands in three backends. In `placed` the table says who is asked, and the hash only leads a retry to the next
+ * owner. In `hashed` HAProxy chooses, among the nodes that are no last resort, with bounded load. `unwatched` is `placed` once
+ * more, for when HAProxy thinks that every node is down: nodes that are all too busy for its question had better be
+ * asked than a cluster be out of service by its judgement.
  */
 
-export const BACKENDS = ['placed', 'hashed'] as const
+export const BACKENDS = ['placed', 'hashed', 'unwatched'] as const
 
 export type BackendName = (typeof BACKENDS)[number]
 
@@ -22,11 +24,19 @@ export interface ServerState {
 
 export type Servers = ReadonlyMap<BackendName, ReadonlyMap<string, ServerState>>
 
+export function isWatched(backend: BackendName): boolean {
+  return backend !== 'unwatched'
+}
+
 /**
- * How every server is watched, beside what the agent sees. A node that hangs is out in three seconds. Errors of real
- * requests count too: with bounded load, retries would go back to a dead server, which has no load at all.
+ * Behind the address of a server, in the configuration and in orders. It is asked each `checkMs`, and an answer may take as
+ * long: a node that hangs is out in three times that.
  */
-export const WATCHED = 'check inter 1s fastinter 200ms fall 2 rise 2 observe layer4 error-limit 3 on-error mark-down'
+export function settingsOf(backend: BackendName, { id, weight }: ServerState, checkMs: number): string {
+  const watch = ` check inter ${checkMs}ms fastinter 200ms downinter 1s fall 2 rise 2`
+  const errors = ' observe layer4 error-limit 3 on-error mark-down'
+  return `id ${id} weight ${weight}${isWatched(backend) ? watch + errors : ''}`
+}
 
 /** What HAProxy is to hold of every node, by backend and name. */
 export function serversOf({ backends }: RoutingTable): Servers {
@@ -35,7 +45,7 @@ export function serversOf({ backends }: RoutingTable): Servers {
   const stateIn = (name: BackendName, backend: Backend): ServerState => {
     const { node, host, port, state } = backend
     const hashed = state === 'drained' && anyGood ? 0 : backend.weight
-    const weight = name === 'placed' ? 1 : hashed
+    const weight = name === 'hashed' ? hashed : 1
     return { id: ids.get(node) ?? 0, host, port, weight, isDown: state === 'down' }
   }
   const sorted = backends.toSorted((a, b) => (a.node < b.node ? -1 : 1))
@@ -45,8 +55,8 @@ export function serversOf({ backends }: RoutingTable): Servers {
 }
 
 /** A line of the configuration. */
-export function serverLine(name: string, { id, host, port, weight, isDown }: ServerState): string {
-  return `server ${name} ${addressOf(host, port)} id ${id} weight ${weight} ${WATCHED}${isDown ? ' disabled' : ''}`
+export function serverLine(name: string, state: ServerState, settings: string): string {
+  return `server ${name} ${addressOf(state.host, state.port)} ${settings}${state.isDown ? ' disabled' : ''}`
 }
 
 export function addressOf(host: string, port: number): string {

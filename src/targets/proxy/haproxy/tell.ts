@@ -3,7 +3,7 @@ import type { Op } from '../../../core/op.ts'
 import type { AdminSocket } from './admin.ts'
 import { type Rendered, TABLE_FILE } from './render.ts'
 import type { Running } from './running.ts'
-import { addressOf, BACKENDS, sameAddress, type ServerState, WATCHED } from './servers.ts'
+import { addressOf, BACKENDS, sameAddress, type ServerState, settingsOf } from './servers.ts'
 
 /** Words for the socket, and what HAProxy says when it did as it was told. */
 export interface Order {
@@ -39,7 +39,7 @@ export function ordersFor(wanted: Rendered, running: Running): Orders {
         after.push(...closings(path, is, state))
       } else {
         if (is !== undefined) before.push(maintenance(path, true), removal(path))
-        before.push(...additions(path, state))
+        before.push(...additions(path, settingsOf(backend, state, wanted.checkMs), state))
       }
     }
     for (const [name, { isDown }] of present) {
@@ -53,12 +53,12 @@ export function ordersFor(wanted: Rendered, running: Running): Orders {
 
 const NO_SERVERS: ReadonlyMap<string, ServerState> = new Map()
 
-function additions(path: string, { host, port, id, weight, isDown }: ServerState): readonly Order[] {
-  const settings = ['id', String(id), 'weight', String(weight), ...WATCHED.split(' ')]
+function additions(path: string, settings: string, state: ServerState): readonly Order[] {
+  const words = ['add', 'server', path, addressOf(state.host, state.port), ...settings.split(' ')]
   return [
-    { words: ['add', 'server', path, addressOf(host, port), ...settings], done: /^New server registered/ },
-    { words: ['enable', 'health', path], done: SILENT },
-    ...(isDown ? [] : [maintenance(path, false)]),
+    { words, done: /^New server registered/ },
+    ...(settings.includes(' check ') ? [{ words: ['enable', 'health', path], done: SILENT }] : []),
+    ...(state.isDown ? [] : [maintenance(path, false)]),
   ]
 }
 
