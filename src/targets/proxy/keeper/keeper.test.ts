@@ -204,6 +204,23 @@ describe('a keeper', () => {
     expect(at.told.length).toBe(before)
   })
 
+  test('takes reports up once a second at most, and an order at once', async () => {
+    const at = new Setup()
+    await at.cluster()
+    await at.clock.advance(2000)
+    const { calls } = at.driver
+    for (let round = 0; round < 50; round++) {
+      const state = round % 2 === 0 ? 'failed' : 'served'
+      await at.put('node/erd1/datasets/datasets', { applied: 4, items: { sst: state, buoys: 'served' } })
+      await at.clock.advance(100)
+    }
+    expect(at.driver.calls - calls).toBeLessThanOrEqual(6)
+    await at.put('node/erd1/datasets/datasets', { applied: 4, items: { sst: 'failed', buoys: 'served' } })
+    await at.put('drain/erd2/manual', DRAIN)
+    await at.clock.advance(50)
+    expect(at.driver.states).toEqual(['erd1 up -sst', 'erd2 up -sst', 'erd3 up'])
+  })
+
   test('looks at its proxy again now and then', async () => {
     const at = new Setup()
     await at.cluster()

@@ -39,6 +39,8 @@ export interface KeeperOptions extends ClusterOptions {
 
 /** Of several changes that come together one table is made. A drain that waits for this is not worth noticing. */
 const SETTLE_MS = 20
+/** While datasets load on fifty nodes, one of them has something to say all the time. */
+const REPORTS_MS = 1000
 /** How often the proxy is looked at although nothing has changed: somebody else may have restarted or edited it. */
 const AGAIN_MS = 15_000
 /** nginx without its Lua module is reloaded at most every 10 s. */
@@ -93,9 +95,16 @@ export class Keeper implements Service {
     let reasons: ReadonlySet<Reason> = new Set(['order'])
     while (!signal.aborted) {
       const pauseMs = await this.#round(reasons, signal)
-      reasons = await this.#wake.wait({ ms: pauseMs, signal })
+      reasons = await this.#news(pauseMs, signal)
       if (reasons.size > 0) await sleepQuietly(clock, SETTLE_MS, signal)
     }
+  }
+
+  /** What there is a reason for to look again, at the latest after that time. Reports do not come twice a second. */
+  async #news(ms: number, signal: AbortSignal): Promise<ReadonlySet<Reason>> {
+    const reasons = await this.#wake.wait({ ms: Math.min(ms, REPORTS_MS), signal, deaf: ['report'] })
+    if (reasons.size > 0 || ms <= REPORTS_MS) return reasons
+    return await this.#wake.wait({ ms: ms - REPORTS_MS, signal })
   }
 
   async #restore(): Promise<void> {
