@@ -91,6 +91,8 @@ describe('the nodes', () => {
     'http://user@10.0.0.1:80',
     'http://10.0.0.1:80/erddap',
     'http://10.0.0.1; }:80',
+    'http://10.0.0.1:0',
+    'http://10.0.0.1:65536',
     'file:///etc/passwd',
     7,
   ])('at %s are at no address', (address) => {

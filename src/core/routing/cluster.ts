@@ -182,9 +182,11 @@ function addressOf(url: string | undefined): { readonly host: string; readonly p
   const [, v6, name, port = '80'] =
     /^http:\/\/(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]{1,253}))(?::(\d{1,5}))?\/?$/.exec(url ?? '') ?? []
   const host = v6 ?? name
-  return host === undefined ? undefined : { host, port: Number(port) }
+  const isPort = Number(port) >= 1 && Number(port) <= PORT_MAX
+  return host === undefined || !isPort ? undefined : { host, port: Number(port) }
 }
 
+const PORT_MAX = 65_535
 const ID_MAX = 2 ** 31 - 1
 
 function freeId(node: string, taken: Set<number>): number {
