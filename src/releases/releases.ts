@@ -61,6 +61,8 @@ const GUARD_SHARE = 0.1
 /** Changes to what is current are applied anew when somebody was quicker, so many times. */
 const ATTEMPTS = 8
 const HISTORY_MAX = 1000
+/** So far back is looked for what happened to one dataset. */
+const CHANGES_BACK = 50
 
 /**
  * Makes, compares and takes back releases. Any number of these may work on one store, in one process or in many: each
@@ -190,7 +192,8 @@ export class Releases {
   async changesOf(tree: string, dataset: string, op: Op = {}): Promise<WhyAnswer['history']> {
     checkTree(tree)
     const changes = await this.#differences.of(tree, dataset, op)
-    const outcomes = await outcomesOf(this.#deps, tree, await this.#history.newest(tree, HISTORY_MAX, op), op)
+    const releases = await this.#history.newest(tree, CHANGES_BACK, op)
+    const outcomes = await outcomesOf(this.#deps, tree, releases, op)
     return changes.map((change) => Object.assign({}, change, { outcome: outcomes.get(change.release) }))
   }
 
