@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { RolloutAnswer } from '../src/core/api.ts'
+import type { RolloutAnswer } from '../src/core/api-rollout.ts'
 import { remote } from '../standin/erddap/test-kit.ts'
 import { type CliHub, startCliHub } from './helpers/cli-hub.ts'
 

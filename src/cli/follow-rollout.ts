@@ -1,4 +1,4 @@
-import type { RolloutAnswer, RolloutView } from '../core/api.ts'
+import type { RolloutAnswer, RolloutView } from '../core/api-rollout.ts'
 import { type ExitCode, isError } from '../core/errors.ts'
 import { isUnderWay, reasonText } from '../core/rollout-words.ts'
 import { treeOption } from '../core/status.ts'

@@ -1,4 +1,5 @@
-import type { Plan, ReleaseAnswer } from '../core/api.ts'
+import type { ReleaseAnswer } from '../core/api.ts'
+import type { Plan } from '../core/api-rollout.ts'
 import { clean } from '../lib/clean.ts'
 import type { Context } from './context.ts'
 import { plural, span } from './format.ts'

@@ -1,4 +1,4 @@
-import type { RolloutAnswer, RolloutView } from '../core/api.ts'
+import type { RolloutAnswer, RolloutView } from '../core/api-rollout.ts'
 import type { ExitCode } from '../core/errors.ts'
 import type { NodeProgress, Phase, Strategy } from '../core/rollout.ts'
 import { isUnderWay, PHASES, subjectOf } from '../core/rollout-words.ts'

@@ -1,4 +1,4 @@
-import type { StrategyRequest } from '../core/api.ts'
+import type { StrategyRequest } from '../core/api-rollout.ts'
 import { FlotillaError } from '../core/errors.ts'
 import type { FreezeWindow, Sample, Strategy } from '../core/rollout.ts'
 import { parseDuration } from '../lib/duration.ts'

@@ -3,8 +3,6 @@ import type {
   CreateTokenAnswer,
   CreateTokenRequest,
   DiffAnswer,
-  DrainAnswer,
-  DrainRequest,
   HealthAnswer,
   HistoryAnswer,
   ItemsAnswer,
@@ -13,20 +11,18 @@ import type {
   JoinRequest,
   MissingAnswer,
   NodesAnswer,
-  PolicyAnswer,
   ReleaseAnswer,
   ReleaseRequest,
   ReloadAnswer,
   ReloadRequest,
   RescanRequest,
   RollbackRequest,
-  RolloutAnswer,
-  RolloutRequest,
   StatusAnswer,
   TokenInfo,
   TokensAnswer,
   WhyAnswer,
 } from '../core/api.ts'
+import type { DrainAnswer, DrainRequest, PolicyAnswer, RolloutAnswer, RolloutRequest } from '../core/api-rollout.ts'
 import { isError } from '../core/errors.ts'
 import type { ListAnswer, ListChange, ListChangeAnswer, ListName } from '../core/lists.ts'
 import type { Op } from '../core/op.ts'

@@ -1,4 +1,4 @@
-import type { Plan } from './api.ts'
+import type { Plan } from './api-rollout.ts'
 import { frozenUntil } from './rollout/freeze.ts'
 import { orderOf, wavesOf } from './rollout/order.ts'
 import type { World } from './rollout/world.ts'

@@ -1,4 +1,4 @@
-import type { Outcome, RolloutView } from './api.ts'
+import type { Outcome, RolloutView } from './api-rollout.ts'
 import type { Phase, Rollout, RolloutReason, RolloutState } from './rollout.ts'
 
 /* What people are told of rollouts, in the same words by the hub and by every command. */

@@ -1,4 +1,5 @@
-import type { NodeAnswer, RolloutView, StatusAnswer } from './api.ts'
+import type { NodeAnswer, StatusAnswer } from './api.ts'
+import type { RolloutView } from './api-rollout.ts'
 import { parseNodeKey } from './keys.ts'
 import type { ReleaseRecord } from './release.ts'
 import type { NodeProxy } from './rollout.ts'

@@ -1,4 +1,5 @@
-import type { Plan, ReleaseAnswer } from '../core/api.ts'
+import type { ReleaseAnswer } from '../core/api.ts'
+import type { Plan } from '../core/api-rollout.ts'
 import { keys, parseNodeKey } from '../core/keys.ts'
 import { planOf } from '../core/rollout-plan.ts'
 import { isUnderWay, rolloutSummary } from '../core/rollout-words.ts'

@@ -1,4 +1,5 @@
-import type { DrainView, StatusAnswer } from '../core/api.ts'
+import type { StatusAnswer } from '../core/api.ts'
+import type { DrainView } from '../core/api-rollout.ts'
 import { keys } from '../core/keys.ts'
 import type { Drain, Pin, Rollout } from '../core/rollout.ts'
 import { viewOf } from '../core/rollout-words.ts'

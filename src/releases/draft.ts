@@ -1,4 +1,4 @@
-import type { StrategyRequest } from '../core/api.ts'
+import type { StrategyRequest } from '../core/api-rollout.ts'
 import { FlotillaError } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
 import { type Problem, placeOf } from '../core/problem.ts'

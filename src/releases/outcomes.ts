@@ -1,4 +1,4 @@
-import type { Outcome } from '../core/api.ts'
+import type { Outcome } from '../core/api-rollout.ts'
 import { keys } from '../core/keys.ts'
 import type { Op } from '../core/op.ts'
 import { baseOf, type ReleaseRecord } from '../core/release.ts'

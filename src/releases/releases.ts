@@ -8,9 +8,9 @@ import type {
   ReloadAnswer,
   ReloadRequest,
   RollbackRequest,
-  StrategyRequest,
   WhyAnswer,
 } from '../core/api.ts'
+import type { StrategyRequest } from '../core/api-rollout.ts'
 import type { Clock } from '../core/clock.ts'
 import { FlotillaError, isError } from '../core/errors.ts'
 import { keys } from '../core/keys.ts'

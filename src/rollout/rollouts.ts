@@ -1,4 +1,4 @@
-import type { Policy, StrategyRequest } from '../core/api.ts'
+import type { Policy, StrategyRequest } from '../core/api-rollout.ts'
 import type { Clock } from '../core/clock.ts'
 import { FlotillaError } from '../core/errors.ts'
 import { keys } from '../core/keys.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { RolloutAnswer, RolloutView } from '../../src/core/api.ts'
+import type { RolloutAnswer, RolloutView } from '../../src/core/api-rollout.ts'
 import { remote } from '../../standin/erddap/test-kit.ts'
 import { ProcessCluster } from '../helpers/process-cluster.ts'
 

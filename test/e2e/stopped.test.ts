@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { RolloutAnswer, StatusAnswer } from '../../src/core/api.ts'
+import type { StatusAnswer } from '../../src/core/api.ts'
+import type { RolloutAnswer } from '../../src/core/api-rollout.ts'
 import { ProcessCluster } from '../helpers/process-cluster.ts'
 import type { Running } from '../helpers/program.ts'
 

@@ -1,4 +1,5 @@
-import type { ReloadRequest, StrategyRequest } from '../../core/api.ts'
+import type { ReloadRequest } from '../../core/api.ts'
+import type { StrategyRequest } from '../../core/api-rollout.ts'
 import { type ExitCode, FlotillaError } from '../../core/errors.ts'
 import { treeOption } from '../../core/status.ts'
 import { clean } from '../../lib/clean.ts'

@@ -1,4 +1,5 @@
-import type { DrainAnswer, NodeAnswer } from '../../core/api.ts'
+import type { NodeAnswer } from '../../core/api.ts'
+import type { DrainAnswer } from '../../core/api-rollout.ts'
 import { type ExitCode, FlotillaError } from '../../core/errors.ts'
 import { clean } from '../../lib/clean.ts'
 import { command } from '../command.ts'

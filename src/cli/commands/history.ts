@@ -1,4 +1,4 @@
-import type { Outcome } from '../../core/api.ts'
+import type { Outcome } from '../../core/api-rollout.ts'
 import type { ReleaseRecord } from '../../core/release.ts'
 import { FlotillaError } from '../../core/errors.ts'
 import { outcomeText } from '../../core/rollout-words.ts'

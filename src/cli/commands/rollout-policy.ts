@@ -1,4 +1,4 @@
-import type { PolicyAnswer } from '../../core/api.ts'
+import type { PolicyAnswer } from '../../core/api-rollout.ts'
 import { type ExitCode, FlotillaError } from '../../core/errors.ts'
 import { treeOption } from '../../core/status.ts'
 import { clean } from '../../lib/clean.ts'

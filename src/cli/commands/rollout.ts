@@ -1,5 +1,5 @@
 import { type ExitCode, isError, messageOf } from '../../core/errors.ts'
-import type { RolloutAnswer } from '../../core/api.ts'
+import type { RolloutAnswer } from '../../core/api-rollout.ts'
 import { isUnderWay } from '../../core/rollout-words.ts'
 import { clean } from '../../lib/clean.ts'
 import { command } from '../command.ts'

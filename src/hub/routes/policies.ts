@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Policy, PolicyAnswer } from '../../core/api.ts'
+import type { Policy, PolicyAnswer } from '../../core/api-rollout.ts'
 import { strategyOf } from '../../core/rollout/strategy.ts'
 import { type Route, route } from '../route.ts'
 import { zName } from '../schemas/common.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { RolloutAnswer } from '../../core/api.ts'
+import type { RolloutAnswer } from '../../core/api-rollout.ts'
 import { FlotillaError } from '../../core/errors.ts'
 import { rolloutSummary, viewOf } from '../../core/rollout-words.ts'
 import { rolloutNext } from '../../core/status.ts'

@@ -11,7 +11,7 @@ import type {
   RolloutRequest,
   RolloutView,
   StrategyRequest,
-} from '../../core/api.ts'
+} from '../../core/api-rollout.ts'
 import { type Request, REQUEST_KINDS } from '../../core/release.ts'
 import type {
   Drain,
