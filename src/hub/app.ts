@@ -128,7 +128,11 @@ function addRoute(
   app.route({
     method: route.method,
     url: route.url,
-    config: { access, isFace, ...(own?.members !== undefined && { members: own.members * (limits.releaseFiles + SLACK) }) },
+    config: {
+      access,
+      isFace,
+      ...(own?.members !== undefined && { members: own.members * (limits.releaseFiles + SLACK) }),
+    },
     ...(own?.bodyBytes !== undefined && { bodyLimit: limits[own.bodyBytes] }),
     // A face has its own form of errors.
     schema: isFace ? { ...schemaOf(route), response: {}, hide: true } : schemaOf(route),

@@ -49,7 +49,9 @@ const pathOf = (url: string): string =>
 /** A request that the route takes, but for the token. */
 const validAsk = (method: string, url: string): Ask => {
   if ((method === 'POST' || method === 'PUT') && BODIES[url] !== undefined) return { json: BODIES[url] }
-  return method === 'PUT' && !BARE.includes(url) ? { body: 'bytes', headers: { 'content-type': 'application/octet-stream' } } : {}
+  return method === 'PUT' && !BARE.includes(url)
+    ? { body: 'bytes', headers: { 'content-type': 'application/octet-stream' } }
+    : {}
 }
 
 let hub: TestHub
