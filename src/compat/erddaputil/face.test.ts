@@ -178,6 +178,9 @@ it('takes metrics that are pushed, all of a request or none', async () => {
     push({ metric_name: 'a b' }),
     push({ metric_name: 'x', labels: Object.fromEntries(Array.from({ length: 11 }, (_, i) => [`l${i}`, ''])) }),
     push({ metric_name: 'y', metric_type: 'summary', method: 'observe', arguments: {} }),
+    push({ metric_name: 'z', metric_type: 'summary', method: 'observe', labels: { quantile: '1' } }),
+    push({ metric_name: 'z', metric_type: 'histogram', method: 'observe', labels: { le: '1' } }),
+    push({ metric_name: 'took_count' }),
   ]
   for (const bad of refused) expect((await call('POST', '/push', { metrics: [push(), bad] })).status).toBe(400)
   expect(await page()).toContain('erddaputil_logman_deleted{result="ok"} 6\n')

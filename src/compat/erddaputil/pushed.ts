@@ -6,7 +6,8 @@ import { FlotillaError } from '../../core/errors.ts'
 const PUSH_LIMITS = { atOnce: 1000, metrics: 500, series: 5000, labels: 10, valueChars: 200 } as const
 
 const zName = z.string().regex(/^[a-zA-Z_:][a-zA-Z0-9_:]{0,127}$/, 'is no name of a metric')
-const zLabel = z.string().regex(/^(?!__)[a-zA-Z_][a-zA-Z0-9_]{0,63}$/, 'is no name of a label')
+/** `le` and `quantile` are labels that histograms and summaries write themselves. */
+const zLabel = z.string().regex(/^(?!__|(?:le|quantile)$)[a-zA-Z_][a-zA-Z0-9_]{0,63}$/, 'is no name of a label')
 const zText = z.union([z.string(), z.number(), z.boolean()]).transform((value) => String(value))
 const zLabelValue = zText.pipe(z.string().max(PUSH_LIMITS.valueChars))
 
@@ -88,12 +89,20 @@ export class PushedMetrics {
 
   #check(pushes: readonly Push[]): void {
     const kinds = new Map<string, string>()
+    const lines = new Map(
+      [...this.#held].flatMap(([name, { kind }]) => linesOf(name, kind).map((line) => [line, name])),
+    )
     const series = new Set(this.#series)
     for (const push of pushes) {
       const { metric_name: name, metric_type: kind, method, arguments: given } = push
       const held = this.#held.get(name)
       const form = kinds.get(name) ?? (held && `${held.kind} ${held.labels}`)
       const own = `${kind} ${labelsOf(push).join()}`
+      const other = linesOf(name, kind).find((line) => (lines.get(line) ?? name) !== name)
+      if (other !== undefined) {
+        throw new FlotillaError('BAD_REQUEST', `${name}: ${other} is of the metric ${lines.get(other)} already`)
+      }
+      for (const line of linesOf(name, kind)) lines.set(line, name)
       if (OURS.test(name)) throw new FlotillaError('BAD_REQUEST', `${name}: names of that beginning are Flotilla's`)
       if (form !== undefined && form !== own) {
         throw new FlotillaError('BAD_REQUEST', `${name} was pushed before with another type or other labels`)
@@ -147,6 +156,13 @@ export class PushedMetrics {
     // As Python's: count and sum, no quantiles.
     return { kind, metric: new Summary({ ...options, percentiles: [] }), labels }
   }
+}
+
+/** What a metric writes on the page: one name twice, and Prometheus takes nothing of the whole page. */
+function linesOf(name: string, kind: Kind): readonly string[] {
+  if (kind === 'counter' || kind === 'gauge') return [name]
+  const both = [name, `${name}_sum`, `${name}_count`]
+  return kind === 'histogram' ? [...both, `${name}_bucket`] : both
 }
 
 function labelsOf({ labels }: Push): string[] {
