@@ -127,6 +127,25 @@ describe('drains', () => {
   })
 })
 
+test('a node that came while a release is exposed is held back for what changes, until the rollout knows of it', () => {
+  const rollout = {
+    tree: 'datasets',
+    release: 5,
+    manifest: MANIFEST,
+    state: 'running',
+    exposed: true,
+    order: ['erd1'],
+    effects: { sst: 'soft', 'a b': 'soft' },
+  }
+  const drainsOf = (change: object): unknown =>
+    member(clusterAt({ ...TWO, 'rollout/datasets': { ...rollout, ...change } }), 'erd2')?.drains
+  expect(drainsOf({})).toMatchObject([{ items: ['sst'], by: 'rollout r5' }])
+  expect(member(clusterAt({ ...TWO, 'rollout/datasets': rollout }), 'erd1')?.drains).toEqual([])
+  expect(drainsOf({ order: ['erd1', 'erd2'] })).toEqual([])
+  expect(drainsOf({ exposed: false })).toEqual([])
+  expect(drainsOf({ state: 'done' })).toEqual([])
+})
+
 describe('the revision that clients see', () => {
   const rollout = { tree: 'datasets', release: 5, manifest: MANIFEST, state: 'running', exposed: true }
 

@@ -1,11 +1,9 @@
 import { keys, parseNodeKey } from '../keys.ts'
-import type { Desired } from '../release.ts'
-import type { Drain, Rollout } from '../rollout.ts'
+import type { Drain } from '../rollout.ts'
 import type { Entry } from '../store.ts'
-import type { NodeAlive } from '../target.ts'
 import { hash32 } from './hash.ts'
-import { isKey } from './key.ts'
 import { type Ids, type Report, Reports } from './reports.ts'
+import { heldBack, revisionOf, type Said, worldOf } from './world.ts'
 
 /** What the store says of a tree, as far as requests for it are concerned. Plain data: it is kept on disk too. */
 export interface Cluster {
@@ -87,7 +85,7 @@ export class ClusterReader {
       const id = last?.id ?? freeId(node, taken)
       const isSilent = !said.joined && said.alive === undefined
       const unserved = isSilent ? {} : unservedOf(said.report, releasedIds)
-      const drains = world.drains.get(node) ?? []
+      const drains = [...(world.drains.get(node) ?? []), ...heldBack(node, world)]
       return [{ node, id, host, port, lost: said.joined && said.alive === undefined, drains, unserved }]
     })
     const items = this.#reports.union(reports.map(({ ids }) => ids)).sorted
@@ -99,61 +97,6 @@ export class ClusterReader {
 /** Once. */
 export function clusterOf(options: ClusterOptions, asOf: number, entries: Iterable<Entry>, before?: Cluster): Cluster {
   return new ClusterReader(options).read(asOf, entries, before)
-}
-
-interface Said {
-  joined: boolean
-  alive?: NodeAlive
-  report?: Report
-}
-
-interface World {
-  desired: Desired | undefined
-  rollout: Rollout | undefined
-  readonly nodes: Map<string, Said>
-  readonly drains: Map<string, MemberDrain[]>
-}
-
-function worldOf(tree: string, entries: Iterable<Entry>, fixed: readonly string[], reports: Reports): World {
-  const world: World = { desired: undefined, rollout: undefined, nodes: new Map(), drains: new Map() }
-  for (const { key, value } of entries) {
-    if (key === keys.desired(tree)) world.desired = parsed(value) as Desired | undefined
-    else if (key === keys.rollout(tree)) world.rollout = parsed(value) as Rollout | undefined
-    else if (key.startsWith(keys.drains)) addDrain(world, tree, key, parsed(value))
-    else addNode(world, tree, { key, value }, reports)
-  }
-  // What a forgotten node, or one that never joined, left behind is no node.
-  for (const [node, { joined, alive }] of world.nodes) if (!joined && alive === undefined) world.nodes.delete(node)
-  for (const node of fixed) if (!world.nodes.has(node)) world.nodes.set(node, { joined: false })
-  return world
-}
-
-function addDrain({ drains }: World, tree: string, key: string, drain: Partial<Drain> | undefined): void {
-  const [, node, who] = key.split('/')
-  if (node === undefined || who === undefined || drain?.tree !== tree) return
-  const { by = '', reason = '', items } = drain
-  const all = drains.get(node) ?? []
-  all.push({ who, by, reason, ...(Array.isArray(items) && { items: items.filter((item) => isKey(item)) }) })
-  drains.set(node, all)
-}
-
-function addNode({ nodes }: World, tree: string, { key, value }: Pick<Entry, 'key' | 'value'>, reports: Reports): void {
-  const at = parseNodeKey(key)
-  if (at === undefined) return
-  const said = nodes.get(at.node) ?? { joined: false }
-  if (at.family === 'joined') said.joined = true
-  const alive = at.family === 'alive' ? (parsed(value) as NodeAlive | undefined) : undefined
-  if (alive !== undefined) said.alive = alive
-  const report = at.family === 'datasets' && at.tree === tree ? reports.of(value) : undefined
-  if (report !== undefined) said.report = report
-  nodes.set(at.node, said)
-}
-
-const ENDED: ReadonlySet<string> = new Set(['done', 'rolled-back', 'aborted'])
-
-function revisionOf({ desired, rollout }: World): number {
-  const isSeen = rollout?.exposed === true && !ENDED.has(rollout.state)
-  return (isSeen ? rollout.release : desired?.release) ?? 0
 }
 
 /** `released`: what the release that clients see has, as those nodes say that have it. */
@@ -194,13 +137,4 @@ function freeId(node: string, taken: Set<number>): number {
   while (taken.has(id)) id = (id % ID_MAX) + 1
   taken.add(id)
   return id
-}
-
-function parsed(value: string): object | undefined {
-  try {
-    const data = JSON.parse(value) as unknown
-    return typeof data === 'object' && data !== null ? data : undefined
-  } catch {
-    return undefined
-  }
 }

@@ -24,7 +24,7 @@ export const ERDDAP_NOT_A_DATASET =
   '(?:griddap|tabledap|info|wms|wcs|sos|files)/(?:(?:index|documentation)\\.[A-Za-z0-9]+|allDatasets(?:[./].*)?)'
 
 /** What one ERDDAP alone must not be told: flags are for the dataset on every node. */
-const ERDDAP_EVERY_NODE = 'setDatasetFlag\\.txt'
+export const ERDDAP_EVERY_NODE = 'setDatasetFlag\\.txt'
 
 /** Where the path names none: `setDatasetFlag.txt`, subscriptions. Its name in any case. */
 export const ERDDAP_PARAMETER = 'datasetid'
