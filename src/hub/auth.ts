@@ -17,11 +17,21 @@ export function authenticate(
 ): Caller | Promise<Caller> {
   if (access === 'public') return ANYBODY
   const { isFace = false } = request.routeOptions.config
-  const token = shownIn(request.headers.authorization ?? '', isFace)
+  const { authorization = '' } = request.headers
+  if (isFace && BASIC.test(authorization)) checkSameSite(request)
+  const token = shownIn(authorization, isFace)
   if (token === undefined) throw unauthenticated('no token was sent')
   const found = tokens.find(token)
   if (found instanceof Promise) return found.then((caller) => caller ?? reject())
   return found ?? reject()
+}
+
+/** Browsers keep a password and send it with what any page makes them ask for. Throws `FORBIDDEN`. */
+function checkSameSite({ headers }: FastifyRequest): void {
+  const { origin, host } = headers
+  const site = headers['sec-fetch-site'] ?? (origin === undefined || origin.endsWith(`://${host}`) ? 'none' : 'other')
+  if (site === 'none' || site === 'same-origin') return
+  throw new FlotillaError('FORBIDDEN', 'a page of another site made a browser ask for this')
 }
 
 /** A token has 60 characters or so, and no `:`. */

@@ -196,3 +196,17 @@ it('holds no more series than it was told to, whoever pushes', async () => {
   expect(await fill(5000, 1)).toBe(413)
   expect(await fill(0, 1)).toBe(200)
 })
+
+it('does nothing that a page of another site makes a browser ask for, which sends the password by itself', async () => {
+  await open()
+  const flush = async (headers: Record<string, string>) =>
+    (await hub.ask('POST', `${PREFIX}/flush-logs`, { headers: { ...basic(hub.admin), ...headers } })).status
+  expect(await flush({ 'sec-fetch-site': 'cross-site', origin: 'https://evil.example.org' })).toBe(403)
+  expect(await flush({ 'sec-fetch-site': 'same-site' })).toBe(403)
+  expect(await flush({ origin: 'https://evil.example.org' })).toBe(403)
+  expect(await flush({ origin: 'null' })).toBe(403)
+  expect(await keysUnder('request/')).toEqual([])
+  expect(await flush({ 'sec-fetch-site': 'none' })).toBe(200)
+  expect(await flush({ 'sec-fetch-site': 'same-origin' })).toBe(200)
+  expect(await flush({})).toBe(200)
+})
