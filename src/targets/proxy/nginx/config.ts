@@ -50,7 +50,9 @@ export const nginxConfigSchema = z.strictObject({
   trusted: z
     .array(z.string().regex(/^[0-9A-Fa-f.:]+(?:\/\d{1,3})?$/, 'takes an address or a network such as 10.0.0.0/8'))
     .default([])
-    .describe('Proxies in front of a configuration of its own: X-Forwarded-For of theirs names the client.'),
+    .describe(
+      'Proxies in front of a configuration of its own: what they say of the client in X-Forwarded-For and -Proto counts.',
+    ),
   locations: z
     .array(z.string().regex(LOCATION, 'takes a path such as /erddap/'))
     .min(1)

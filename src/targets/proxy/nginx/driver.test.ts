@@ -350,8 +350,10 @@ test('clients are told apart behind another proxy, if it is one that is trusted'
     await nginx.driver.apply(tableOf(backends, { placed, hot: new Map([['sst', 3]]) }), {})
     const found = new Set<string | undefined>()
     for (let client = 1; client < 30; client++) {
-      const headers = { 'x-forwarded-for': `198.51.100.9, 203.0.113.${client}` }
-      found.add((await ask(nginx.port, page('sst'), { headers })).node)
+      const headers = { 'x-forwarded-for': `198.51.100.9, 203.0.113.${client}`, 'x-forwarded-proto': 'https' }
+      const { node, seen } = await ask(nginx.port, page('sst'), { headers })
+      found.add(node)
+      expect(seen?.headers['x-forwarded-proto']).toBe(trusted.length > 0 ? 'https' : 'http')
     }
     return found.size
   }

@@ -4,7 +4,8 @@ import { FlotillaError, isError } from '../../../core/errors.ts'
 import type { ProxyDriver, RoutingTable } from '../../../core/routing/model.ts'
 import type { NginxConfig } from './config.ts'
 import { Installation } from './installation.ts'
-import { render, type Rendered, renderForCheck, TABLE } from './render.ts'
+import { render, type Rendered, renderForCheck } from './render.ts'
+import { TABLE, type TableText } from './table-text.ts'
 
 type Options = Parameters<ProxyDriver['apply']>[1]
 type Applied = Awaited<ReturnType<ProxyDriver['apply']>>
@@ -62,7 +63,7 @@ export class NginxDriver implements ProxyDriver {
   }
 
   /** The file is the truth, also for an nginx that starts later; the hint only makes it look. */
-  async #tell(table: NonNullable<Rendered['table']>, before: string | undefined, { signal }: Options): Promise<void> {
+  async #tell(table: TableText, before: string | undefined, { signal }: Options): Promise<void> {
     await this.#installation.writeTable(table.text)
     const now = await this.#installation.status.ask(signal)
     if (now?.table === table.version) return

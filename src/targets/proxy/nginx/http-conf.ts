@@ -1,10 +1,10 @@
-import type { KeyRule } from '../../../core/routing/model.ts'
-import { LAST_RESORT } from '../../../core/routing/model.ts'
+import { type KeyRule, LAST_RESORT } from '../../../core/routing/model.ts'
 import type { NginxConfig } from './config.ts'
 import { everyNodeMap, keyMaps } from './keys.ts'
 import type { Maps } from './maps.ts'
 import { plainPath } from './quote.ts'
 import { LOOK, ROUTER } from './router-lua.ts'
+import { TABLE } from './table-text.ts'
 
 /** Stands for the version of a configuration while that is not known: it is made of the text. */
 export const VERSION_MARK = '@flotilla-version@'
@@ -20,10 +20,15 @@ const BUSY_MIN = 8
 export function sharedPart(rules: readonly KeyRule[], config: NginxConfig, maps: Maps): string {
   keyMaps(rules, maps)
   everyNodeMap(rules, maps)
-  // Where an application has two names for a session, a cookie may hold a part that is no node: then it counts for nothing.
+  // Behind the first dot stands Tomcat's jvmRoute. One that is no node's name counts for nothing.
   const session = maps.capture()
   maps.define('session', '$cookie_jsessionid', '', [
     { when: { regex: `^[A-Za-z0-9_-]+\\.(?<${session}>[a-z0-9._-]+)\\z` }, value: `$${session}` },
+  ])
+  const isTrusted = config.listen === undefined ? '0' : '$flotilla_trusted'
+  maps.define('proto', `${isTrusted} $http_x_forwarded_proto`, '$scheme', [
+    { when: { text: '1 https' }, value: 'https' },
+    { when: { text: '1 http' }, value: 'http' },
   ])
   maps.define('host', '$http_host', '$http_host', [{ when: { text: '' }, value: '$host' }])
   return config.lua ? luaLocation(config) : `return 200 "config ${VERSION_MARK}\\npid $pid\\n";`
@@ -66,7 +71,7 @@ function luaLocation(config: NginxConfig): string {
 /** Each worker makes the router once. Inlined, so that nothing but the table is read by workers, who have few rights. */
 function routerOf(config: NginxConfig): string {
   const settings = {
-    file: `"${plainPath(`${config.folder}/table`)}"`,
+    file: `"${plainPath(`${config.folder}/${TABLE}`)}"`,
     config: `"${VERSION_MARK}"`,
     tries: String(config.tries),
     busy_bound: String(BUSY_BOUND),

@@ -8,6 +8,7 @@ import { makeFolder } from '../../../lib/make-folder.ts'
 import type { NginxConfig } from './config.ts'
 import { type Ran, run } from './program.ts'
 import { acceptingWorkers, type Status, StatusClient } from './status.ts'
+import { TABLE } from './table-text.ts'
 
 type Workers = Awaited<ReturnType<typeof acceptingWorkers>>
 
@@ -81,7 +82,7 @@ export class Installation {
   }
 
   async writeTable(text: string): Promise<'changed' | 'unchanged'> {
-    const path = join(this.#config.folder, 'table')
+    const path = join(this.#config.folder, TABLE)
     await makeFolder(this.#config.folder, 0o755)
     const written = await writeAtomic(path, text)
     // Workers read it, with fewer rights than the agent and whatever its umask is.
@@ -90,7 +91,7 @@ export class Installation {
   }
 
   async readTable(): Promise<string | undefined> {
-    return (await this.#read('', ['table'])).get('table')
+    return (await this.#read('', [TABLE])).get(TABLE)
   }
 
   async #reload(version: string, before: Status | undefined, signal?: AbortSignal): Promise<void> {

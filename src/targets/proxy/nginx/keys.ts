@@ -1,4 +1,10 @@
-import { ERDDAP_FORMS, ERDDAP_LANGUAGE, ERDDAP_NOT_A_DATASET, ERDDAP_PARAMETER } from '../../../core/routing/erddap.ts'
+import {
+  ERDDAP_EVERY_NODE,
+  ERDDAP_FORMS,
+  ERDDAP_LANGUAGE,
+  ERDDAP_NOT_A_DATASET,
+  ERDDAP_PARAMETER,
+} from '../../../core/routing/erddap.ts'
 import { KEY_CHARS } from '../../../core/routing/key.ts'
 import type { KeyRule } from '../../../core/routing/model.ts'
 import { rulePattern } from '../../../core/routing/pattern.ts'
@@ -29,7 +35,7 @@ export function keyMaps(rules: readonly KeyRule[], maps: Maps): void {
 export function everyNodeMap(rules: readonly KeyRule[], maps: Maps): void {
   const entries = rules.flatMap((rule) =>
     rule.system === 'erddap'
-      ? [{ when: { regex: `${below(rule.base)}${ERDDAP_LANGUAGE}setDatasetFlag\\.txt\\z` }, value: '1' }]
+      ? [{ when: { regex: `${below(rule.base)}${ERDDAP_LANGUAGE}${ERDDAP_EVERY_NODE}\\z` }, value: '1' }]
       : [],
   )
   maps.define('every', '$uri', '', entries)

@@ -10,7 +10,7 @@ const REST = 'flotilla_rest'
 const REST_LAST_RESORT = 'flotilla_last'
 const EVERY_NODE = 'flotilla_every'
 
-/** One server fails for all workers and keys together only where they share a zone; these pools are too many for that. */
+/** Each worker learns for itself that a node has died: a zone for every one of so many pools would take much memory. */
 const PASSIVE = 'max_fails=2 fail_timeout=5s'
 
 /**

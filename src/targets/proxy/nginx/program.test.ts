@@ -2,7 +2,10 @@ import { expect, test } from 'vitest'
 import { run } from './program.ts'
 
 test('a program is run without a shell, and answers how it ended and what it said, notices aside', async () => {
-  const { code, said } = await run(['node', '-e'], ['console.log(process.argv[1]); console.error("[notice] x"); process.exit(3)', '$(id); *'])
+  const { code, said } = await run(
+    ['node', '-e'],
+    ['console.log(process.argv[1]); console.error("[notice] x"); process.exit(3)', '$(id); *'],
+  )
   expect({ code, said }).toEqual({ code: 3, said: '$(id); *' })
 })
 

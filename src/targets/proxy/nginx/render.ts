@@ -6,7 +6,7 @@ import { listenerPart, luaUpstream, sharedPart, VERSION_MARK } from './http-conf
 import { Maps } from './maps.ts'
 import { plainPart } from './plain.ts'
 import { mainConf, serverPart } from './server-conf.ts'
-import { tableText } from './table-text.ts'
+import { type TableText, tableText } from './table-text.ts'
 
 export interface Rendered {
   /** What nginx reads when it starts or reloads: path below the folder → text. */
@@ -14,10 +14,8 @@ export interface Rendered {
   /** Of those files; the running nginx says which one it has. */
   readonly version: string
   /** What it is told at run time; undefined without Lua. */
-  readonly table: { readonly text: string; readonly version: string } | undefined
+  readonly table: TableText | undefined
 }
-
-export const TABLE = 'table'
 
 /** A whole configuration with the same content, every path of it in the folder of `config`. */
 export function renderForCheck(table: RoutingTable, config: NginxConfig): string {

@@ -3,7 +3,8 @@
  * agent told (table-text.ts) and orders the nodes of a request as core/routing/owners.ts does: that is the specification.
  *
  * The text of the table lies in a shared dict under its version, and `version` says which one is in force: setting that one
- * word is the switch, for all workers at once. Each worker keeps what it made of the text, and each request keeps the table it began with.
+ * word is the switch, for all workers at once. Each worker keeps what it made of the text, and each request keeps the table
+ * that it began with.
  */
 export const ROUTER = String.raw`
 local bit, byte, gmatch = require "bit", string.byte, string.gmatch
@@ -88,7 +89,7 @@ local function install(version, text)
   if not is_set then return "the table does not fit: " .. why end
   local before = dict:get("version")
   dict:set("version", version)
-  if before then dict:delete("text " .. before) end
+  if before and before ~= version then dict:delete("text " .. before) end
 end
 
 -- Puts the table of the file into force for every worker. Answers its version, or nil and a reason. Looks again after

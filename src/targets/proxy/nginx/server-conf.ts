@@ -29,7 +29,7 @@ function routed({ lua, connectMs, readMs, tries, retryMs, bodyMb }: NginxConfig)
     'proxy_set_header Connection "";',
     'proxy_set_header Host $flotilla_host;',
     'proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;',
-    'proxy_set_header X-Forwarded-Proto $scheme;',
+    'proxy_set_header X-Forwarded-Proto $flotilla_proto;',
     'proxy_set_header X-Forwarded-Host $flotilla_host;',
     ...INTERNAL_HEADERS.map((name) => `proxy_set_header ${name} "";`),
     ...INTERNAL_HEADERS.map((name) => `proxy_hide_header ${name};`),
@@ -70,6 +70,9 @@ export function mainConf({ http, server, keys }: Parts, config: NginxConfig): st
     'http {',
     '    server_tokens off;',
     indented(hashSizes(keys), 4),
+    '    geo $realip_remote_addr $flotilla_trusted {',
+    ...['default 0', ...trusted.map((network) => `${network} 1`)].map((line) => `        ${line};`),
+    '    }',
     ...(accessLog === undefined ? ['    access_log off;'] : [LOG_FORMAT, `    access_log ${accessLog} flotilla;`]),
     http,
     '    server {',
@@ -94,5 +97,5 @@ const LOG_FORMAT = [
 /** Many long texts need larger tables than nginx has by itself. */
 function hashSizes(keys: number): string {
   const size = 2 ** Math.ceil(Math.log2(Math.max(2048, keys * 2)))
-  return [`map_hash_max_size ${size};`, 'map_hash_bucket_size 512;'].join('\n')
+  return [`map_hash_max_size ${size};`, 'map_hash_bucket_size 512;', 'variables_hash_max_size 4096;'].join('\n')
 }

@@ -2,6 +2,9 @@ import { checkTable } from '../../../core/routing/check-table.ts'
 import type { Backend, RoutingTable } from '../../../core/routing/model.ts'
 import { sha256 } from '../../../lib/hash.ts'
 
+/** The file of it, in the folder that the agent and nginx share. */
+export const TABLE = 'table'
+
 export interface TableText {
   readonly text: string
   /** Of everything but `asOf` and the rules: equal tables have equal ones. */
