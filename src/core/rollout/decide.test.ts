@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { rolloutWith, TREE, worldWith } from '../../../test/helpers/rollout.ts'
 import { keys } from '../keys.ts'
+import type { NodeTarget } from '../target.ts'
 import { decide } from './decide.ts'
 import { strategyOf } from './strategy.ts'
 
@@ -50,5 +51,34 @@ describe('a decision', () => {
     const again = { wallMs: 0, monotonicMs: 999, held: first.held }
     expect(decide(rollout, world, again)).toMatchObject({ changes: [], againMs: 1 })
     expect(decide(rollout, world, { ...again, monotonicMs: 1000 }).next.nodes['erd2']?.phase).toBe('applying')
+  })
+
+  test.for([
+    ['nothing for an error', { error: null }],
+    ['an error without words', { error: { code: 'LOAD_FAILED', message: {} } }],
+    ['an item without words', { troubled: { a: { state: 'failed', problem: { code: 7 } } } }],
+    ['an item that is none', { troubled: { a: { state: 'failed', problem: null } } }],
+  ])('takes a report with %s for none: a node may write what it likes', ([, wrong]) => {
+    const told = Object.assign({ state: 'failed', applied: 2, asOf: 9 }, wrong) as Partial<NodeTarget>
+    const pins = { erd1: { release: 2, manifest: 'm2', by: 'rollout r2' } }
+    const world = worldWith({ nodes: { erd1: told, erd2: {} }, pins })
+    const { next } = decide(rolloutWith({ erd1: 'applying', erd2: 'waiting' }), world, moment)
+    expect(next).toMatchObject({ state: 'running', nodes: { erd1: { phase: 'applying' } } })
+  })
+
+  test('keeps no more of what nodes say than can be written with every step', () => {
+    const long = 'x'.repeat(900_000)
+    const error = { code: 'PREPARE_FAILED' as const, message: long, file: long }
+    const pins = { erd1: { release: 2, manifest: 'm2', by: 'rollout r2' } }
+    const failing = worldWith({ nodes: { erd1: { state: 'failed', error, asOf: 9 }, erd2: {} }, pins })
+    const failed = decide(rolloutWith({ erd1: 'applying', erd2: 'waiting' }), failing, moment).next
+    expect(failed.state).toBe('reverting')
+    expect(JSON.stringify(failed).length).toBeLessThan(6000)
+    const ids = Array.from({ length: 50_000 }, (_, i) => [`item${i}`, { state: 'failed' as const }] as const)
+    const before = worldWith({
+      nodes: { erd1: { troubled: Object.fromEntries([[long, { state: 'failed' as const }], ...ids]) }, erd2: {} },
+    })
+    const begun = decide(rolloutWith({ erd1: 'waiting', erd2: 'waiting' }, { effects: {} }), before, moment).next
+    expect(begun.nodes['erd1']?.failedBefore).toHaveLength(100)
   })
 })

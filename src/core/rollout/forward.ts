@@ -112,9 +112,17 @@ function isSoaked(rollout: Rollout, scene: Scene): boolean {
   return soaked.length === proved.length
 }
 
+/** As many as a report names. */
+const FAILED_MAX = 100
+
 function failedBefore(node: string, { world }: Scene): { readonly failedBefore?: readonly string[] } {
   const report = world.nodes.get(node)?.report
-  const failed = report === undefined ? [] : failedOf(report).map(([id]) => id)
+  const failed =
+    report === undefined
+      ? []
+      : failedOf(report)
+          .map(([id]) => id)
+          .slice(0, FAILED_MAX)
   return failed.length === 0 ? {} : { failedBefore: failed }
 }
 

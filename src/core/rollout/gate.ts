@@ -21,6 +21,7 @@ export function verdictOf(rollout: Rollout, goal: number, node: string, world: W
   if (state?.isAlive !== true) return { is: 'pending', why: 'it is lost' }
   const { report } = state
   const isNews = pin?.release === goal && (report?.asOf ?? 0) >= pin.revision
+  if (report?.retrying === true) return { is: 'pending', why: whyRetrying(report) }
   if (report === undefined || !isNews) return { is: 'pending', why: 'it has not reported since it was told' }
   if (report.state === 'in-step' && report.served === goal) return { is: 'proved' }
   if (report.state === 'failed' && report.error !== undefined) return ofError(node, report.error)
@@ -33,32 +34,49 @@ export function verdictOf(rollout: Rollout, goal: number, node: string, world: W
   return report.state === 'failed' ? { is: 'proved' } : { is: 'pending', why: standOf(report) }
 }
 
+/** What is kept of a text that a node sent: it is written with every step. */
+const TEXT_CHARS = 2000
+const ID_CHARS = 200
+
 /** Items that are failed on a node, as far as its report names them. */
 export function failedOf({ troubled }: Pick<NodeTarget, 'troubled'>): readonly [string, ItemReport][] {
-  return Object.entries(troubled).filter(([, { state }]) => state === 'failed')
+  return Object.entries(troubled).filter(([id, { state }]) => state === 'failed' && id.length <= ID_CHARS)
+}
+
+export function shortened(text: string): string {
+  return text.slice(0, TEXT_CHARS).toWellFormed()
 }
 
 function ofError(node: string, { code, message, file, line }: TargetError): Verdict {
   // A fault without a code of its own may be anything, also one that passes.
   const mayPass = code === 'INTERNAL' || (code in ERRORS && ERRORS[code as ErrorCode].retry)
-  if (mayPass) return { is: 'pending', why: message }
-  return { is: 'failed', reason: { code, message, node, ...placeOf({ file, line }) } }
+  if (mayPass) return { is: 'pending', why: shortened(message) }
+  return {
+    is: 'failed',
+    reason: { code: shortened(code), message: shortened(message), node, ...placeOf({ file, line }) },
+  }
 }
 
 function ofItem(node: string, [item, { problem }]: [string, ItemReport]): RolloutReason {
   const { code = 'LOAD_FAILED', message = 'it failed to load', file, line } = problem ?? {}
-  return { code, message, node, item, ...placeOf({ file, line }) }
+  return { code: shortened(code), message: shortened(message), node, item, ...placeOf({ file, line }) }
 }
 
 function placeOf({ file, line }: { readonly file: string | undefined; readonly line: number | undefined }): {
   file?: string
   line?: number
 } {
-  return { ...(file !== undefined && { file }), ...(line !== undefined && { line }) }
+  return { ...(file !== undefined && { file: shortened(file) }), ...(line !== undefined && { line }) }
+}
+
+/** What failed and is tried again, in its own words: if the time is over before it passes, that is the reason. */
+function whyRetrying({ error, troubled }: NodeTarget): string {
+  const problem = error ?? Object.values(troubled).find(({ state }) => state === 'failed')?.problem
+  return problem === undefined ? 'something failed there, and is tried again' : `${problem.message}; it is tried again`
 }
 
 function standOf({ state, error, progress }: NodeTarget): string {
-  if (error !== undefined) return error.message
+  if (error !== undefined) return shortened(error.message)
   if (state === 'unproved') return 'its application does not answer'
   return `${progress.done} of ${progress.total} datasets are served`
 }

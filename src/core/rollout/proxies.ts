@@ -1,5 +1,6 @@
 import type { Rollout, RolloutReason } from '../rollout.ts'
 import { drainTimeOf, isDraining } from './drains.ts'
+import { shortened } from './gate.ts'
 import { type Scene, timerOf } from './scene.ts'
 import type { ProxyState, World } from './world.ts'
 
@@ -15,7 +16,7 @@ export function isDrainInForce(rollout: Rollout, node: string, { world, timers }
 export function troubleOfProxies({ proxies }: World): RolloutReason | undefined {
   const proxy = proxies.find((each) => !each.isAlive || each.state !== 'in-step')
   if (proxy === undefined) return undefined
-  const why = proxy.isAlive ? `failed${proxy.error === undefined ? '' : `: ${proxy.error}`}` : 'is lost'
+  const why = proxy.isAlive ? `failed${proxy.error === undefined ? '' : `: ${shortened(proxy.error)}`}` : 'is lost'
   return unconfirmed(`the proxy ${proxy.name} ${why}, so nothing says that a drain is in force there`)
 }
 

@@ -2,7 +2,7 @@ import { keys, parseNodeKey } from '../keys.ts'
 import type { Desired } from '../release.ts'
 import type { Drain, NodeProxy, Pin, Rollout } from '../rollout.ts'
 import type { Entry } from '../store.ts'
-import type { NodeTarget } from '../target.ts'
+import type { ItemReport, NodeTarget } from '../target.ts'
 
 /** A value of the store, and the revision that wrote it. */
 export type At<T> = T & { readonly revision: number }
@@ -121,9 +121,22 @@ function isDrain(value: Partial<Drain>): value is Drain {
 
 /** A node may write what it likes: only what is read of it is looked at. */
 function isReport(value: Partial<NodeTarget>): value is NodeTarget {
-  const { state, applied, served, troubled, progress } = value
-  const isWhole = isObject(troubled) && Object.values(troubled).every(isObject) && isObject(progress)
+  const { state, applied, served, troubled, progress, error } = value
+  const isWhole = isObject(troubled) && Object.values(troubled).every(isItem) && isObject(progress) && isFault(error)
   return typeof state === 'string' && typeof applied === 'number' && typeof served === 'number' && isWhole
+}
+
+function isItem(value: unknown): boolean {
+  return isObject(value) && isFault((value as Partial<ItemReport>).problem)
+}
+
+/** What is said of it is kept in the rollout. */
+function isFault(value: unknown): boolean {
+  if (value === undefined) return true
+  if (!isObject(value)) return false
+  const { code, message, file, line } = value as Record<string, unknown>
+  const isPlace = ['undefined', 'string'].includes(typeof file) && (line === undefined || Number.isSafeInteger(line))
+  return typeof code === 'string' && typeof message === 'string' && isPlace
 }
 
 function isObject(value: unknown): value is object {
@@ -131,5 +144,6 @@ function isObject(value: unknown): value is object {
 }
 
 function isProxy(value: Partial<NodeProxy>): value is NodeProxy {
-  return typeof value.state === 'string' && typeof value.asOf === 'number'
+  const { state, asOf, error } = value
+  return typeof state === 'string' && typeof asOf === 'number' && ['undefined', 'string'].includes(typeof error)
 }
