@@ -27,8 +27,8 @@ beforeAll(async () => {
   haproxy = await openHaproxy()
   const secrets = join(fleet.folder, 'secrets')
   mkdirSync(secrets)
-  const token = await fleet.must('token', 'create', '--label', 'flags', '--scope', 'write:request/datasets', '--json')
-  writeFileSync(join(secrets, 'token'), (JSON.parse(token) as { token: string }).token, { mode: 0o600 })
+  const scope = ['--scope', 'write:request/datasets', '--ttl', '0']
+  await fleet.must('token', 'create', '--label', 'flags', ...scope, '--out', join(secrets, 'token'))
   writeFileSync(join(secrets, 'quote'), `${QUOTE}\n`, { mode: 0o600 })
   const flags = {
     listen: `127.0.0.1:${await freePort()}`,
