@@ -130,22 +130,26 @@ export class Releases {
     return this.#make(tree, author, base, op, () => draft)
   }
 
-  /** Switches one dataset on or off, over what its definition says. Rejects with `NOT_FOUND`. */
+  /** Switches datasets on or off, all in one release, over what their definitions say. Rejects with `NOT_FOUND`. */
   async setActive(
     tree: string,
-    dataset: string,
+    dataset: string | readonly string[],
     request: ActiveRequest,
     author: string,
     op: Op = {},
   ): Promise<ReleaseAnswer> {
-    const { active, message = `${active ? 'activate' : 'deactivate'} ${dataset}`, strategy } = request
+    const datasets = [...new Set([dataset].flat())]
+    const { active, strategy } = request
+    const what = datasets.length <= 10 ? datasets.join(', ') : `${datasets.length} datasets`
+    const message = request.message ?? `${active ? 'activate' : 'deactivate'} ${what}`
     return this.#amend(tree, author, undefined, op, async (head) => {
       const { kind, files, active: overrides } = head.manifest
-      const { [dataset]: _dropped, ...others } = overrides
+      const others = Object.fromEntries(Object.entries(overrides).filter(([id]) => !datasets.includes(id)))
       const own = await this.#differences.items({ ...head, manifest: { ...head.manifest, active: others } }, op)
-      requireItems(tree, own, [dataset])
-      const needed = own.find(({ id }) => id === dataset)?.active !== active
-      const switched = { ...others, ...(needed && { [dataset]: active }) }
+      requireItems(tree, own, datasets)
+      const stands = new Map(own.map((item) => [item.id, item.active]))
+      const needed = datasets.filter((id) => stands.get(id) !== active).map((id) => [id, active] as const)
+      const switched = Object.fromEntries([...Object.entries(others), ...needed])
       return { kind, files, message, trusted: true, active: switched, strategy }
     })
   }

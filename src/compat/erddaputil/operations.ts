@@ -61,28 +61,16 @@ function named(datasets: readonly string[] | undefined): string {
   return datasets.length <= 10 ? datasets.join(', ') : `${datasets.length} datasets`
 }
 
-/** A release for each that is not so already; all are known before the first is made. */
+/** One release for all of them: where releases go out in waves, a second one would have to wait for the first. */
 async function activate(
   { datasets, active }: Extract<Command, { is: 'activate' }>,
   { releases, tree }: OperationsDeps,
   author: string,
   op: Op,
 ): Promise<Done> {
-  const { items } = await releases.items(tree, undefined, op)
-  const unknown = datasets.find((id) => !items.some((item) => item.id === id))
-  if (unknown !== undefined) throw new FlotillaError('NOT_FOUND', `${tree} has no dataset ${JSON.stringify(unknown)}`)
-  const made: string[] = []
-  for (const dataset of new Set(datasets)) {
-    const { changed, release } = await releases.setActive(tree, dataset, { active }, author, op)
-    if (changed) made.push(`r${release.number}`)
-  }
+  const { changed, release } = await releases.setActive(tree, datasets, { active }, author, op)
   const state = active ? 'active' : 'inactive'
-  return {
-    message:
-      made.length === 0
-        ? `${named(datasets)}: ${state} already`
-        : `${named(datasets)}: ${state} with ${made.join(', ')}`,
-  }
+  return { message: `${named(datasets)}: ${changed ? `${state} with r${release.number}` : `${state} already`}` }
 }
 
 async function compile(reloadAll: boolean, deps: OperationsDeps, author: string, op: Op): Promise<Done> {
