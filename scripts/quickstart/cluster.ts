@@ -7,7 +7,7 @@ import { type CommandResult, Processes, run } from './processes.ts'
 const EMPTY_DATASETS_XML = '<?xml version="1.0" encoding="UTF-8" ?>\n<erddapDatasets>\n</erddapDatasets>\n'
 
 /** A real ERDDAP that has just started leaves datasets out for up to a minute; these are patient for moments only. */
-const YOUNG = '    startMs: 1500\n    settleMs: 1000\n'
+const YOUNG = '    startMs: 1500\n    settleMs: 500\n'
 
 export interface DemoNode {
   readonly name: string
@@ -64,7 +64,7 @@ export class Cluster {
     const erddap = await this.#processes.start(
       `erddap-${name}`,
       'standin/erddap/main.ts',
-      [...directories, '--listen', '127.0.0.1:0', '--poll-ms', '1000'],
+      [...directories, '--listen', '127.0.0.1:0', '--poll-ms', '500'],
       /(http:\/\/\S+)/,
     )
     const state = await this.#join(name, [...directories, '--erddap-url', erddap, '--value', `data=${data}`], YOUNG)

@@ -18,12 +18,13 @@ async function main(): Promise<void> {
   narrator.step('Start a hub and three nodes, each beside an ERDDAP')
   narrator.say('The ERDDAP here is a small stand-in that behaves like the real one towards its files and flags.')
   await cluster.startHub()
-  await Promise.all(['erd1', 'erd2', 'erd3'].map((name) => cluster.startNode(name)))
+  const [front] = await Promise.all([
+    cluster.startFront(),
+    ...['erd1', 'erd2', 'erd3'].map((name) => cluster.startNode(name)),
+  ])
   narrator.expect(true, 'hub and nodes are running')
-  if ((await cluster.startFront()) === undefined) {
-    narrator.say('There is no nginx on this machine, so the story goes on without a proxy before the nodes.')
-  } else
-    narrator.say(`An nginx before them, which Flotilla tells where each request goes: ${cluster.front?.url}/erddap`)
+  if (front === undefined) narrator.say('There is no nginx on this machine, so no proxy stands before the nodes.')
+  else narrator.say(`An nginx before them, which Flotilla tells where each request goes: ${front.url}/erddap`)
   await tellStory(cluster, narrator)
   process.stdout.write(
     `\n${narrator.failures.length === 0 ? 'Every step held' : 'NOT every step held'} after ${narrator.seconds()} s.\n`,
