@@ -93,9 +93,9 @@ export async function explainProxy(
   here: ProxyHere,
   deps: LookDeps,
   op: Op,
-): Promise<Explanation & Pick<ProxyView, 'from'>> {
-  const { table, cluster, from } = await lookAtProxy(here, deps, op)
-  return { ...explain(url, table, cluster), from }
+): Promise<Explanation & Pick<ProxyView, 'from' | 'down'>> {
+  const { table, cluster, from, down } = await lookAtProxy(here, deps, op)
+  return { ...explain(url, table, cluster), from, down }
 }
 
 function savedOf({ name, settings, state }: ProxyHere, deps: LookDeps): SavedCluster | undefined {

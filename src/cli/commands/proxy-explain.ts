@@ -32,7 +32,9 @@ export const proxyExplain = command({
     if (options.json) context.output.json('proxy-explain', { proxy: here.name, ...found })
     else print(found, context)
     if (found.from === 'state') context.output.note('the hub does not answer: this is what the agent knew last')
-    return found.nodes.some(({ is }) => is === 'good') ? 0 : 3
+    const answering = found.nodes.filter(({ node }) => !found.down.includes(node))
+    if (answering.length === 0) context.output.note('no node answers just now: each is tried all the same')
+    return answering.some(({ is }) => is === 'good') ? 0 : 3
   },
 })
 
