@@ -125,6 +125,24 @@ describe('starting', () => {
     expect(await store.get(keys.outcome(TREE, 3))).toBeUndefined()
   })
 
+  test('is refused where what a wave is told would be more than one commit takes', async () => {
+    const ids = Array.from({ length: 4000 }, (_, index) => `a-dataset-with-some-name-${index}`)
+    const effects = Object.fromEntries(ids.map((id) => [id, 'hard' as const]))
+    const requests = ids.map((item) => ({
+      kind: 'reload' as const,
+      item,
+      flag: 'hard' as const,
+      author: 'ann',
+      atMs: 0,
+    }))
+    const twelve = { canary: 1, wave: 12, maxUnavailable: 12 }
+    for (let index = 0; index < 12; index++) await put(keys.target(`n${index}`, TREE), {})
+    const start = async (strategy: object) =>
+      codeOf(request({ effects, requests, strategy: strategyOf(strategy) }).then((it) => rollouts.start(it)))
+    expect(await start(twelve)).toBe('TOO_LARGE')
+    expect(await start({ ...twelve, wave: 2 })).toBe('fine')
+  })
+
   test('is refused where nothing is desired yet, and for a change that is too large', async () => {
     const start = await request()
     expect(await codeOf(rollouts.start({ ...start, from: { ...start.from, revision: 0 } }))).toBe('BAD_REQUEST')

@@ -25,7 +25,9 @@ export interface StartRequest {
 }
 
 /** The rollout is written with every step, and grows with the nodes. */
-const CHARS_MAX = STORE_LIMITS.valueBytes * 0.7
+const BYTES_MAX = STORE_LIMITS.valueBytes * 0.7
+/** What the nodes of one wave are told is one commit, with the rollout and with drains. */
+const WAVE_BYTES_MAX = STORE_LIMITS.txnBytes * 0.3
 
 /** A rollout before its first step. Throws `BAD_REQUEST`, `TOO_LARGE`. */
 export function newRollout(request: StartRequest, world: World, atMs: number): Rollout {
@@ -56,12 +58,26 @@ export function newRollout(request: StartRequest, world: World, atMs: number): R
     author,
     startedAtMs: atMs,
   }
-  if (JSON.stringify(rollout).length > CHARS_MAX) {
+  checkSize(rollout)
+  return rollout
+}
+
+function checkSize(rollout: Rollout): void {
+  const { effects, requests = [], strategy, order } = rollout
+  if (bytesOf(rollout) > BYTES_MAX) {
     throw new FlotillaError('TOO_LARGE', `the change touches ${Object.keys(effects).length} datasets: too many`, {
       hint: 'Make it with --all-at-once, or in parts.',
     })
   }
-  return rollout
+  const nodes = Math.min(Math.max(strategy.canary, strategy.wave), order.length)
+  if (nodes * bytesOf({ requests, samples: strategy.samples }) <= WAVE_BYTES_MAX) return
+  throw new FlotillaError('TOO_LARGE', `a wave of ${nodes} nodes is too large for what each of them is to be told`, {
+    hint: 'Make the waves smaller, or ask for fewer datasets at a time.',
+  })
+}
+
+function bytesOf(value: object): number {
+  return Buffer.byteLength(JSON.stringify(value))
 }
 
 /** Puts the rollout in the place of the one before, and keeps why that one's release was taken back. */
