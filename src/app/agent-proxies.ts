@@ -1,7 +1,6 @@
 import type { Memory } from '../agent/memory.ts'
 import type { AgentConfig } from '../config/agent.ts'
 import type { Clock } from '../core/clock.ts'
-import { keys, parseNodeKey } from '../core/keys.ts'
 import type { Logger } from '../core/log.ts'
 import type { Service } from '../core/service.ts'
 import type { Store } from '../core/store.ts'
@@ -19,22 +18,7 @@ export interface ProxiesDeps {
 
 /** Looks after the proxies beside this agent. What that takes is loaded only where there is one. */
 export async function proxiesOf(config: AgentConfig, deps: ProxiesDeps): Promise<readonly Service[]> {
-  const services = [former(config, deps)]
-  if (Object.keys(config.proxies).length === 0) return services
+  if (Object.keys(config.proxies).length === 0) return []
   const { keepersOf } = await import('./proxy-keepers.ts')
-  return [...services, ...(await keepersOf(config, deps))]
-}
-
-/** Takes back what this node said of proxies that it no longer has: a rollout would wait for them. */
-function former({ node, proxies }: AgentConfig, { store }: Pick<ProxiesDeps, 'store'>): Service {
-  return {
-    name: 'former proxies',
-    run: async (signal) => {
-      const { entries } = await store.list(keys.proxy(node, ''), { signal })
-      const gone = entries.filter(({ key }) => !Object.hasOwn(proxies, parseNodeKey(key)?.tree ?? ''))
-      if (gone.length === 0) return
-      const expect = gone.map(({ key, revision }) => ({ key, revision }))
-      await store.commit({ expect, changes: gone.map(({ key }) => ({ op: 'delete', key })) }, { signal })
-    },
-  }
+  return await keepersOf(config, deps)
 }

@@ -30,6 +30,7 @@ import { stageRelease } from '../releases/stage.ts'
 import { openRemoteStore } from '../store/remote/remote-store.ts'
 import { careServices } from './agent-metrics.ts'
 import { findPeers, offer, peerUrlOf } from './agent-peers.ts'
+import { formerOf } from './agent-former.ts'
 import { proxiesOf } from './agent-proxies.ts'
 import { targetsOf } from './agent-targets.ts'
 import { openBus } from './bus.ts'
@@ -61,7 +62,8 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps): Promise<vo
     const broker = await openBus(config.bus, { ...deps, name: config.node })
     const offered = fetched && offer({ config, ...fetched, broker, log })
     const care = careServices(config, { clock, log, base: deps.base })
-    const beside = [...care, ...(offered?.services ?? []), ...(sweep === undefined ? [] : [sweep]), ...proxies]
+    const former = formerOf(config, store)
+    const beside = [...care, ...(offered?.services ?? []), ...(sweep === undefined ? [] : [sweep]), former, ...proxies]
     const agent: Agent = new Agent({ ...options, bus: offered?.bus }, beside)
     const look = (): void => agent.look()
     process.on('SIGHUP', look)
