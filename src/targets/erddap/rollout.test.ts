@@ -1,7 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { files, remote } from '../../../standin/erddap/test-kit.ts'
+import { files, remote, until } from '../../../standin/erddap/test-kit.ts'
 import { ErddapNode, settled } from '../../../test/helpers/erddap-node.ts'
 import { releaseOf, type ReleaseParts } from '../../../test/helpers/erddap-release.ts'
 import { NO_LISTS } from '../../core/lists.ts'
@@ -131,13 +131,22 @@ describe('a change that is taken back', () => {
     expect(events().filter((event) => /^\w+ [ab] /.test(event))).toEqual([])
   })
 
-  test.for(['2.18', '2.31'])('ERDDAP %s: a file that stopped it in a major load, too', async (version) => {
+  test.for([
+    ['2.18', true],
+    ['2.18', false],
+    ['2.31', true],
+    ['2.31', false],
+  ] as const)('ERDDAP %s: a file that stopped it in a major load, too; read before: %s', async ([version, isRead]) => {
     const node = new ErddapNode({ retryMs: 100 })
     const { one } = await settled({ 'a.xml': A, 'b.xml': B, 'c.xml': C }, node, { version })
     // What the check of a release lets through, and this ERDDAP does not know.
     const broken = releaseOf(2, { 'a.xml': A, 'b.xml': B.replace('B one', 'B two'), 'c.xml': C })
     const compiled = node.xml().replace('<dataset type="EDDGridFromDap" datasetID="b"', '<nonsense/>$&')
-    await node.turn(broken)
+    const before = node.flagCount()
+    const isSet = (): boolean => node.flagCount() > before || readdirSync(join(node.bigParentDir, 'flag')).length > 0
+    await node.reach(broken, 'a flag', isSet)
+    // ERDDAP reads the new file, and then the one with the mistake, before the agent looks again.
+    if (isRead) await until('b is loaded', () => node.erddap?.stats.events.at(-1)?.title === 'B two')
     node.overwrite(compiled)
     await node.erddap?.majorLoad()
     expect(node.erddap?.served()).toEqual(version === '2.31' ? ['a'] : ['a', 'b', 'c'])

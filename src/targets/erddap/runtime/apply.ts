@@ -2,6 +2,7 @@ import { readdirSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Op } from '../../../core/op.ts'
 import { TEMPORARY_PREFIX, writeAtomic } from '../../../lib/atomic-file.ts'
+import { withoutFlags } from './candidates.ts'
 import { digestOf } from './fingerprints.ts'
 import { clearDecompressed, refused, setFlags } from './flag-folders.ts'
 import { statOf } from './folders.ts'
@@ -66,7 +67,7 @@ async function takeLeave({ datasetsXml, versions, log, state, save }: ApplyParts
   const copy = await versions.keep(datasetsXml)
   log.warn('datasets.xml was not written by this node; it is put back, and a copy is kept', { copy })
   // Flags that are not settled yet may have been answered with what stood in it.
-  await save({ ...state(), flagged: new Map() })
+  await save({ ...state(), ...withoutFlags(state(), () => true) })
 }
 
 /** Temporary files of a write that was cut short. Only this node's agent writes here. */
@@ -91,9 +92,11 @@ async function flag(kind: FlagKind, flags: readonly Flag[], done: readonly Done[
   )
   // After the files: a crash in between means flagging once more, never a flag that is only believed to be set.
   const state = parts.state()
-  const flagged = new Map(state.flagged)
+  const wanted = new Map(flags.map(({ id, digest }) => [id, digest]))
+  const before = withoutFlags(state, (id, digest) => wanted.has(id) && wanted.get(id) !== digest)
+  const flagged = new Map(before.flagged)
   for (const { id, ...rest } of flags) flagged.set(id, { ...rest, kind, atMs } satisfies Flagged)
-  await parts.save({ ...state, flagged, requests: withDone(state, done) })
+  await parts.save({ ...state, maybe: before.maybe, flagged, requests: withDone(state, done) })
   parts.log.info('set flags', { kind, datasets: flags.length, first: flags[0]?.id })
 }
 

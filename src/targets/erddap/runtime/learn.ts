@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '../../../lib/hash.ts'
+import { withCandidate, withoutFlags } from './candidates.ts'
 import type { Prepared } from './model.ts'
-import type { NodeState, Version } from './node-state.ts'
 import type { ApplyParts } from './parts.ts'
 import { type Readable, splitLeniently } from './versions.ts'
 
@@ -16,13 +16,13 @@ export async function learn({ datasets, compiled }: Prepared, read: string, part
   if (found === undefined) return
   if (isOurs) await parts.versions.save(read, compiled.chunks)
   const state = parts.state()
-  const maybe = new Map(state.maybe)
-  const flagged = new Map(state.flagged)
+  const digests = new Map(found.datasets.map(({ id, digest }) => [id, digest]))
+  const isAnswered = (id: string, digest: string): boolean => digests.has(id) && digests.get(id) !== digest
+  const { maybe: before, flagged } = withoutFlags(state, isAnswered)
+  const maybe = new Map(before)
   for (const { id, digest, active } of found.datasets) {
     // What is off was not loaded.
-    if (active) maybe.set(id, withCandidate(state, id, { digest, version: read }))
-    // The flag may have been answered with this definition.
-    if (flagged.get(id)?.digest !== digest) flagged.delete(id)
+    if (active) maybe.set(id, withCandidate({ loaded: state.loaded, maybe }, id, { digest, version: read }))
   }
   for (const [id, candidates] of maybe) if (candidates.length === 0) maybe.delete(id)
   parts.log.debug('ERDDAP has read another datasets.xml', { ours: isOurs, datasets: found.datasets.length })
@@ -35,15 +35,4 @@ async function readLast(read: string, { bigParentDirectory, versions }: ApplyPar
   if (sha256(bytes) !== read) return undefined
   await versions.save(read, bytes)
   return splitLeniently(bytes)
-}
-
-const CANDIDATES_MAX = 4
-
-function withCandidate({ loaded, maybe }: NodeState, id: string, candidate: Version): readonly Version[] {
-  const before = maybe.get(id) ?? []
-  const isKnown = [loaded.get(id), ...before].some((each) => each?.digest === candidate.digest)
-  if (isKnown) return before
-  // Each keeps a whole file; with too many, it only counts that there are more.
-  const kept = before.length < CANDIDATES_MAX ? before : [{ digest: '', version: '' }, ...before.slice(2)]
-  return [...kept, candidate]
 }

@@ -34,7 +34,7 @@ export function report(
   const proved = stateOf({ actual, situation, states, error: failing, proved: whole && isDone(prepared, actual) })
   const answered = proved === 'in-step' ? answeredOf(prepared, actual) : { state: proved, error: undefined }
   const error = failing ?? answered.error ?? silenceOf(actual)
-  const retrying = answered.state === 'failed' && [...failures.values()].some(isUndecided)
+  const retrying = answered.state !== 'in-step' && [...failures.values()].some(isUndecided)
   const version = actual.application.is === 'up' ? actual.application.version : undefined
   const { loads } = actual.state
   return {
