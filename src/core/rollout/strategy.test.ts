@@ -24,6 +24,7 @@ test.for<readonly [Partial<Strategy>, string]>([
   [{ freeze: Array.from({ length: 51 }, () => WINDOW) }, 'at most 50'],
   [{ samples: [{ ...SAMPLE, path: '//other/host' }] }, 'a path such as'],
   [{ samples: [{ ...SAMPLE, path: 'http://other' }] }, 'a path such as'],
+  [{ samples: [{ ...SAMPLE, path: '/%2e%2e/manager/html' }] }, 'a path such as'],
   [{ samples: [{ ...SAMPLE, status: 42 }] }, 'status of a sample'],
   [{ samples: [{ ...SAMPLE, timeoutMs: 0 }] }, 'timeoutMs of a sample'],
   [{ samples: Array.from({ length: 21 }, () => SAMPLE) }, 'at most 20'],

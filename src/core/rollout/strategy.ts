@@ -1,10 +1,19 @@
 import { FlotillaError } from '../errors.ts'
 import { DEFAULT_STRATEGY, type FreezeWindow, type Sample, type Strategy } from '../rollout.ts'
+import { leavesBase } from '../sample-path.ts'
 
 /** Largest number of nodes of one rollout: its last commit removes a pin and a drain of each. */
 export const NODES_MAX = 300
 const DAY_MS = 86_400_000
-const LIMITS = { nodes: 1000, freeze: 50, samples: 20, failed: 100_000, timeMs: 7 * DAY_MS, drainMs: 3_600_000 }
+const LIMITS = {
+  nodes: 1000,
+  freeze: 50,
+  samples: 20,
+  path: 2000,
+  failed: 100_000,
+  timeMs: 7 * DAY_MS,
+  drainMs: 3_600_000,
+}
 const TIME = /^(?:[01]\d|2[0-3]):[0-5]\d$/
 
 /** The settings that are given, over those before them, over the defaults. Throws `BAD_REQUEST`. */
@@ -39,7 +48,7 @@ function checkWindow({ days, from, to }: FreezeWindow): void {
 }
 
 function checkSample({ path, status, timeoutMs }: Sample): void {
-  if (!/^\/(?!\/)[!-~]{0,2000}$/.test(path)) throw bad('a sample is a path such as /tabledap/x.csv?time')
+  if (path.length > LIMITS.path || leavesBase(path)) throw bad('a sample is a path such as /tabledap/x.csv?time')
   within('status of a sample', status, 100, 599)
   within('timeoutMs of a sample', timeoutMs, 100, 120_000)
 }
