@@ -46,8 +46,10 @@ function key(url: string, rule: KeyRule): string | undefined {
 
 /** The rows of `map $uri $ds_path` that nginx was proved with: an expression, and whether what it finds is a dataset. */
 function erddapForms(): readonly { readonly form: RegExp; readonly isDataset: boolean }[] {
-  const rows = lines('erddap.conf').flatMap((line) => [...line.matchAll(/^\s+"~(\^\/erddap.*?)"\s+(""|\$d\d);/g)])
-  return rows.map(([, form = '', value]) => ({ form: new RegExp(form), isDataset: value !== '""' }))
+  const rows = lines('erddap.conf').map((line) => /^\s+"~(\^\/erddap.*?)"\s+(""|\$d\d);/.exec(line) ?? [])
+  return rows
+    .filter(({ length }) => length > 0)
+    .map(([, form = '', value]) => ({ form: new RegExp(form), isDataset: value !== '""' }))
 }
 
 function byMap(url: string, forms: ReturnType<typeof erddapForms>): string | undefined {

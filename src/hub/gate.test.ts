@@ -39,7 +39,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   '/v1/tokens': { label: 'x', scopes: ['read:x/'] },
 }
 /** A PUT that says all in its path. */
-const BARE = ['/v1/trees/:tree/lists/:list/:value']
+const BARE: ReadonlySet<string> = new Set(['/v1/trees/:tree/lists/:list/:value'])
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND']
 const PUBLIC = ['/healthz', '/readyz', '/v1/join']
 
@@ -49,7 +49,7 @@ const pathOf = (url: string): string =>
 /** A request that the route takes, but for the token. */
 const validAsk = (method: string, url: string): Ask => {
   if ((method === 'POST' || method === 'PUT') && BODIES[url] !== undefined) return { json: BODIES[url] }
-  return method === 'PUT' && !BARE.includes(url)
+  return method === 'PUT' && !BARE.has(url)
     ? { body: 'bytes', headers: { 'content-type': 'application/octet-stream' } }
     : {}
 }

@@ -11,7 +11,7 @@ const rootTest = await needs({ root: true })
 test.for([
   ['text', 'text'],
   ['bytes', Buffer.from('text')],
-  ['chunks', [...'text'].map((letter) => Buffer.from(letter))],
+  ['chunks', Array.from('text', (letter) => Buffer.from(letter))],
 ] as const)('what is written as %s is there, in the place of what was', ([, content]) => {
   const folder = temporaryFolder()
   const path = join(folder, 'it')

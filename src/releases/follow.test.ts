@@ -140,14 +140,14 @@ test('a share that goes away, or is empty, changes nothing, and is followed agai
 
 /** Lets time pass until the promise settles. */
 async function during<T>({ clock }: LinesReleases, work: Promise<T>): Promise<T> {
-  let isOver = false
-  const over = work.finally(() => (isOver = true))
-  over.catch(() => undefined)
-  while (!isOver) {
+  const over = new AbortController()
+  const done = work.finally(() => over.abort())
+  done.catch(() => undefined)
+  while (!over.signal.aborted) {
     await clock.advance(500)
     await delay(2)
   }
-  return over
+  return done
 }
 
 test('somebody who asks need not wait for the interval, and is the author', async () => {

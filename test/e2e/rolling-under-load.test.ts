@@ -184,9 +184,9 @@ test(
       failures.filter(({ atMs }) => breaking(atMs)),
       failures.filter(({ atMs }) => !breaking(atMs)),
     ]
-    console.info(
+    process.stderr.write(
       `${seen.reduce((sum, { answers }) => sum + answers, 0)} answers; ${killed.length} kills, ${broken.length} requests broken by them; ` +
-        `outcomes ${JSON.stringify([...outcomes])}`,
+        `outcomes ${JSON.stringify([...outcomes])}\n`,
     )
     expect(unexplained).toEqual([])
     expect(seen.flatMap(({ backward }) => backward)).toEqual([])

@@ -1,6 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -11,6 +10,7 @@ import { systemClock } from '../../src/lib/system-clock.ts'
 import { type HaproxyConfig, haproxyConfigSchema } from '../../src/targets/proxy/haproxy/config.ts'
 import { HaproxyDriver } from '../../src/targets/proxy/haproxy/driver.ts'
 import type { ProxyUnderTest } from '../contract/proxy/under-test.ts'
+import { freePort } from './fleet.ts'
 
 export interface TestHaproxy extends ProxyUnderTest {
   readonly config: HaproxyConfig
@@ -102,14 +102,6 @@ export async function startPlain(rules: readonly KeyRule[]): Promise<number> {
 function account(): Pick<HaproxyConfig, 'user' | 'group'> {
   if (process.getuid?.() === 0) return { user: 'haproxy', group: 'haproxy' }
   return { user: userInfo().username, group: execFileSync('id', ['-gn'], { encoding: 'utf8' }).trim() }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 function childrenOf(pid: number): readonly number[] {
