@@ -168,6 +168,17 @@ test('a reload that does not work is taken back: files and all', async () => {
   expect(readdirSync(config.folder).filter((name) => name.startsWith('rules-'))).toHaveLength(1)
 })
 
+test('a configuration that is refused is refused in HAProxy’s words, with the line', async () => {
+  const { driver } = await open({ bind: ['127.0.0.1:1 nonsense'] })
+  const refusal = driver.check(tableOf(await backendsOf(1)), {})
+  await expect(refusal).rejects.toMatchObject({
+    code: 'PROXY_REFUSED',
+    message: expect.stringMatching(
+      /^HAProxy refuses its new configuration: haproxy\.cfg:\d+: .* unknown keyword 'nonsense'\.$/,
+    ) as string,
+  })
+})
+
 test('where no HAProxy runs it is said so, and the one that is started serves by the newest table', async () => {
   const haproxy = await open({ reloadMs: 100 })
   const { driver, port, idle } = haproxy

@@ -77,7 +77,7 @@ export class HaproxyDriver implements ProxyDriver {
       await runReload(this.#config.reload, op)
       await this.#takenOver(wanted, op)
     } catch (error) {
-      if (running === undefined) throw notRunning(error)
+      if (running === undefined) throw notRunning(this.#config.folder, error)
       await this.#takeBack(last)
       throw error
     }
@@ -113,14 +113,10 @@ export class HaproxyDriver implements ProxyDriver {
 const LOOK_EVERY_MS = 20
 
 /** Then the new files stay: they were found good, and whoever starts it wants the newest. */
-function notRunning(cause: unknown): FlotillaError {
+function notRunning(folder: string, cause: unknown): FlotillaError {
   if (!isError(cause, 'PROXY_REFUSED')) throw cause
-  return new FlotillaError(
-    'UNREACHABLE',
-    `HAProxy does not run, or not with Flotilla’s configuration. ${cause.message}`,
-    {
-      hint: 'Start it. It will serve by the newest table at once.',
-      cause,
-    },
-  )
+  const message = `HAProxy does not run, or not with Flotilla’s configuration. ${cause.message}`
+  return new FlotillaError('UNREACHABLE', message, {
+    hint: `Start it with ${folder}/haproxy.cfg. It will serve by the newest table at once.`,
+  })
 }

@@ -1,4 +1,10 @@
-import { ERDDAP_FORMS, ERDDAP_LANGUAGE, ERDDAP_NOT_A_DATASET, ERDDAP_PARAMETER } from '../../../core/routing/erddap.ts'
+import {
+  ERDDAP_EVERY_NODE,
+  ERDDAP_FORMS,
+  ERDDAP_LANGUAGE,
+  ERDDAP_NOT_A_DATASET,
+  ERDDAP_PARAMETER,
+} from '../../../core/routing/erddap.ts'
 import { KEY_CHARS } from '../../../core/routing/key.ts'
 import type { KeyRule } from '../../../core/routing/model.ts'
 import { geoserverKey } from './key-geoserver.ts'
@@ -33,7 +39,7 @@ export function keyPart(rules: readonly KeyRule[], folder: string): KeyPart {
 export function everyNodePart(rules: readonly KeyRule[], folder: string): KeyPart {
   const writer = new KeyPartWriter(folder)
   const pages = rules.flatMap((rule): readonly Mapping[] =>
-    rule.system === 'erddap' ? [[`${below(rule.base)}${ERDDAP_LANGUAGE}setDatasetFlag\\.txt\\z`, '1']] : [],
+    rule.system === 'erddap' ? [[`${below(rule.base)}${ERDDAP_LANGUAGE}${ERDDAP_EVERY_NODE}\\z`, '1']] : [],
   )
   if (pages.length > 0) writer.set('every', `var(txn.path),${writer.map('every-node.map', pages)}`)
   return writer.part

@@ -40,8 +40,18 @@ async function run([program = '', ...args]: readonly string[], failure: string, 
   } catch (error) {
     signal?.throwIfAborted()
     const { stderr = '', message } = error as { stderr?: string; message: string }
-    const alerts = stderr.split('\n').filter((line) => line.startsWith('[ALERT]'))
-    const words = (alerts.length > 0 ? alerts.join('\n') : stderr.trim() || message).slice(0, WORDS_MAX)
-    throw new FlotillaError('PROXY_REFUSED', `${failure}: ${words}`, { cause: error })
+    throw new FlotillaError(
+      'PROXY_REFUSED',
+      `${failure}: ${(alertsIn(stderr) || stderr.trim() || message).slice(0, WORDS_MAX)}`,
+    )
   }
+}
+
+/** `[ALERT]    (123) : config : parsing [/tmp/x/haproxy.cfg:29] : …`: what is wrong, and in which line; not that something is. */
+function alertsIn(stderr: string): string {
+  const alerts = stderr
+    .split('\n')
+    .flatMap((line) => /^\[ALERT\]\s+(?:\(\d+\) : )?(?:config : )?(.*)$/.exec(line)?.[1] ?? [])
+  const found = alerts.filter((alert) => !/^(?:Error\(s\) found|Fatal errors)/.test(alert))
+  return found.map((alert) => alert.replace(/^parsing \[\S*\/([^/\s]+)\] : /, '$1: ')).join('\n')
 }
