@@ -149,7 +149,9 @@ describe('a drain', () => {
   })
 
   it('is of a node that has joined, and goes with it', async () => {
-    await expect(hub.client.drain('erd9', {})).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    const unknown = { code: 'NOT_FOUND', details: { hint: 'See them with `flotilla nodes`.' } }
+    await expect(hub.client.drain('erd9', {})).rejects.toMatchObject(unknown)
+    await expect(hub.client.undrain('erd9')).rejects.toMatchObject(unknown)
     await node('erd1')
     await hub.client.drain('erd1', {})
     await hub.client.forgetNode('erd1')
@@ -162,6 +164,17 @@ describe('a drain', () => {
     await put(keys.drain('erd1', 'rollout-t'), drain)
     await hub.client.undrain('erd1')
     expect((await hub.client.status('t')).drains).toEqual({ erd1: [drain] })
+  })
+})
+
+describe('why a dataset is as it is', () => {
+  it('is not asked of a node that only looks after a proxy', async () => {
+    await node('erd1')
+    await hub.node('web')
+    await put(keys.alive('web'), { node: 'web', version: '1', startedAtMs: 0, instance: 'web', values: [], trees: [] })
+    await put(keys.proxy('web', 'front'), PROXY)
+    await release('x=1')
+    expect((await hub.client.why('t', 'x')).nodes.map((one) => one.node)).toEqual(['erd1'])
   })
 })
 

@@ -3,7 +3,7 @@ import { FlotillaError } from '../core/errors.ts'
 import { keys } from '../core/keys.ts'
 import type { Op } from '../core/op.ts'
 import type { Drain } from '../core/rollout.ts'
-import type { Store } from '../core/store.ts'
+import type { Entry, Store } from '../core/store.ts'
 
 export interface DrainOptions {
   readonly tree: string
@@ -27,8 +27,7 @@ export async function drainByHand(
   { tree, items, reason, by }: DrainOptions,
   op: Op,
 ): Promise<Drained> {
-  const joined = await store.get(keys.joined(node), op)
-  if (joined === undefined) throw new FlotillaError('NOT_FOUND', `there is no node ${node}`)
+  const joined = await joinedNode(store, node, op)
   const drain: Drain = { tree, ...(items !== undefined && { items }), by, reason, atMs: clock.nowMs() }
   const commit = await store.commit(
     {
@@ -42,8 +41,16 @@ export async function drainByHand(
   return { revision: commit.revision, drain }
 }
 
+/** Rejects with `NOT_FOUND` for a node that has not joined; one that is not drained is none the worse for it. */
 export async function undrainByHand(store: Store, node: string, op: Op): Promise<{ readonly revision: number }> {
+  await joinedNode(store, node, op)
   const commit = await store.commit({ changes: [{ op: 'delete', key: keys.drain(node, MANUAL) }] }, op)
   if (!commit.committed) throw new FlotillaError('INTERNAL', 'a commit without expectations was refused')
   return { revision: commit.revision }
+}
+
+async function joinedNode(store: Store, node: string, op: Op): Promise<Entry> {
+  const joined = await store.get(keys.joined(node), op)
+  if (joined !== undefined) return joined
+  throw new FlotillaError('NOT_FOUND', `there is no node ${node}`, { hint: 'See them with `flotilla nodes`.' })
 }

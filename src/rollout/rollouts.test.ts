@@ -219,6 +219,7 @@ describe('how a change goes out', () => {
 describe('draining by hand', () => {
   test('is for nodes that have joined, and replaces what was drained by hand before', async () => {
     expect(await codeOf(rollouts.drain('nobody', { tree: TREE, reason: '', by: 'ann' }))).toBe('NOT_FOUND')
+    expect(await codeOf(rollouts.undrain('nobody'))).toBe('NOT_FOUND')
     await put(keys.joined('erd1'), {})
     await rollouts.drain('erd1', { tree: TREE, reason: 'disk', by: 'ann' })
     const { drain, revision } = await rollouts.drain('erd1', { tree: TREE, items: ['a'], reason: 'slow', by: 'bob' })

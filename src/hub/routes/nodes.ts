@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { WhyAnswer } from '../../core/api.ts'
 import { FlotillaError } from '../../core/errors.ts'
 import { isName, keys } from '../../core/keys.ts'
-import { statusOf } from '../../core/status.ts'
+import { isOf, statusOf } from '../../core/status.ts'
 import { type Entry, type Store, STORE_LIMITS, type Write } from '../../core/store.ts'
 import type { Joined } from '../join.ts'
 import { nodesFrom, parseValue } from '../node-entries.ts'
@@ -104,10 +104,11 @@ async function forget(store: Store, node: string): Promise<string | undefined> {
   return tokenId
 }
 
-/** What each node reports of one dataset of a tree. */
+/** What each node reports of one dataset of a tree; nothing of those that only look after a proxy. */
 function statesOf(entries: readonly Entry[], tree: string, id: string): WhyAnswer['nodes'] {
   const datasets = new Map(entries.map(({ key, value }) => [key, value]))
-  return nodesFrom(entries).map(({ node, liveness, targets }) => {
+  const nodes = nodesFrom(entries).filter((node) => isOf(node, tree))
+  return nodes.map(({ node, liveness, targets }) => {
     const report = parseValue(zNodeDatasets, datasets.get(keys.datasets(node, tree)) ?? '')
     const told = report !== undefined && Object.hasOwn(report.items, id) ? report.items[id] : undefined
     const state = zItemState.safeParse(told).data
