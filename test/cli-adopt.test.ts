@@ -88,10 +88,16 @@ describe('adopt PATH', () => {
     expect(out).toContain('settings at the top of datasets.xml: cacheMinutes, user')
     expect(out).toContain('settings in setup.xml: flagKeyKey')
     expect(out).toContain(
-      `flotilla join URL CODE --content-dir ${root}/erd1/content/erddap --big-parent-dir ${root}/erd1/bpd`,
+      `flotilla join URL CODE --node NAME --content-dir ${root}/erd1/content/erddap --big-parent-dir ${root}/erd1/bpd`,
     )
     expect(out).toContain(`flotilla datasets plan ${root}/shared/datasets.d`)
     expect(out).not.toMatch(/hunter2|k2-is-a-secret/)
+  })
+
+  test('of a folder of definitions alone promises no options of servers', async () => {
+    const { code, out } = await runCli(['adopt', join(servers(), 'shared')])
+    expect([code, out]).toEqual([0, expect.stringContaining('a line to type on each server\n') as string])
+    expect(out).not.toContain('flotilla join')
   })
 
   test('as JSON, without secrets', async () => {

@@ -118,13 +118,11 @@ function printProposal({ installations, sources }: Look, { output }: Context): v
     )
   }
   output.print(clean(`  flotilla datasets check ${folder}`))
-  output.print('  flotilla up    # prints a line for each server; there, with these options:')
+  const options = installations.length === 0 ? '' : ', with these options'
+  output.print(`  flotilla up    # prints a line to type on each server${options}`)
   for (const { contentDirectory, bigParentDirectory } of installations) {
-    output.print(
-      clean(
-        `  flotilla join URL CODE --content-dir ${contentDirectory} --big-parent-dir ${bigParentDirectory ?? 'DIR'}`,
-      ),
-    )
+    const folders = `--content-dir ${contentDirectory} --big-parent-dir ${bigParentDirectory ?? 'BIG_PARENT'}`
+    output.print(clean(`  flotilla join URL CODE --node NAME ${folders} --erddap-url URL_OF_ITS_ERDDAP`))
   }
   output.print(clean(`  flotilla datasets plan ${folder}    # what would be loaded; then datasets release`))
 }
