@@ -12,6 +12,7 @@ beforeAll(async () => {
   hub = await startCliHub()
   mkdirSync(join(hub.folder, 'datasets.d'))
   write('Alpha')
+  expect((await hub.cli('datasets', 'plan', 'datasets.d')).out).toContain('to every node; none has told anything')
   expect(await hub.cli('datasets', 'release', 'datasets.d', '-m', 'first')).toMatchObject({ code: 0 })
   await hub.node('erd1', {}, { alpha: 'served' })
   await hub.node('erd2', {}, { alpha: 'served' })

@@ -25,9 +25,13 @@ export function printPlan({ plan, changes }: Pick<ReleaseAnswer, 'plan' | 'chang
   if (plan.running !== undefined) output.print(`${output.paint('yellow', 'note:')} ${clean(plan.running)}`)
 }
 
-function wayOf({ strategy, waves }: Plan): readonly string[] {
+function wayOf({ strategy, waves, lost }: Plan): readonly string[] {
   const [first = [], ...others] = waves
-  if (first.length === 0) return ['no node is there to take it up']
+  if (first.length === 0) {
+    return [
+      lost.length > 0 ? 'no node is there to take it up' : 'to every node; none has told anything of this tree yet',
+    ]
+  }
   if (strategy === undefined) return [`to every node at once: ${listed(first)}`]
   const { soakMs, gateTimeoutMs, samples } = strategy
   const rest = others.map(listed).join(', then ')
