@@ -47,7 +47,12 @@ export async function statesHere({ cwd }: Context): Promise<readonly string[]> {
 }
 
 async function existing(file: string, state: string): Promise<string> {
-  if (await isFile(file)) return file
+  const fault = await stat(file).then(
+    (found) => (found.isFile() ? undefined : 'ENOENT'),
+    (error: NodeJS.ErrnoException) => error.code,
+  )
+  // What may not be looked at is not missing: reading it says what is wrong.
+  if (fault !== 'ENOENT' && fault !== 'ENOTDIR') return file
   throw new FlotillaError('NOT_FOUND', `${state} is not the state folder of a node: there is no ${AGENT_FILE} in it`, {
     hint: 'Join first: flotilla join URL CODE --node NAME --state DIR',
   })

@@ -39,6 +39,8 @@ export function commandHelp(entry: Entry, command: Command): string {
     parts.push(`arguments:\n${columns(command.arguments.map((one) => [one.name, one.summary]))}`)
   }
   parts.push(`options:\n${columns(optionRows({ ...command.options, ...COMMON }))}`)
+  const below = COMMANDS.filter(({ name }) => name.startsWith(`${entry.name} `))
+  if (below.length > 0) parts.push(`commands:\n${columns(below.map((one) => [one.name, one.summary]))}`)
   if (command.examples.length > 0) parts.push(`examples:\n${command.examples.map((text) => `  ${text}`).join('\n')}`)
   return parts.join('\n\n')
 }

@@ -1,5 +1,8 @@
+import { symlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { runCli } from '../../test/helpers/cli.ts'
+import { temporaryFolder } from '../../test/helpers/folder.ts'
 import { COMMANDS } from './commands.ts'
 
 test('without a command, with help and with --help it prints every command', async () => {
@@ -29,6 +32,19 @@ test('every command has a help with its form, its options and an example that st
 
 test('`help COMMAND` is the same as `COMMAND --help`', async () => {
   expect((await runCli(['help', 'datasets', 'check'])).out).toBe((await runCli(['datasets', 'check', '--help'])).out)
+})
+
+test('the help of a command names the commands below it', async () => {
+  expect((await runCli(['rollout', '--help'])).out).toMatch(/^commands:\n {2}rollout pause {3}change no further/m)
+  expect((await runCli(['drain', '--help'])).out).not.toContain('commands:')
+})
+
+test('a state folder that cannot be looked into is not said to be none', async () => {
+  const folder = temporaryFolder()
+  symlinkSync('loop', join(folder, 'loop'))
+  const look = (state: string) => runCli(['proxy', 'check', '--state', join(folder, state)])
+  expect((await look('gone')).err).toContain('is not the state folder of a node')
+  expect(await look('loop')).toMatchObject({ code: 1, err: expect.not.stringContaining('Join first') as string })
 })
 
 test('--version is the version command', async () => {
