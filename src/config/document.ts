@@ -33,7 +33,12 @@ export function parseConfigDocument(file: string, text: string): ConfigDocument 
   }
   const [error] = document.errors
   if (error !== undefined) {
-    throw new FlotillaError('CONFIG_INVALID', error.message, { file, ...placeAt(error.pos[0]) })
+    const hint = 'Look at the indentation and the quotes there, and on the line before.'
+    throw new FlotillaError('CONFIG_INVALID', `not valid YAML: ${error.message}`, {
+      file,
+      ...placeAt(error.pos[0]),
+      hint,
+    })
   }
   const root = document.contents as Node | null
   if (root !== null && !isMap(root)) {

@@ -90,10 +90,20 @@ test.for([
   ['hub: http://h\ntargets:\n  t:\n    kind: erdap\n', 4, 5, '"targets.t.kind" takes erddap'],
   ['hub: http://h\ntargets:\n  t:\n    kind: erddap\n', 3, 3, 'the setting "targets.t.contentDir" is missing'],
   ['interval: 5s\n', 1, 1, 'the setting "hub" is missing'],
+  ['hub: http://h\nnames: a\n', 2, 1, '"names" takes a list, such as [a, b]'],
 ] as const)('a mistake in the file is told with its place: %s', ([text, line, column, message]) => {
   const [issue] = issues(text)
   expect(issue).toMatchObject({ file: 'agent.yaml', line, column })
   expect(issue?.message).toContain(message)
+})
+
+test('a file that is no YAML is said to be none, with the place and what to look at', () => {
+  expect(() => parseConfigDocument('a.yaml', 'hub:\n - a\n   b: c\n')).toThrow(
+    expect.objectContaining({
+      message: expect.stringContaining('not valid YAML: ') as string,
+      details: expect.objectContaining({ line: 2, hint: expect.stringContaining('indentation') as string }) as object,
+    }),
+  )
 })
 
 test('unknown settings are refused, and the near one named', () => {

@@ -55,7 +55,9 @@ function explain(issue: Issue, settings: readonly Setting[], merged: Merged, sou
 
 function wordsOf(issue: Issue): string {
   if (issue.code === 'invalid_value') return `takes ${issue.values.map(String).join(', ')}`
-  if (issue.code === 'invalid_union' && 'options' in issue) return `takes ${String(issue.options)}`
+  if (issue.code === 'invalid_union' && 'options' in issue)
+    return `takes ${[issue.options].flat().map(String).join(', ')}`
+  if (issue.code === 'invalid_type' && issue.expected === 'array') return 'takes a list, such as [a, b]'
   if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message
   return issue.message.startsWith('takes ') ? issue.message : `is not valid: ${issue.message}`
 }
