@@ -63,7 +63,7 @@ test('each of its commands has one here that works', { timeout: 120_000 }, async
   await typed('block', 'list')
   for (const name of ['erd1', 'erd2']) {
     await vi.waitFor(() => expect(says(name, 'requestBlacklist')).toContain('192.0.2.*'), settled)
-    expect(says(name, 'subscriptionEmailBlacklist')).toContain('bob@example.org')
+    await vi.waitFor(() => expect(says(name, 'subscriptionEmailBlacklist')).toContain('bob@example.org'), settled)
     await vi.waitFor(() => expect(says(name, 'ipAddressUnlimited')).toContain('192.0.2.7'), settled)
   }
 })
