@@ -5,7 +5,7 @@ import { exposure } from './exposure.ts'
 import { verdictOf } from './gate.ts'
 import { baseOf } from './hold.ts'
 import { isDrainInForce } from './proxies.ts'
-import { canServe, inPhase, type Scene, timerOf, withPhase } from './scene.ts'
+import { canServe, inPhase, isDrainedByOthers, type Scene, timerOf, withPhase } from './scene.ts'
 
 /** One step of a rollout that is taken back. What cannot be had in time on the way back is not waited for. */
 export function backward(rollout: Rollout, scene: Scene): Rollout {
@@ -48,10 +48,14 @@ function drainNext(rollout: Rollout, scene: Scene): Rollout {
   return next
 }
 
-/** Nodes that have answered nothing for the time of the gate: the others would keep the release until these are back. */
+const WHOLE: ReadonlySet<string> = new Set()
+
+/** Lost, or drained by somebody, for the time of the gate: the others would keep the release until these are back. */
 function goneOf(rollout: Rollout, { world, timers }: Scene): ReadonlySet<string> {
-  const silent = rollout.order.filter((node) => !canServe(world.nodes.get(node)))
-  return new Set(silent.filter((node) => timers.hasHeld(`silent ${node}`, rollout.strategy.gateTimeoutMs)))
+  const away = rollout.order.filter((node) => {
+    return !canServe(world.nodes.get(node)) || isDrainedByOthers(world, node, WHOLE)
+  })
+  return new Set(away.filter((node) => timers.hasHeld(`away ${node}`, rollout.strategy.gateTimeoutMs)))
 }
 
 /** What was asked for once more has left nothing that could be taken back. */

@@ -335,6 +335,20 @@ describe('a person', () => {
   })
 })
 
+test('a node that somebody keeps drained does not keep the others from going back, beyond the time of the gate', async () => {
+  await begin(3)
+  await cluster.release({ effects: { a: 'hard' } }, FAST)
+  await until(({ nodes }) => nodes['erd1']?.phase === 'proved')
+  await cluster.rollouts.drain('erd3', { tree: cluster.tree, reason: 'disk', by: 'ann' })
+  await cluster.run(1000)
+  await cluster.rollouts.abort(cluster.tree, 'ann')
+  await cluster.run(FAST.gateTimeoutMs / 2)
+  expect((await rollout()).nodes['erd1']?.phase).toBe('proved')
+  expect(await cluster.runToEnd(FAST.gateTimeoutMs + 60_000)).toBe('aborted')
+  expect(versions('a')).toEqual([1, 1, 1])
+  expect(cluster.watcher.violations).toEqual([])
+})
+
 test('a person who aborts it between a step that is decided and its commit is heard', async () => {
   const slow = { faults: (operation: string) => (operation === 'commit' ? { delayMs: 700 } : undefined) }
   for (let afterMs = 0; afterMs < 16_000; afterMs += 400) {
