@@ -100,6 +100,16 @@ describe('adopt PATH', () => {
     expect(out).not.toContain('flotilla join')
   })
 
+  test('does not hold against a server what only an older ERDDAP would refuse', async () => {
+    const folder = put(temporaryFolder(), {
+      'setup.xml': setupXml('/bpd', 'k'),
+      'datasets.xml': datasetsXml('<ipAddressMaxRequests>15</ipAddressMaxRequests>\n', '<noTag>1</noTag>\n'),
+    })
+    const { out } = await runCli(['adopt', folder])
+    expect(out).toContain('noTag')
+    expect(out).not.toContain('TAG_VERSION')
+  })
+
   test('as JSON, without secrets', async () => {
     const { out } = await runCli(['adopt', servers(), '--json'])
     const found = JSON.parse(out) as { installations: { datasetsXml: object }[]; differences: object }

@@ -71,7 +71,9 @@ async function definitionsOf(bytes: Buffer): Promise<Definitions> {
     counts.set(name, count)
     return [count === 1 ? name : `${name} (${count})`, hash(canonical)]
   })
-  const findings = fragment.findings.map(({ code, line, message }) => `line ${line}: ${message} [${code}]`)
+  // What only an older ERDDAP would refuse is nothing to report: which one runs here is not known.
+  const certain = fragment.findings.filter(({ since }) => since === undefined)
+  const findings = certain.map(({ code, line, message }) => `line ${line}: ${message} [${code}]`)
   return {
     bytes: bytes.length,
     datasets,
