@@ -46,8 +46,8 @@ function wayOf({ strategy, waves, lost }: Plan): readonly string[] {
 function drainOf({ strategy, drained, proxies, waves }: Plan): readonly string[] {
   if (strategy === undefined || waves.length === 0) return []
   if (drained === 0) return proxies.length === 0 ? ['no proxy is known: nothing is drained'] : ['nothing is drained']
-  const who = proxies.length === 1 ? proxies.join() : plural(proxies.length, 'proxy', 'proxies')
-  return [`before a node changes, ${who} sends its requests for ${plural(drained, 'dataset')} to the others`]
+  const who = proxies.length === 1 ? `${proxies.join()} sends` : `${proxies.length} proxies send`
+  return [`before a node changes, ${who} its requests for ${plural(drained, 'dataset')} to the others`]
 }
 
 function timesOf({ loads, estimateMs }: Plan, changed: number): readonly string[] {

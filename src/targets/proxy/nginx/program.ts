@@ -39,7 +39,7 @@ export async function run(command: readonly string[], more: readonly string[], s
     signal?.throwIfAborted()
     const why = late.aborted ? `did not end within ${TIME_MS / 1000} s` : `could not be run: ${messageOf(error)}`
     throw new FlotillaError('UNREACHABLE', `${program} ${why}`, {
-      hint: 'The command stands in the configuration of this agent.',
+      hint: 'Install it, or correct `nginx` or `reload` of the proxy in the configuration of this agent.',
       cause: error,
     })
   }
