@@ -31,8 +31,14 @@ export function place(
 
 /** Every node, best first, as `place` ranks them for that key when nothing is bounded. */
 export function ranked(key: string, backends: readonly Place[]): readonly string[] {
+  return ranking(backends, backends.length)(key)
+}
+
+/** The same for many keys: the first `depth` nodes. */
+export function ranking(backends: readonly Place[], depth: number): (key: string) => readonly string[] {
   const ring = new Ring(backends)
-  return ring.take(hash32(key), { sharers: 1, depth: ring.size, room: ring.rooms(Number.POSITIVE_INFINITY) })
+  const room = ring.rooms(Number.POSITIVE_INFINITY)
+  return (key) => ring.take(hash32(key), { sharers: 1, depth, room })
 }
 
 /** Who comes first gets the room that is left: by hash that is nobody in particular, and the same each time. */

@@ -67,6 +67,26 @@ test('what only HAProxy can choose is the same after a node was added at run tim
   expect(await chosen()).toEqual(five)
 })
 
+test('a node that was drained or down when HAProxy was restarted is that still, and takes its part again', async () => {
+  const haproxy = await open()
+  const { driver, port } = haproxy
+  const backends = await backendsOf(3)
+  const paths = Array.from({ length: 40 }, (_, index) => page(`data${index}`))
+  const nodes = async (): Promise<readonly string[]> => {
+    const answers = await Promise.all(paths.map(async (path) => await ask(port, path)))
+    return [...new Set(answers.map(({ node }) => node ?? 'none'))].toSorted()
+  }
+  for (const state of ['drained', 'down'] as const) {
+    await driver.apply(tableOf(backends, { placed: PLACED, change: { erd1: { state } } }), {})
+    await haproxy.restart()
+    expect(await nodes()).toEqual(['erd2', 'erd3'])
+    expect((await ask(port, page('sst'))).node).toBe('erd2')
+    expect(await driver.apply(tableOf(backends, { placed: PLACED }), {})).toEqual({ how: 'told' })
+    expect(await nodes()).toEqual(['erd1', 'erd2', 'erd3'])
+    expect((await ask(port, page('sst'))).node).toBe('erd1')
+  }
+})
+
 test('a node that left with a download under way comes back', async () => {
   const { driver, port } = await open()
   const backends = await backendsOf(2)

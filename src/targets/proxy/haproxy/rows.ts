@@ -1,6 +1,7 @@
 import type { Backend, RoutingTable } from '../../../core/routing/model.ts'
 import { isGoodFor, type Owner, ownersOf } from '../../../core/routing/owners.ts'
 import { sha256 } from '../../../lib/hash.ts'
+import { ranking } from '../../../core/routing/place.ts'
 import { RING_IDS, ringToken } from './ring.ts'
 
 /*
@@ -82,13 +83,18 @@ function rowOf(key: string, { revision }: RoutingTable, { owners, sharers: wante
   return `${key} ${revision}/${Math.min(good, OWNERS_MAX)}/${isAll ? '+' : '-'}/${sharers}/${turns.join('/')}`
 }
 
+/** One that is asked, and one for the retry. */
+const ENOUGH = 2
+
 class Nodes {
   readonly #backends: ReadonlyMap<string, Backend>
-  readonly #up: number
+  readonly #up: readonly Backend[]
+  /** For nodes that stand in, by who they are: most keys have the same ones. */
+  readonly #rankings = new Map<string, (key: string) => readonly string[]>()
 
   constructor(backends: readonly Backend[]) {
     this.#backends = new Map(backends.map((backend) => [backend.node, backend]))
-    this.#up = backends.filter(({ state }) => state !== 'down').length
+    this.#up = backends.filter(({ state }) => state !== 'down')
   }
 
   get(node: string): Backend | undefined {
@@ -100,15 +106,36 @@ class Nodes {
    * other nodes for each of ten thousand keys takes long.
    */
   ownersOf(table: RoutingTable, key: string): readonly Owner[] {
-    const placed = table.placement.get(key) ?? []
-    const named = placed.flatMap((node): readonly Owner[] => {
+    const placed = (table.placement.get(key) ?? []).flatMap((node) => {
       const backend = this.#backends.get(node)
-      if (backend === undefined || backend.state === 'down') return []
-      return [{ node, placed: true, lastResort: !isGoodFor(backend, key) }]
+      return backend === undefined || backend.state === 'down' ? [] : [backend]
     })
-    const good = named.filter(({ lastResort }) => !lastResort)
-    const needed = Math.max(2, table.hot?.get(key) ?? 0)
-    if (named.length < this.#up && good.length < needed) return ownersOf(table, key).owners
-    return [...good, ...named.filter(({ lastResort }) => lastResort)]
+    const good = placed.filter((backend) => isGoodFor(backend, key)).map(({ node }) => owner(node, true))
+    const last = placed.filter((backend) => !isGoodFor(backend, key)).map(({ node }) => owner(node, true, true))
+    if (good.length >= Math.max(ENOUGH, table.hot?.get(key) ?? 0)) return [...good, ...last]
+    const others = this.#up.filter((backend) => !placed.includes(backend))
+    const better = this.#ranked(
+      key,
+      others.filter((backend) => isGoodFor(backend, key)),
+    )
+    const all = [...good, ...better.map((node) => owner(node, false)), ...last]
+    if (all.length >= ENOUGH) return all
+    const worse = this.#ranked(
+      key,
+      others.filter((backend) => !isGoodFor(backend, key)),
+    )
+    return [...all, ...worse.map((node) => owner(node, false, true))]
   }
+
+  #ranked(key: string, backends: readonly Backend[]): readonly string[] {
+    if (backends.length < 2) return backends.map(({ node }) => node)
+    const who = backends.map(({ node }) => node).join()
+    const known = this.#rankings.get(who) ?? ranking(backends, OWNERS_MAX)
+    this.#rankings.set(who, known)
+    return known(key)
+  }
+}
+
+function owner(node: string, placed: boolean, lastResort = false): Owner {
+  return { node, placed, lastResort }
 }
