@@ -401,6 +401,7 @@ describe('tokens', () => {
     expect((await reader('status')).code).toBe(0)
     expect((await reader('history')).code).toBe(0)
     expect((await reader('why', 'alpha')).code).toBeLessThan(4)
+    expect((await reader('proxy', 'explain', '/erddap/info/alpha/index.csv')).code).toBeLessThan(4)
     for (const argv of [
       ['rollback', 'r1'],
       ['datasets', 'reload', '--all'],

@@ -36,7 +36,9 @@ export function checkReadUnder({ scopes }: Caller, prefix: string): void {
     (scope) => scope.verb === 'read' && (scope.prefix.startsWith(prefix) || allows([scope], 'read', prefix)),
   )
   const isHidden = HIDDEN.has(familyOf(prefix)) && prefix.includes('/')
-  if (!some || isHidden) throw new FlotillaError('FORBIDDEN', `your token may not read under ${prefix || 'all keys'}`)
+  if (some && !isHidden) return
+  const hint = isHidden || prefix === '' ? undefined : `It would need the scope read:${prefix}`
+  throw new FlotillaError('FORBIDDEN', `your token may not read under ${prefix || 'all keys'}`, { hint })
 }
 
 /**

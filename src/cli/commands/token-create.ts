@@ -66,7 +66,8 @@ export const tokenCreate = command({
   },
 })
 
-const READER = ['read:node/', 'read:release/', 'read:desired/', 'read:request/']
+// The last two are what `flotilla proxy explain` goes by; the status tells the same.
+const READER = ['read:node/', 'read:release/', 'read:desired/', 'read:request/', 'read:rollout/', 'read:drain/']
 
 const RELEASER = [...READER, 'write:release/', 'write:request/', 'read:blob/', 'write:blob/']
 
