@@ -47,6 +47,13 @@ test('a state folder that cannot be looked into is not said to be none', async (
   expect(await look('loop')).toMatchObject({ code: 1, err: expect.not.stringContaining('Join first') as string })
 })
 
+test('proxy explain refuses what no proxy would take', async () => {
+  for (const url of ['', '/x/%zz', '/../x']) {
+    const refused = await runCli(['proxy', 'explain', url, '--rule', 'path:/x'])
+    expect(refused).toMatchObject({ code: 2, err: expect.stringContaining('no URL that a proxy takes') as string })
+  }
+})
+
 test('--version is the version command', async () => {
   expect((await runCli(['--version'])).out).toMatch(/^flotilla \d+\.\d+\.\d+/)
   expect((await runCli(['-V'])).out).toBe((await runCli(['version'])).out)

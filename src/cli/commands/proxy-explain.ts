@@ -1,5 +1,7 @@
+import { FlotillaError } from '../../core/errors.ts'
 import type { Explanation, ExplainedNode } from '../../core/routing/explain.ts'
 import type { KeyRule } from '../../core/routing/model.ts'
+import { requestTarget } from '../../core/routing/target.ts'
 import { clean } from '../../lib/clean.ts'
 import { command } from '../command.ts'
 import { TREE } from '../connect.ts'
@@ -26,6 +28,10 @@ export const proxyExplain = command({
     'flotilla proxy explain "https://data.example.org/erddap/tabledap/buoys.csv?time" --json',
   ],
   async run({ args, options }, context) {
+    if (args.URL === '' || requestTarget(args.URL) === undefined)
+      throw new FlotillaError('USAGE', `"${args.URL}" is no URL that a proxy takes`, {
+        hint: 'It looks like /erddap/tabledap/buoys.csv?time, with % only before two hexadecimal digits.',
+      })
     const here = await proxyHereOr(options, context)
     const { explainProxy } = await import('../../app/proxy-look.ts')
     const found = await explainProxy(args.URL, here, lookDeps(context), { signal: context.signal })
