@@ -125,6 +125,11 @@ test('a session stays on its node, but for what that node is drained', async () 
     const { node, seen } = await ask(port, path, asking)
     expect([path, node, seen?.headers['cookie']]).toEqual([path, 'erd3', 'a=1; JSESSIONID=ABC.x; b=2'])
   }
+  const two = { headers: { cookie: 'JSESSIONID=erd2~A; b=2; JSESSIONID=erd3~B; XJSESSIONID=erd1~D' } }
+  expect(await ask(port, page('sst'), two)).toMatchObject({
+    node: 'erd2',
+    seen: { headers: { cookie: 'JSESSIONID=A; b=2; JSESSIONID=B; XJSESSIONID=erd1~D' } },
+  })
   const without = { erd3: { without: new Set(['sst']) } }
   await driver.apply(tableOf(backends, { placed: PLACED, change: without }), {})
   expect((await ask(port, page('sst'), asking)).node).toBe('erd1')

@@ -68,6 +68,10 @@ function rowRules(table: string): readonly string[] {
 }
 
 const SESSION = 'JSESSIONID'
+/** Cookies of one name in one request, each of another application. */
+const SESSIONS_MAX = 3
+/** What stands before a session that has a node, and the node. */
+const HOME = `^((?:.*?;\\s*)??${SESSION}=)([a-z0-9._-]+)~`
 const NOWHERE = 99
 
 /**
@@ -75,10 +79,10 @@ const NOWHERE = 99
  * whole or for this key.
  */
 function sessionRules(table: string): readonly string[] {
-  const cookie = `req.cook(${SESSION})`
   return [
-    set('home', `${cookie},field(1,~)`, `{ ${cookie} -m sub ~ }`),
-    `http-request replace-header Cookie '^(.*;\\s*)?${SESSION}=[^;~]*~(.*)$' '\\1${SESSION}=\\2'`,
+    // The first: where two applications of one host have sessions, it is that of the one that is asked.
+    set('home', `'req.fhdr(cookie),regsub("${HOME}.*","\\2")'`, `{ req.fhdr(cookie) -m reg '${HOME}' }`),
+    ...Array.from({ length: SESSIONS_MAX }, () => `http-request replace-header Cookie '${HOME}(.*)$' '\\1\\3'`),
     set('home_state', `str(${NODE_MARK}),concat(,txn.home),map_str(${table}),field(2,/)`, found('home')),
     set('home_place', `int(${NOWHERE})`),
     ...PLACES.map((place) => set('home_place', `int(${place})`, `{ var(txn.home),strcmp(txn.owner${place}) eq 0 }`)),
