@@ -184,6 +184,19 @@ describe.each([
     for (const [id, [node]] of Object.entries(placed)) expect((await ask(nginx.port, page(id))).node).toBe(node)
   })
 
+  test('two names for one server are taken for what they are', async () => {
+    const [nginx, [backend]] = [await nginxFor({ lua }), await backendsOf(1)]
+    const { port = 0 } = backend ?? {}
+    const twice = ['erd1', 'erd2'].map((node, index) => ({
+      ...tableOf([backend!]).backends[0]!,
+      node,
+      id: index + 1,
+      port,
+    }))
+    await nginx.driver.apply(tableOf(twice, { placed: { sst: ['erd2'] } }), {})
+    expect(await ask(nginx.port, page('sst'))).toMatchObject({ status: 200, node: 'erd1' })
+  })
+
   test('a node that hangs can be drained, and one that is down gets nothing at all', async () => {
     const [nginx, backends] = [await nginxFor({ lua }), await backendsOf(2)]
     const hung = fork(join(import.meta.dirname, '../../../../test/helpers/hanging-server.ts'), {

@@ -1,4 +1,4 @@
-import { LAST_RESORT, type RoutingTable } from '../../../core/routing/model.ts'
+import { type Backend, LAST_RESORT, type RoutingTable } from '../../../core/routing/model.ts'
 import { isGoodFor } from '../../../core/routing/owners.ts'
 import type { NginxConfig } from './config.ts'
 import type { MapEntry, Maps } from './maps.ts'
@@ -84,22 +84,23 @@ function sessionPools(table: RoutingTable, pools: Pools, byKey: string, maps: Ma
 
 /** Of the addresses that were tried the last one answered. */
 function answerHeaders(table: RoutingTable, maps: Maps): void {
-  const nodes = table.backends.map((backend) => ({
-    ...backend,
-    when: { regex: `(?:^|[ ,])${literal(`${bracketed(backend.host)}:${backend.port}`)}\\z` },
-  }))
-  const name = maps.define(
-    'node',
-    '$upstream_addr',
-    '',
-    nodes.map(({ when, node }) => ({ when, value: node })),
+  const last = maps.capture()
+  const address = maps.define('address', '$upstream_addr', '$upstream_addr', [
+    { when: { regex: `[ ,](?<${last}>[^ ,]+)\\z` }, value: `$${last}` },
+  ])
+  // Two names for one address are no mistake of nginx's: the first one counts.
+  const byAddress = new Map(
+    table.backends.toReversed().map((backend) => [`${bracketed(backend.host)}:${backend.port}`.toLowerCase(), backend]),
   )
-  const id = maps.define(
-    'node_id',
-    '$upstream_addr',
-    '',
-    nodes.map(({ when, id }) => ({ when, value: String(id) })),
-  )
+  const ofAddress = (name: string, value: (backend: Backend) => string): string =>
+    maps.define(
+      name,
+      address,
+      '',
+      [...byAddress].map(([text, backend]) => ({ when: { text }, value: value(backend) })),
+    )
+  const name = ofAddress('node', ({ node }) => node)
+  const id = ofAddress('node_id', ({ id }) => String(id))
   const note = maps.define('note', `$flotilla_pool|${id}`, '', [
     { when: { regex: LAST_RESORT_POOLS }, value: LAST_RESORT },
   ])

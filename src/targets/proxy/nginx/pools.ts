@@ -100,7 +100,7 @@ function chain(backends: readonly Backend[]): readonly string[] {
   const servers = backends.map(
     ({ host, port }, index) => `server ${bracketed(host)}:${port} ${PASSIVE}${index === 0 ? '' : ' backup'};`,
   )
-  return [...servers, ...keptAlive(8)]
+  return [...servers, ...keptAlive(32)]
 }
 
 function keptAlive(connections: number): readonly string[] {

@@ -7,10 +7,10 @@
  * that it began with.
  */
 export const ROUTER = String.raw`
-local bit, byte, gmatch = require "bit", string.byte, string.gmatch
+local bit, byte, find, gmatch = require "bit", string.byte, string.find, string.gmatch
 local band, bxor, lshift, rshift, tobit = bit.band, bit.bxor, bit.lshift, bit.rshift, bit.tobit
 local dict = ngx.shared.flotilla
-local router = { busy = {}, trips = setmetatable({}, { __mode = "k" }), counted = 0 }
+local router = { busy = {}, total = 0, trips = setmetatable({}, { __mode = "k" }), counted = 0 }
 
 -- Products of 32 bits in numbers that hold 53.
 local function imul(a, b)
@@ -177,23 +177,25 @@ local function to_front(list, at)
   table.insert(list, 1, table.remove(list, at))
 end
 
+local function count(name, change)
+  router.busy[name] = (router.busy[name] or 0) + change
+  router.total = router.total + change
+end
+
 -- A request that ends as an error page of the server's own is not seen to leave: so requests are counted anew each second,
 -- and those that nobody holds any more are gone once they are collected.
 local function recount()
   collectgarbage("step", 512)
-  router.counted, router.busy = ngx.now(), {}
+  router.counted, router.busy, router.total = ngx.now(), {}, 0
   for trip in pairs(router.trips) do
-    local name = trip.node and trip.node.name
-    if name then router.busy[name] = (router.busy[name] or 0) + 1 end
+    if trip.node then count(trip.node.name, 1) end
   end
 end
 
 -- A node that is far busier than the others, as this worker sees it, lets the next one answer.
 local function avoid_busy(t, good)
   if ngx.now() - router.counted > 1 then recount() end
-  local total = 1
-  for _, node in ipairs(t.nodes) do total = total + (router.busy[node.name] or 0) end
-  local limit = math.max(router.busy_min, router.busy_bound * total / #t.nodes)
+  local limit = math.max(router.busy_min, router.busy_bound * (router.total + 1) / #t.nodes)
   for at, node in ipairs(good) do
     if (router.busy[node.name] or 0) < limit then
       if at > 1 then to_front(good, at) end
@@ -229,7 +231,7 @@ local function normal_args(args)
     value = string.gsub(value, "%+", "%%20")
     return (string.gsub(value, "%%(%x%x)", function(hex)
       local char = string.char(tonumber(hex, 16))
-      return string.find(char, "[%w_.:@~/,()-]") and char or nil
+      return find(char, "[%w_.:@~/,()-]") and char or nil
     end))
   end))
 end
@@ -243,7 +245,8 @@ local function begin()
   local var = ngx.var
   var.flotilla_revision = t.revision
   if t.every and var.flotilla_every ~= "" then return { list = { t.every }, good = 1, at = 0 } end
-  if var.args then var.flotilla_args = normal_args(var.args) end
+  local args = var.args
+  if args and (find(args, "%", 1, true) or find(args, "+", 1, true)) then var.flotilla_args = normal_args(args) end
   local key, session = var.flotilla_key, var.flotilla_session
   local list, good = router.order(t, {
     key = key ~= "" and key or nil,
@@ -254,8 +257,7 @@ local function begin()
 end
 
 local function leave(trip)
-  local name = trip.node and trip.node.name
-  if name then router.busy[name] = router.busy[name] - 1 end
+  if trip.node then count(trip.node.name, -1) end
   trip.node = nil
   router.trips[trip] = nil
 end
@@ -275,7 +277,7 @@ function router.balance()
   trip.at = math.min(trip.at + 1, #trip.list)
   local node = trip.list[trip.at]
   trip.node, router.trips[trip] = node, true
-  router.busy[node.name] = (router.busy[node.name] or 0) + 1
+  count(node.name, 1)
   ngx.var.flotilla_served_by = trip.at > trip.good and node.name .. router.last_resort or node.name
   local is_set, why = balancer.set_current_peer(node.host, node.port)
   if not is_set then
