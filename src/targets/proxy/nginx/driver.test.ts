@@ -186,13 +186,8 @@ describe.each([
 
   test('two names for one server are taken for what they are', async () => {
     const [nginx, [backend]] = [await nginxFor({ lua }), await backendsOf(1)]
-    const { port = 0 } = backend ?? {}
-    const twice = ['erd1', 'erd2'].map((node, index) => ({
-      ...tableOf([backend!]).backends[0]!,
-      node,
-      id: index + 1,
-      port,
-    }))
+    const [first] = tableOf([backend!]).backends
+    const twice = [first!, { ...first!, node: 'erd2', id: 2 }]
     await nginx.driver.apply(tableOf(twice, { placed: { sst: ['erd2'] } }), {})
     expect(await ask(nginx.port, page('sst'))).toMatchObject({ status: 200, node: 'erd1' })
   })

@@ -58,8 +58,7 @@ end
 
 -- Answers nil and a reason for what is no table, or half of one.
 function router.parse(text)
-  local version, revision, nodes, keys =
-    string.match(text, "^flotilla%-table 1 (%x+) (%d+) (%d+) (%d+)\n")
+  local version, revision, nodes, keys = string.match(text, "^flotilla%-table 1 (%x+) (%d+) (%d+) (%d+)\n")
   if not version or string.sub(text, -5) ~= "\nend\n" then return nil, "no whole table" end
   local t = { version = version, revision = revision, nodes = {}, by_name = {}, owners = {}, hot = {}, is_even = true }
   local host, port = string.match(text, "\nevery (%S+) (%d+)\n")
