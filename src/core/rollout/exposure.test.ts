@@ -24,7 +24,10 @@ function exposed(
   return exposure(rollout, { world, timers, stamp: { atMs: 0, revision: 10 } }).exposed
 }
 
-test('clients see a release once two nodes prove it, or one of two', () => {
+test('clients see a release once half of the nodes prove it', () => {
+  const others = { erd3: 'waiting', erd4: 'waiting', erd5: 'waiting', erd6: 'waiting' } as const
+  expect(exposed({ erd1: 'proved', erd2: 'proved', ...others })).toBe(false)
+  expect(exposed({ erd1: 'proved', erd2: 'proved', ...others, erd3: 'proved' })).toBe(true)
   expect(exposed({ erd1: 'proved', erd2: 'waiting', erd3: 'waiting' })).toBe(false)
   expect(exposed({ erd1: 'proved', erd2: 'proved', erd3: 'waiting' })).toBe(true)
   expect(exposed({ erd1: 'proved', erd2: 'waiting' })).toBe(true)

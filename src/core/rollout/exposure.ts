@@ -3,8 +3,8 @@ import { verdictOf } from './gate.ts'
 import { canServe, inPhase, isDrainedByOthers, type Scene } from './scene.ts'
 
 /**
- * Lets clients see the release once enough nodes prove it, and takes it away from them once enough are back: then, in the
- * same commit, those on the other side are drained. At once where nobody is left to serve what clients see now.
+ * Lets clients see the release once half of the nodes prove it, and takes it away from them once half are back: then, in the
+ * same commit, those on the other side are drained. So never less than half of them carry what changes. At once where nobody is left to serve what clients see now.
  */
 export function exposure(rollout: Rollout, scene: Scene): Rollout {
   if (rollout.requests !== undefined) return rollout
@@ -20,6 +20,6 @@ export function exposure(rollout: Rollout, scene: Scene): Rollout {
     : inPhase(rollout, 'proved').filter(proving)
   const left = inPhase(rollout, isBack ? 'proved' : 'waiting').filter(serving)
   const isForced = ready.length > 0 && left.length === 0
-  const isEnough = ready.length >= (rollout.order.length > 2 ? 2 : 1) && rollout.state !== 'paused'
+  const isEnough = ready.length >= Math.ceil(rollout.order.length / 2) && rollout.state !== 'paused'
   return isForced || isEnough ? { ...rollout, exposed: !isBack } : rollout
 }
