@@ -30,7 +30,7 @@ test(`${STORIES} random stories of rollouts come to their end, and break no prom
       seed: FIRST,
       numRuns: STORIES,
       endOnFailure: false,
-      interruptAfterTimeLimit: 3_000_000,
+      interruptAfterTimeLimit: 1_800_000,
       markInterruptAsFailure: true,
     },
   )

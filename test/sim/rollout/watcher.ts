@@ -22,7 +22,7 @@ export class Watcher {
   readonly trace: string[] = []
   readonly #cluster: Cluster
   readonly #keys = new Map<string, string>()
-  /** Who could be asked for anything, from which revision on: alive, and not drained by hand as a whole. */
+  /** Who could be asked for anything, from which revision on: alive, up, and not drained by hand as a whole. */
   readonly #present: { readonly revision: number; readonly atMs: number; readonly nodes: readonly string[] }[] = []
   /** Revisions at which clients were sent back to the release before. */
   readonly #takenAway: number[] = []
@@ -165,8 +165,7 @@ export class Watcher {
       const isOut = (each: string): boolean =>
         IN_TRANSIT.has(after.nodes[each]?.phase) || present.every((nodes) => !nodes.includes(each))
       const out = after.order.filter((each) => isOut(each) && !this.#isGone(each, after))
-      const isDown = (this.#read(keys.target(node, after.tree)) as NodeTarget | undefined)?.state === 'unproved'
-      const wasIn = !isDown && present.every((nodes) => nodes.includes(node))
+      const wasIn = present.every((nodes) => nodes.includes(node))
       if (out.length > after.strategy.maxUnavailable && wasIn) {
         this.broken(`${node} was taken out of service besides ${out.join(', ')}`)
       }
@@ -215,7 +214,8 @@ export class Watcher {
     })
     const nodes = alive.filter((node) => {
       const drain = this.#read(keys.drain(node, 'manual')) as Drain | undefined
-      return drain === undefined || drain.items !== undefined
+      const report = this.#read(keys.target(node, this.#cluster.tree)) as NodeTarget | undefined
+      return report?.state !== 'unproved' && (drain === undefined || drain.items !== undefined)
     })
     this.#present.push({ revision, atMs: this.#cluster.clock.monotonicMs(), nodes })
     for (const node of this.#stale) if (this.#isUpToDate(node)) this.#stale.delete(node)
