@@ -17,12 +17,20 @@ export type Reason = Pick<Failure, 'code' | 'message'> & { readonly line?: numbe
 
 /** Why a dataset is not served although ERDDAP was asked to load it: its own words, as far as they are to be found. */
 export function whyMissing({ actual, situation }: Case, { id }: Desired): Reason {
-  const { log, application } = actual
-  const status = application.is === 'up' ? application.status : undefined
-  const error = log.errors.get(id)
+  const error = actual.log.errors.get(id)
   if (error === undefined && situation.brokenOff !== undefined) return whyBrokenOff(situation.brokenOff)
-  const { line, message } = error ?? status?.errors.get(id) ?? { line: undefined, message: 'it gives no reason' }
+  const { line, message } = errorOf(actual, id) ?? { line: undefined, message: 'it gives no reason' }
   return { code: 'LOAD_FAILED', message: `ERDDAP could not load it: ${message}`, line }
+}
+
+/** ERDDAP has put the dataset off until its first load is over, and loads it by itself then. (EDDTableFromFiles, EDDGridFromFiles) */
+export function isPutOff(actual: Actual, id: string): boolean {
+  return errorOf(actual, id)?.message.includes('ERDDAP is deferring loading this dataset') === true
+}
+
+function errorOf({ log, application }: Actual, id: string): LoadError | undefined {
+  const status = application.is === 'up' ? application.status : undefined
+  return log.errors.get(id) ?? status?.errors.get(id)
 }
 
 /** Why a dataset that is served is not as it was asked for. */

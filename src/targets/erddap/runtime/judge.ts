@@ -1,5 +1,5 @@
 import { isKnown } from './comparison.ts'
-import { type Case, failureOf, type Reason, whyMissing, whyStale } from './failure.ts'
+import { type Case, failureOf, isPutOff, type Reason, whyMissing, whyStale } from './failure.ts'
 import type { Actual, Desired, Effect } from './model.ts'
 import type { Failure, Flagged, FlagKind } from './node-state.ts'
 
@@ -104,7 +104,8 @@ function judgeAsked(all: Case, dataset: Desired, flagged: Flagged): Verdict {
   if (isProved(all, dataset, flagged, presence)) return { is: 'served', news: true }
   return judgeUnproved(all, flagged, dataset, () => {
     if (presence === 'unknown') return UNPROVED
-    if (presence === 'no') return situation.starting ? LOADING : whyMissing(all, dataset)
+    if (presence === 'no')
+      return situation.starting || isAwaited(all, dataset.id, flagged) ? LOADING : whyMissing(all, dataset)
     return all.actual.shown.get(dataset.id) === undefined ? LOADING : whyStale(all, 'load')
   })
 }
@@ -190,6 +191,11 @@ function presenceOf(actual: Actual, dataset: Pick<Desired, 'id' | 'restricted'> 
   if (type !== undefined) return type === '' || dataset.type === undefined || type === dataset.type ? 'yes' : 'other'
   if (!dataset.restricted) return 'no'
   return shown === undefined || shown === 'unreachable' ? 'unknown' : 'yes'
+}
+
+/** ERDDAP said that it loads it later, not long ago. */
+function isAwaited({ actual, patience }: Case, id: string, { atMs }: Flagged): boolean {
+  return isPutOff(actual, id) && Math.abs(actual.nowMs - atMs) < patience.flagMs
 }
 
 function isWaiting({ flags }: Actual, id: string): boolean {

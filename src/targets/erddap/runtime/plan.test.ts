@@ -441,6 +441,23 @@ describe('failures', () => {
     })
   })
 
+  test('what ERDDAP has put off is awaited for a while, and a failure only then', () => {
+    const message =
+      'ERDDAP is deferring loading this dataset until after loading other datasets because it was just restarted'
+    const log = { ...NO_LOG, running: false, errors: new Map([['a', { line: 112, message }]]) }
+    const since = (agoMs: number) =>
+      actual({ log, state: stateOf({ flagged: [flagged('a', { atMs: NOW_MS - agoMs })] }) })
+    expect(reported(prepared([A]), since(100_000)).items).toMatchObject({ a: { state: 'loading' } })
+    expect(reported(prepared([A]), since(130_000)).items).toMatchObject({ a: { state: 'failed' } })
+  })
+
+  test('a setting outside of datasets is read with a flag for one that is off, if all are', () => {
+    const off = dataset('c', { active: false })
+    const reading = { sha256: OLDER, mtimeMs: 5 }
+    const at = actual({ reading, state: stateOf({ rest: { topDigest: 'old', read: OLDER } }) })
+    expect(planned(prepared([off]), at)).toEqual(['flag soft c'])
+  })
+
   test('without a reason, the place of the dataset', () => {
     expect(reported(prepared([A]), actual({ state: asked })).items['a']?.problem).toMatchObject({
       file: 'a.xml',

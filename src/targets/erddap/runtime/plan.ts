@@ -92,8 +92,10 @@ function needsTop({ prepared, actual, situation }: Case): boolean {
   return actual.state.topDigest !== prepared.compiled.topDigest && !situation.readsOurs
 }
 
+/** One that is off does too, if all are: the flag makes ERDDAP read the file, and there it finds that the dataset is off. */
 function smallest({ datasets }: Prepared): string | undefined {
-  const all = [...datasets.values()].filter(({ active }) => active)
+  const on = [...datasets.values()].filter(({ active }) => active)
+  const all = on.length > 0 ? on : [...datasets.values()]
   return all.toSorted((a, b) => a.source.byteLength - b.source.byteLength)[0]?.id
 }
 
