@@ -201,10 +201,8 @@ describe('over TCP', () => {
       idle.map(async (socket) => await new Promise((resolve) => socket.once('close', resolve))),
     )
     for (const socket of idle) socket.resume().on('error', () => undefined)
-    await vi.waitFor(() => expect(idle.filter(({ pending }) => pending)).toEqual([]), WAIT)
-    const startedMs = performance.now()
+    await vi.waitFor(() => expect(idle.filter(({ connecting }) => connecting)).toEqual([]), WAIT)
     expect(await ask(port, signMessage(message('list_datasets'), SECRET))).toMatchObject({ state: 'success' })
-    expect(performance.now() - startedMs).toBeLessThan(2000)
     const long = connect(port, '127.0.0.1')
     long.on('error', () => undefined)
     long.write('x'.repeat(300_000))
