@@ -204,6 +204,24 @@ test('a configuration that is refused is refused in HAProxy’s words, with the 
   })
 })
 
+test('a program that is not there is said so, with what to do', async () => {
+  const table = tableOf(await backendsOf(1))
+  const { driver } = await open({ haproxy: ['/nowhere/haproxy'] })
+  await expect(driver.check(table, {})).rejects.toMatchObject({
+    code: 'UNREACHABLE',
+    message: '/nowhere/haproxy could not be run: spawn /nowhere/haproxy ENOENT',
+    details: {
+      hint: 'Install it, or correct `haproxy` or `reload` of the proxy in the configuration of this agent.',
+    },
+  })
+  const other = await open({ reload: ['/nowhere/systemctl'] })
+  other.idle()
+  await expect(other.driver.apply(table, {})).rejects.toMatchObject({
+    code: 'UNREACHABLE',
+    message: expect.stringMatching(/^HAProxy does not run.*\. \/nowhere\/systemctl could not be run: /) as string,
+  })
+})
+
 test('where no HAProxy runs it is said so, and the one that is started serves by the newest table', async () => {
   const haproxy = await open({ reloadMs: 100 })
   const { driver, port, idle } = haproxy

@@ -114,7 +114,7 @@ const LOOK_EVERY_MS = 20
 
 /** Then the new files stay: they were found good, and whoever starts it wants the newest. */
 function notRunning(folder: string, cause: unknown): FlotillaError {
-  if (!isError(cause, 'PROXY_REFUSED')) throw cause
+  if (!isError(cause, 'PROXY_REFUSED', 'UNREACHABLE')) throw cause
   const message = `HAProxy does not run, or not with Flotilla’s configuration. ${cause.message}`
   return new FlotillaError('UNREACHABLE', message, {
     hint: `Start it with ${folder}/haproxy.cfg. It will serve by the newest table at once.`,

@@ -10,7 +10,10 @@ import { CONFIG_FILE } from './render.ts'
 const WORDS_MAX = 2000
 const LONGEST_MS = 60_000
 
-/** Lets HAProxy's own program judge the files, from a folder of their own. Rejects with `PROXY_REFUSED` and its words. */
+/**
+ * Lets HAProxy's own program judge the files, from a folder of their own. Rejects with `PROXY_REFUSED` and its words, and with
+ * `UNREACHABLE` where the program cannot be started or does not end.
+ */
 export async function checkFiles(
   program: readonly string[],
   files: ReadonlyMap<string, string>,
@@ -28,7 +31,7 @@ export async function checkFiles(
   }
 }
 
-/** Rejects with `PROXY_REFUSED` when the command fails. That it succeeds says nothing of HAProxy yet. */
+/** Rejects as `checkFiles` does when the command fails. That it succeeds says nothing of HAProxy yet. */
 export async function runReload(command: readonly string[], op: Op): Promise<void> {
   await run(command, 'HAProxy could not be reloaded', op)
 }
@@ -39,12 +42,28 @@ async function run([program = '', ...args]: readonly string[], failure: string, 
     await promisify(execFile)(program, args, { signal, timeout: LONGEST_MS })
   } catch (error) {
     signal?.throwIfAborted()
-    const { stderr = '', message } = error as { stderr?: string; message: string }
+    const { stderr = '', message, code, killed } = error as Failed
+    // The number it ended with; a word where it never began.
+    if (typeof code === 'string') throw notRun(`${program} could not be run: ${message}`)
+    if (killed === true) throw notRun(`${program} did not end within ${LONGEST_MS / 1000} s`)
     throw new FlotillaError(
       'PROXY_REFUSED',
       `${failure}: ${(alertsIn(stderr) || stderr.trim() || message).slice(0, WORDS_MAX)}`,
     )
   }
+}
+
+interface Failed {
+  readonly stderr?: string
+  readonly message: string
+  readonly code?: string | number
+  readonly killed?: boolean
+}
+
+function notRun(message: string): FlotillaError {
+  return new FlotillaError('UNREACHABLE', message, {
+    hint: 'Install it, or correct `haproxy` or `reload` of the proxy in the configuration of this agent.',
+  })
 }
 
 /** `[ALERT]    (123) : config : parsing [/tmp/x/haproxy.cfg:29] : …`: what is wrong, and in which line; not that something is. */
