@@ -15,7 +15,7 @@ beforeAll(async () => {
   expect((await hub.cli('datasets', 'plan', 'datasets.d')).out).toContain('to every node; none has told anything')
   expect(await hub.cli('datasets', 'release', 'datasets.d', '-m', 'first')).toMatchObject({ code: 0 })
   await hub.node('erd1', {}, { alpha: 'served' })
-  await hub.node('erd2', {}, { alpha: 'served' })
+  await hub.node('erd2', {}, { alpha: 'served', beta: 'inactive' })
 })
 afterAll(() => hub.close())
 
@@ -110,5 +110,6 @@ test('drains are put, seen and lifted; without a proxy nothing is waited for', a
   expect((await hub.cli('why', 'alpha')).out).toMatch(/^erd2 .*drained: new disks \(admin\)/m)
   expect(await hub.cli('undrain', 'erd2')).toMatchObject({ code: 0 })
   expect((await hub.cli('status')).out).not.toContain('new disks')
+  expect(await hub.cli('undrain', 'erd2')).toMatchObject({ out: 'erd2 was not drained by hand: nothing to end\n' })
   expect(await hub.cli('drain', 'erd9')).toMatchObject({ code: 1, err: expect.stringContaining('no node erd9') })
 })

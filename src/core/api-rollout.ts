@@ -74,6 +74,8 @@ export interface DrainAnswer {
   /** In force at a proxy whose `asOf` is not before it. */
   readonly revision: number
   readonly drain?: Drain | undefined
+  /** There was nothing to end: nothing was written. */
+  readonly unchanged?: true | undefined
 }
 
 /** What a change would do, node by node. */

@@ -227,6 +227,40 @@ describe('draining by hand', () => {
     expect(await store.get(keys.drain('erd1', 'manual'))).toMatchObject({ revision, value: JSON.stringify(drain) })
   })
 
+  test('is refused for what the node does not serve, as far as that is known', async () => {
+    const drain = async (...items: string[]): Promise<unknown> =>
+      await rollouts.drain('erd1', { tree: TREE, items, reason: '', by: 'ann' })
+    await put(keys.joined('erd1'), {})
+    await drain('anything')
+    await put(keys.datasets('erd1', TREE), { applied: 1, partial: true, items: { coastBuoys: 'served' } })
+    await drain('coastBuoy')
+    await put(keys.datasets('erd1', TREE), { applied: 1, items: { coastBuoys: 'served', sst: 'inactive' } })
+    await drain('sst', 'coastBuoys')
+    const { revision } = await store.list('')
+    await expect(drain('sst', 'coastBuoy')).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      message: 'erd1 has no dataset "coastBuoy"',
+      details: { hint: expect.stringMatching(/^Did you mean "coastBuoys"\? /) as string },
+    })
+    await put(keys.alive('erd1'), { trees: ['models'] })
+    await expect(drain('sst')).rejects.toMatchObject({ code: 'BAD_REQUEST', message: 'erd1 does not serve datasets' })
+    await put(keys.alive('erd1'), { trees: [] })
+    await expect(rollouts.drain('erd1', { tree: TREE, reason: '', by: 'ann' })).rejects.toMatchObject({
+      code: 'BAD_REQUEST',
+      message: 'erd1 serves nothing: there is nothing to drain',
+    })
+    expect((await store.list('')).revision).toBe(revision + 2)
+  })
+
+  test('lifting what is not drained writes nothing, and says so', async () => {
+    await put(keys.joined('erd1'), {})
+    const { revision } = await store.list('')
+    expect(await rollouts.undrain('erd1')).toEqual({ revision, unchanged: true })
+    expect((await store.list('')).revision).toBe(revision)
+    await rollouts.drain('erd1', { tree: TREE, reason: '', by: 'ann' })
+    expect(await rollouts.undrain('erd1')).toEqual({ revision: revision + 2 })
+  })
+
   test('is lifted without a trace, while what a rollout drains stays', async () => {
     await put(keys.joined('erd1'), {})
     await put(keys.drain('erd1', `rollout-${TREE}`), {})

@@ -9,7 +9,7 @@ import { rolloutIn, worldOf } from '../core/rollout/world.ts'
 import { isUnderWay } from '../core/rollout-words.ts'
 import type { Rollout, Strategy } from '../core/rollout.ts'
 import type { Expectation, Store, Write } from '../core/store.ts'
-import { type Drained, drainByHand, type DrainOptions, undrainByHand } from './hand-drains.ts'
+import { type Drained, drainByHand, type DrainOptions, undrainByHand, type Undrained } from './hand-drains.ts'
 import { newRollout, type StartRequest, startWrites } from './start.ts'
 import { notUnderWay, rolloutRunning } from './under-way.ts'
 
@@ -153,14 +153,15 @@ export class Rollouts {
 
   /**
    * Keeps new requests away from a node, in place of what was drained there by hand before. In force at a proxy whose
-   * `asOf` is not before the revision. Rejects with `NOT_FOUND` for a node that has not joined.
+   * `asOf` is not before the revision. Rejects with `NOT_FOUND` for a node that has not joined or is known not to have the
+   * items, and with `BAD_REQUEST` for one that is known not to serve the tree.
    */
   async drain(node: string, options: DrainOptions, op: Op = {}): Promise<Drained> {
     return drainByHand({ store: this.#store, clock: this.#clock }, node, options, op)
   }
 
-  /** Lifts what was drained by hand; what a rollout drains stays. */
-  async undrain(node: string, op: Op = {}): Promise<{ readonly revision: number }> {
+  /** Lifts what was drained by hand; what a rollout drains stays. Rejects with `NOT_FOUND` for a node that has not joined. */
+  async undrain(node: string, op: Op = {}): Promise<Undrained> {
     return undrainByHand(this.#store, node, op)
   }
 

@@ -53,6 +53,7 @@ export const undrain = command({
     const { output, signal } = context
     const answer = await withHub(options, context, ({ client }) => client.undrain(args.NODE, { signal }))
     if (options.json) output.json('drain', answer)
+    else if (answer.unchanged === true) output.print(`${args.NODE} was not drained by hand: nothing to end`)
     else output.print(`${args.NODE} gets its requests again, revision ${answer.revision}`)
     return 0
   },

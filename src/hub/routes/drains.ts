@@ -36,9 +36,9 @@ export const drainRoutes: readonly Route[] = [
     answer: zDrainAnswer,
     handler: async ({ releases, log }, { params, caller }) => {
       const { node } = params
-      const { revision } = await releases.rollouts.undrain(node)
-      log.info('node undrained', { node, by: caller.id })
-      return { node, revision }
+      const undrained = await releases.rollouts.undrain(node)
+      if (undrained.unchanged !== true) log.info('node undrained', { node, by: caller.id })
+      return { node, ...undrained }
     },
   }),
 ]

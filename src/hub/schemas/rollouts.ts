@@ -190,7 +190,7 @@ export const zDrainRequest = hold<DrainRequest>()(
 )
 
 export const zDrainAnswer = hold<DrainAnswer>()(
-  z.object({ node: z.string(), revision: zCount, drain: zDrain.optional() }),
+  z.object({ node: z.string(), revision: zCount, drain: zDrain.optional(), unchanged: z.literal(true).optional() }),
 )
 
 export const zPlan = hold<Plan>()(
