@@ -64,6 +64,25 @@ export const ERRORS = {
     false,
     'nginx or HAProxy refused its new configuration; the message is its own. The last good one stays in force.',
   ),
+  CHANGED: kind(412, 1, true, 'A file is no longer what it was when it was listed. It is looked at anew by itself.'),
+  BAD_LISTING: kind(
+    502,
+    1,
+    true,
+    'A listing contradicts itself: it repeats a page, is cut short, or names what no file can be called. Nothing was taken from it.',
+  ),
+  DELETE_GUARD: kind(
+    422,
+    4,
+    false,
+    'More files would be deleted than the guard allows. Nothing was deleted; confirm with `--delete-max` if it is meant.',
+  ),
+  FILES_INCOMPLETE: kind(
+    500,
+    1,
+    true,
+    'Some files could not be brought over; each is named in the output. The others are there. Run it again.',
+  ),
   CORRUPT: kind(500, 1, true, 'Bytes do not match their checksum. They were not used.'),
 } as const satisfies Record<string, ErrorKind>
 

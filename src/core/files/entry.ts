@@ -1,0 +1,41 @@
+/** One file of a tree, as an index or a source of files lists it. */
+export interface FileEntry {
+  /** Its path from the root of the tree, forward slashes: any well-formed Unicode of 1 to 1,024 bytes as UTF-8. */
+  readonly key: string
+  /** Bytes. */
+  readonly size: number
+  /** When its content was changed last, in ms since 1970, with what fractions are known. */
+  readonly modifiedMs: number
+  /** Changes whenever the content does; without quotes. Empty from sources that tell none. */
+  readonly etag: string
+  /** Lower-case hex, where they are known. A file whose hash is not known yet is as good as any other. */
+  readonly sha256?: string | undefined
+  readonly md5?: string | undefined
+}
+
+/** What the file system tells of a file: the same file with the same four has the same content, as far as anybody can know. */
+export interface FileStat {
+  readonly size: number
+  readonly modifiedMs: number
+  /** Status change: cannot be set by programs, so it shows a content that was put under an old time of modification. */
+  readonly changedMs: number
+  readonly inode: number
+}
+
+export const KEY_BYTES_MAX = 1024
+
+/** The order of listings: by the bytes of UTF-8. Differs from that of strings where surrogates take part. */
+export function compareKeys(a: string, b: string): number {
+  const length = Math.min(a.length, b.length)
+  for (let index = 0; index < length; index++) {
+    const left = a.charCodeAt(index)
+    const right = b.charCodeAt(index)
+    if (left !== right) return rank(left) - rank(right)
+  }
+  return a.length - b.length
+}
+
+/** Surrogates stand for what comes after every other code unit. */
+function rank(unit: number): number {
+  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit
+}

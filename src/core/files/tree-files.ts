@@ -1,0 +1,54 @@
+import type { Op } from '../op.ts'
+import type { FileEntry } from './entry.ts'
+import type { FileFacts } from './tree-index.ts'
+
+/**
+ * Reads and writes the files of one tree by key. Nothing outside the folder is ever read or touched, whatever is exchanged for
+ * links meanwhile. A key that no file can be called (dot segments, empty segments, too long parts) lies under an escaped name.
+ */
+export interface TreeFiles {
+  /** Undefined where there is no such file. The content stays what it was at this moment until `close`, except for a file that is written in place. */
+  open(key: string, op?: Op): Promise<OpenedFile | undefined>
+
+  /**
+   * Takes the whole body, verifies, and only then makes it visible, at once and durable. Rejects with what `body` rejects with,
+   * `CORRUPT` where it is not what was announced, `DISK_FULL`, `BAD_REQUEST` where a folder is in the place of the file or the other
+   * way round; nothing has changed then. Constant memory.
+   */
+  put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions & Op): Promise<PutResult>
+
+  remove(key: string, options?: Conditions & Op): Promise<'removed' | 'absent' | 'failed-condition'>
+}
+
+/** Conditions of a write: it is not done where one does not hold at the moment the file would become visible. */
+export interface Conditions {
+  /** ETags without quotes, or `*` for any. */
+  readonly ifMatch?: readonly string[] | undefined
+  /** Likewise; `*`: only where there is none. */
+  readonly ifNoneMatch?: readonly string[] | undefined
+}
+
+export interface PutOptions extends Conditions {
+  /** What was announced of the whole body; verified. */
+  readonly size?: number | undefined
+  readonly md5?: string | undefined
+  readonly sha256?: string | undefined
+  /** Looks at every chunk besides, such as another checksum; throws where it is wrong. Called with undefined at the end. */
+  readonly check?: ((chunk: Uint8Array | undefined) => void) | undefined
+  /** Kept with it. Without an `etag` in it the MD5 of the body is. Asked for after the body was read. */
+  readonly facts?: (() => FileFacts) | undefined
+  readonly modifiedMs?: number | undefined
+}
+
+export type PutResult = { readonly entry: FileEntry } | 'failed-condition'
+
+export interface OpenedFile {
+  readonly entry: FileEntry
+  readonly facts: FileFacts | undefined
+  /** The whole, where it is small enough to have been read at once; costs nothing more. */
+  readonly bytes: Uint8Array | undefined
+  /** `end` is exclusive. Rejects with `CHANGED` when the file is found to have been written to, or cut, meanwhile. */
+  read(start: number, end: number, op?: Op): AsyncIterable<Uint8Array>
+  /** Must be called, once. */
+  close(): Promise<void>
+}
