@@ -7,7 +7,8 @@ import { Connection } from 'rabbitmq-client'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { connectionOptions } from '../src/bus/amqp/amqp-bus.ts'
 import { amqpBridge } from '../src/compat/erddaputil/amqp.ts'
-import { BRIDGE_AUTHOR, type BridgeDeps, Incoming, tcpBridge } from '../src/compat/erddaputil/bridge.ts'
+import { type BridgeDeps, Incoming, tcpBridge } from '../src/compat/erddaputil/bridge.ts'
+import { BRIDGE_AUTHOR } from '../src/compat/erddaputil/sayings.ts'
 import {
   type Message,
   readMessage,
@@ -16,7 +17,11 @@ import {
   signMessage,
   signReply,
 } from '../src/compat/erddaputil/wire.ts'
+import { FlotillaError } from '../src/core/errors.ts'
+import { keys } from '../src/core/keys.ts'
 import type { Service } from '../src/core/service.ts'
+import type { Store } from '../src/core/store.ts'
+import { changeList } from '../src/hub/lists.ts'
 import { Secret } from '../src/lib/secret.ts'
 import { systemClock } from '../src/lib/system-clock.ts'
 import { openFolderBlobs } from '../src/releases/folder-blobs.ts'
@@ -28,7 +33,9 @@ import { recorder } from './helpers/hub.ts'
 import { linesKind } from './helpers/lines-kind.ts'
 import { needs } from './helpers/needs.ts'
 import { type Broker, isBrokerInstalled, startBroker } from './helpers/rabbitmq.ts'
+import { storeInstead } from './helpers/store-instead.ts'
 
+const BLOCKED = { tree: 'datasets', list: 'requestBlacklist' } as const
 const SECRET = new Secret('a-secret-of-the-cluster')
 const WAIT = { timeout: 20_000, interval: 20 }
 
@@ -66,13 +73,16 @@ async function cluster() {
   return { deps, source, store, releases, lines, incoming: new Incoming(deps) }
 }
 
-function run(services: readonly Service[]): void {
+/** What comes back ends them; so does the test. */
+function run(services: readonly Service[]): () => Promise<void> {
   const stop = new AbortController()
   const running = services.map(async (service) => await service.run(stop.signal).catch(() => undefined))
-  ending.push(async () => {
+  const end = async (): Promise<void> => {
     stop.abort()
     await Promise.all(running)
-  })
+  }
+  ending.push(end)
+  return end
 }
 
 async function listener(parts: Awaited<ReturnType<typeof cluster>>): Promise<number> {
@@ -103,17 +113,18 @@ async function ask(port: number, token: string): Promise<Reply | undefined> {
 }
 
 /** A daemon of ERDDAPUtil, as far as the wire goes. */
-async function daemon(state: Reply['state'] = 'success'): Promise<{ port: number; heard: Message[]; server: Server }> {
+async function daemon(at = 0): Promise<{ port: number; heard: Message[]; server: Server }> {
   const heard: Message[] = []
   const server = createServer((socket) => {
     socket.on('error', () => undefined)
     socket.on('data', (part) => {
       const one = readMessage(part.toString('latin1').replace('\u0004', ''), SECRET)
       heard.push(one)
+      const state = one.kwargs['dataset_id'] === 'refused' ? 'error' : 'success'
       socket.end(`${signReply({ message: 'Done', state, guid: one.guid }, SECRET)}\u0004`)
     })
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(at, '127.0.0.1')
   await once(server, 'listening')
   ending.push(() => server.close())
   return { port: (server.address() as AddressInfo).port, heard, server }
@@ -239,19 +250,108 @@ describe('over TCP', () => {
       () => expect(parts.lines.map((line) => line.message)).toContain('a node of ERDDAPUtil could not be told'),
       WAIT,
     )
-    const heard: Message[] = []
-    const back = createServer((socket) => {
-      socket.on('data', (part) => {
-        const one = readMessage(part.toString('latin1').replace('\u0004', ''), SECRET)
-        heard.push(one)
-        socket.end(`${signReply({ message: 'Done', state: 'success', guid: one.guid }, SECRET)}\u0004`)
-      })
-    })
-    back.listen(port, '127.0.0.1')
-    ending.push(() => back.close())
+    const { heard } = await daemon(port)
     await vi.waitFor(() => expect(heard.length).toBe(1), WAIT)
-    expect(parts.lines.filter((line) => line.message === 'told a node of ERDDAPUtil to compile')).toHaveLength(1)
+    expect(parts.lines.filter((line) => line.message === 'told a node of ERDDAPUtil')).toHaveLength(1)
   }, 30_000)
+
+  test('a hub that is started again tells what it had not told, and nothing twice', async () => {
+    const parts = await cluster()
+    const { port, server } = await daemon()
+    server.close()
+    await once(server, 'close')
+    const start = () =>
+      run(tcpBridge({ nodes: [{ host: '127.0.0.1', port }], secret: SECRET, incoming: parts.incoming }, parts.deps))
+    const told = async () => (await parts.store.list('bridge/')).entries.map(({ key, value }) => [key, value])
+    let stop = start()
+    await vi.waitFor(async () => expect(await told()).toHaveLength(1), WAIT)
+    const [before] = await told()
+    await parts.releases.setActive('datasets', 'a', { active: false }, 'anna')
+    await vi.waitFor(
+      () => expect(parts.lines.map((line) => line.message)).toContain('a node of ERDDAPUtil could not be told'),
+      WAIT,
+    )
+    await stop()
+    expect(await told()).toEqual([before])
+    await changeList(parts.deps, BLOCKED, { add: ['192.0.2.1', '192.0.2.2'] }, 'anna')
+    await changeList(parts.deps, BLOCKED, { remove: ['192.0.2.1'] }, 'anna')
+    const { heard } = await daemon(port)
+    stop = start()
+    await vi.waitFor(async () => expect(await told()).not.toEqual([before]), WAIT)
+    await stop()
+    expect(heard.map(({ name, kwargs }) => [name, kwargs['ip_address'], kwargs['block']])).toEqual([
+      ['compile_datasets', undefined, undefined],
+      ['manage_ip_block_list', '192.0.2.2', true],
+      ['manage_ip_block_list', '192.0.2.1', false],
+    ])
+    start()
+    await parts.releases.request('datasets', { kind: 'flush-logs' }, 'anna')
+    await vi.waitFor(() => expect(heard.map(({ name }) => name).slice(3)).toEqual(['flush_logs']), WAIT)
+  }, 30_000)
+
+  test('a hub that was away for so long that the store has forgotten what came still tells how it is', async () => {
+    const parts = await cluster()
+    const { port, heard } = await daemon()
+    const options = { nodes: [{ host: '127.0.0.1', port }], secret: SECRET, incoming: parts.incoming }
+    // A place in a history that is not there.
+    const key = keys.bridge('datasets', encodeURIComponent(`127.0.0.1:${port}`))
+    await parts.releases.request('datasets', { kind: 'reload', datasets: ['a'] }, 'anna')
+    await changeList(parts.deps, BLOCKED, { add: ['192.0.2.1'] }, 'anna')
+    await parts.store.commit({ changes: [{ op: 'put', key, value: JSON.stringify({ revision: 0, release: 0 }) }] })
+    const watch: Store['watch'] = (prefix, watching) => {
+      if (watching.after === 0) throw new FlotillaError('COMPACTED', 'forgotten')
+      return parts.store.watch(prefix, watching)
+    }
+    const store = storeInstead(parts.store, { watch })
+    run(tcpBridge(options, { ...parts.deps, store }))
+    const names = ['compile_datasets', 'manage_ip_block_list', 'reload_datasets']
+    await vi.waitFor(() => expect(heard.map(({ name }) => name).toSorted()).toEqual(names), WAIT)
+  })
+
+  test('its nodes are told what is asked for here, in their words, and nothing that would hang them', async () => {
+    const parts = await cluster()
+    const { releases, deps, incoming } = parts
+    const { port, heard } = await daemon()
+    run(tcpBridge({ nodes: [{ host: '127.0.0.1', port }], secret: SECRET, incoming }, deps))
+    await vi.waitFor(async () => expect((await parts.store.list('bridge/')).entries).toHaveLength(1), WAIT)
+    await incoming.take(message('reload_all_datasets', { flag: 2 }), new AbortController().signal)
+    await incoming.take(
+      message('manage_ip_block_list', { ip_address: '192.0.2.77', block: true }),
+      new AbortController().signal,
+    )
+    await changeList(deps, BLOCKED, { add: ['2001:db8::/32', '10.0.0.0/8'] }, 'anna')
+    await changeList(deps, BLOCKED, { add: ['192.0.2.0/24'] }, 'anna')
+    const unlimited = { tree: 'datasets', list: 'ipAddressUnlimited' } as const
+    await changeList(deps, unlimited, { add: ['192.0.2.9'] }, 'anna')
+    const emails = { tree: 'datasets', list: 'subscriptionEmailBlacklist' } as const
+    await changeList(deps, emails, { add: ['a@example.org'] }, 'anna')
+    await releases.request('datasets', { kind: 'reload', datasets: ['a'], flag: 'hard' }, 'anna')
+    await releases.request('datasets', { kind: 'reload' }, 'anna')
+    await releases.request('datasets', { kind: 'clear-cache' }, 'anna')
+    await vi.waitFor(() => expect(heard.map(({ name }) => name)).toContain('clear_erddap_cache'), WAIT)
+    expect(heard.map(({ name, kwargs }) => [name, kwargs])).toEqual([
+      ['manage_ip_block_list', { ip_address: '192.0.2.0/24', block: true, flush: false }],
+      ['manage_unlimited_allow_list', { ip_address: '192.0.2.9', allow: true, flush: false }],
+      ['manage_email_block_list', { email_address: 'a@example.org', block: true, flush: false }],
+      ['reload_datasets', { dataset_id: 'a', flag: 2, flush: false }],
+      ['reload_all_datasets', { flag: 0, flush: false }],
+      ['clear_erddap_cache', { dataset_id: '' }],
+    ])
+    expect(parts.lines.filter((line) => /cannot be told of/.test(line.message))).toHaveLength(2)
+  })
+
+  test('what one of its nodes refuses holds up nothing that comes after', async () => {
+    const parts = await cluster()
+    const { port, heard } = await daemon()
+    const nodes = [{ host: '127.0.0.1', port }]
+    run(tcpBridge({ nodes, secret: SECRET, incoming: parts.incoming }, parts.deps))
+    await vi.waitFor(async () => expect((await parts.store.list('bridge/')).entries).toHaveLength(1), WAIT)
+    const refused = { kind: 'reload', item: 'refused', author: 'anna', atMs: 0 }
+    const key = keys.request('datasets', 'reload', 'refused')
+    await parts.store.commit({ changes: [{ op: 'put', key, value: JSON.stringify(refused) }] })
+    await parts.releases.request('datasets', { kind: 'flush-logs' }, 'anna')
+    await vi.waitFor(() => expect(heard.map(({ name }) => name)).toEqual(['reload_datasets', 'flush_logs']), WAIT)
+  })
 })
 
 const withBroker = await needs({ tools: ['rabbitmq-server'] })

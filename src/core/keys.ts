@@ -8,6 +8,7 @@
  *     policy/<tree>                      how releases of the tree go out unless told otherwise
  *     list/<tree>/<list>/<value>         blocked and unlimited addresses: no part of any release
  *     drain/<node>/<who>                 gets no new requests from the proxies, as a whole or for some items
+ *     bridge/<tree>/<peer>               what a node of another program was last told
  *     service/<name>                     held under a lease by the hub that runs the service: its revision is the fence
  *     release/<tree>/<number>            history: one record per release
  *     request/<tree>/<kind>/<dataset>    "do it again": its revision is the generation a node compares
@@ -45,6 +46,7 @@ export const keys = {
   drain: (node: string, who: string) => `drain/${node}/${who}`,
   drainsOf: (node: string) => `drain/${node}/`,
   drains: 'drain/',
+  bridge: (tree: string, peer: string) => `bridge/${tree}/${peer}`,
   service: (name: string) => `service/${name}`,
   release: (tree: string, number: number) => `release/${tree}/${String(number).padStart(DIGITS, '0')}`,
   releases: (tree: string) => `release/${tree}/`,

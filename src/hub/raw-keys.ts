@@ -22,6 +22,7 @@ const GUARDED = new Set([
   'policy',
   'drain',
   'service',
+  'bridge',
   'list',
 ])
 

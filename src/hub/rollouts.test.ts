@@ -262,12 +262,17 @@ it('metrics have the state of the last rollout', async () => {
 })
 
 describe('what belongs to rollouts', () => {
-  it.each(['rollout/t', 'outcome/t/1', 'policy/t', 'drain/erd1/manual', 'service/rollouts', 'desired/t/erd1'])(
-    'is not written past the routes: %s',
-    async (key) => {
-      const json = { changes: [{ op: 'put', key, value: '{}' }] }
-      const answer = await hub.ask('POST', '/v1/store/commit', { token: hub.admin, json })
-      expect(answer).toMatchObject({ status: 403, code: 'FORBIDDEN' })
-    },
-  )
+  it.each([
+    'rollout/t',
+    'outcome/t/1',
+    'policy/t',
+    'drain/erd1/manual',
+    'service/rollouts',
+    'bridge/t/x',
+    'desired/t/erd1',
+  ])('is not written past the routes: %s', async (key) => {
+    const json = { changes: [{ op: 'put', key, value: '{}' }] }
+    const answer = await hub.ask('POST', '/v1/store/commit', { token: hub.admin, json })
+    expect(answer).toMatchObject({ status: 403, code: 'FORBIDDEN' })
+  })
 })

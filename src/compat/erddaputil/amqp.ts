@@ -2,7 +2,8 @@ import type { ConnectionOptions, ConsumerProps, Publisher } from 'rabbitmq-clien
 import { messageOf } from '../../core/errors.ts'
 import type { Service } from '../../core/service.ts'
 import type { Secret } from '../../lib/secret.ts'
-import { type BridgeDeps, type Incoming, type Peer, teller } from './bridge.ts'
+import type { BridgeDeps, Incoming } from './bridge.ts'
+import { type Peer, teller } from './teller.ts'
 import { readMessage, signMessage } from './wire.ts'
 
 export interface AmqpBridge {

@@ -1,32 +1,14 @@
-import { randomUUID } from 'node:crypto'
-import { FlotillaError, isError, messageOf } from '../../core/errors.ts'
-import { keys } from '../../core/keys.ts'
-import type { Logger } from '../../core/log.ts'
-import type { Desired } from '../../core/release.ts'
+import { FlotillaError, isError } from '../../core/errors.ts'
 import type { Service } from '../../core/service.ts'
-import { Backoff } from '../../lib/backoff.ts'
 import type { Secret } from '../../lib/secret.ts'
-import { sleepQuietly } from '../../lib/waiting.ts'
 import { parseCommand } from './command.ts'
 import { carryOut, type OperationsDeps } from './operations.ts'
+import { BRIDGE_AUTHOR } from './sayings.ts'
 import { type TcpAddress, tcpListener, tcpSend } from './tcp.ts'
+import { type Peer, teller, type TellerDeps } from './teller.ts'
 import type { Message, Reply } from './wire.ts'
 
-/** What came from ERDDAPUtil carries this name, and is not told to its nodes again. */
-export const BRIDGE_AUTHOR = 'erddaputil'
-
-/** A way to its nodes. */
-export interface Peer {
-  readonly name: string
-  /** Rejects with `UNREACHABLE`, or with the reason that the other side gives. */
-  send(message: Message, signal: AbortSignal): Promise<void>
-}
-
-export interface BridgeDeps extends OperationsDeps {
-  readonly log: Logger
-  /** The name by which its nodes know this one: messages that are not meant for it are passed over. */
-  readonly hostname: string
-}
+export interface BridgeDeps extends OperationsDeps, TellerDeps {}
 
 /** How many of its messages are remembered, so that one that comes by several ways, or again, is carried out once. */
 const REMEMBERED = 10_000
@@ -90,7 +72,7 @@ export function tcpBridge(options: TcpBridge, deps: BridgeDeps): readonly Servic
     name: `${address.host}:${address.port}`,
     send: async (message, signal) => {
       const { state, message: text } = await tcpSend(address, message, secret, signal)
-      if (state !== 'success') throw new FlotillaError('UNREACHABLE', `${address.host} answered: ${text.slice(0, 200)}`)
+      if (state !== 'success') throw new FlotillaError('BAD_REQUEST', `${address.host} answered: ${text.slice(0, 200)}`)
     },
   }))
   const tellers = peers.map((peer) => teller(peer, deps))
@@ -105,72 +87,6 @@ export function tcpBridge(options: TcpBridge, deps: BridgeDeps): readonly Servic
     },
   }
   return [listener, ...tellers]
-}
-
-const FIRST_MS = 1000
-const MAX_MS = 60_000
-
-/**
- * Tells a peer to compile whenever another release is desired than one that came from there. Until it has been told, it is
- * told again; only the newest release counts.
- */
-export function teller(peer: Peer, deps: BridgeDeps): Service {
-  const { store, tree, releases } = deps
-  return {
-    name: `erddaputil ${peer.name}`,
-    run: async (signal) => {
-      const key = keys.desired(tree)
-      const { entries, revision } = await store.list(key, { signal })
-      let told = releaseOf(entries.find((entry) => entry.key === key)?.value)
-      let latest = new AbortController()
-      try {
-        for await (const { changes } of store.watch(key, { after: revision, signal })) {
-          const change = changes.find((one) => one.op === 'put' && one.entry.key === key)
-          const number = releaseOf(change?.op === 'put' ? change.entry.value : undefined)
-          if (number === 0 || number === told) continue
-          told = number
-          if ((await releases.get(tree, number, { signal })).author === BRIDGE_AUTHOR) continue
-          latest.abort()
-          latest = new AbortController()
-          void tell(peer, number, deps, latest.signal)
-        }
-      } finally {
-        latest.abort()
-      }
-    },
-  }
-}
-
-async function tell(
-  peer: Peer,
-  release: number,
-  { clock, log, hostname }: BridgeDeps,
-  signal: AbortSignal,
-): Promise<void> {
-  const backoff = new Backoff({ firstMs: FIRST_MS, maxMs: MAX_MS, random: Math.random })
-  const message = compileMessage(hostname)
-  while (!signal.aborted) {
-    try {
-      await peer.send(message, signal)
-      log.info('told a node of ERDDAPUtil to compile', { node: peer.name, release })
-      return
-    } catch (error) {
-      if (signal.aborted) return
-      const level = backoff.failures === 0 ? 'warn' : 'debug'
-      log[level]('a node of ERDDAPUtil could not be told', { node: peer.name, error: messageOf(error) })
-      await sleepQuietly(clock, backoff.nextMs(), signal)
-    }
-  }
-}
-
-/** Not at once: what takes its daemon longer than 5 s would count as failed. */
-function compileMessage(hostname: string): Message {
-  const kwargs = { skip_errored_datasets: null, reload_all_datasets: false, immediate: false }
-  return { name: 'compile_datasets', kwargs, ignore: [hostname], guid: randomUUID() }
-}
-
-function releaseOf(value: string | undefined): number {
-  return value === undefined ? 0 : (JSON.parse(value) as Desired).release
 }
 
 /** What anybody who runs both should know. (ERDDAPUtil 0.3.4: its writer strips white space, its comparison does not.) */
