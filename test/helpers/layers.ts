@@ -14,6 +14,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   rollout: ['core', 'lib'],
   releases: ['core', 'lib', 'rollout'],
   client: ['core', 'lib'],
+  files: ['core', 'lib'],
+  fileserver: ['core', 'lib', 'files', 'compat/*'],
+  sync: ['core', 'lib', 'files'],
   agent: ['core', 'lib', 'releases', 'client'],
   hub: ['core', 'lib', 'releases', 'rollout'],
   'compat/*': ['core', 'lib', 'releases', 'hub'],
@@ -34,6 +37,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'client',
     'agent',
     'hub',
+    'files',
+    'fileserver',
+    'sync',
     'compat/*',
     'config',
   ],
@@ -49,9 +55,10 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['hub', 'compat/*'],
   pino: ['lib'],
   // lib: a lock where the system has no program for one.
-  'node:sqlite': ['store/*', 'lib'],
+  'node:sqlite': ['store/*', 'files', 'sync', 'lib'],
   'rabbitmq-client': ['bus/*', 'compat/*'],
-  saxes: ['targets/*'],
+  saxes: ['targets/*', 'lib'],
+  undici: ['objects/*'],
   'libxml2-wasm': ['targets/*'],
 }
 
