@@ -2,7 +2,7 @@ import { type KeyRule, LAST_RESORT } from '../../../core/routing/model.ts'
 import type { NginxConfig } from './config.ts'
 import { everyNodeMap, keyMaps } from './keys.ts'
 import type { Maps } from './maps.ts'
-import { plainPath } from './quote.ts'
+import { plainPath } from '../../../lib/nginx/quote.ts'
 import { LOOK, ROUTER } from './router-lua.ts'
 import { TABLE } from './table-text.ts'
 

@@ -1,5 +1,5 @@
 import type { Maps } from './maps.ts'
-import { literal } from './quote.ts'
+import { literal } from '../../../lib/nginx/quote.ts'
 
 /** What a path below the base begins with. `then` is what stands behind the base. */
 export function below(base: string, then = '/'): string {

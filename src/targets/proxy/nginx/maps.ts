@@ -1,4 +1,4 @@
-import { quoted } from './quote.ts'
+import { quoted } from '../../../lib/nginx/quote.ts'
 
 /** What a source must match: a text, in any case, or a regular expression. */
 export type Pattern = { readonly text: string } | { readonly regex: string }

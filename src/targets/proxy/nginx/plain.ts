@@ -3,7 +3,7 @@ import { isGoodFor } from '../../../core/routing/owners.ts'
 import type { NginxConfig } from './config.ts'
 import type { MapEntry, Maps } from './maps.ts'
 import { LAST_RESORT_POOLS, Pools } from './pools.ts'
-import { literal } from './quote.ts'
+import { literal } from '../../../lib/nginx/quote.ts'
 import { bracketed } from './table-text.ts'
 
 /** Clients are shared out by these, as many as a key may be hot. */

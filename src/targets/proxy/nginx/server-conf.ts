@@ -1,7 +1,7 @@
 import { INTERNAL_HEADERS, ROUTE_HEADERS } from '../../../core/routing/model.ts'
 import type { NginxConfig } from './config.ts'
 import { indented } from './http-conf.ts'
-import { plainPath } from './quote.ts'
+import { plainPath } from '../../../lib/nginx/quote.ts'
 
 /**
  * What stands in `server { }`. Headers are added there and not in the locations, where they would take the place of those that

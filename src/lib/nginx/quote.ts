@@ -1,4 +1,4 @@
-import { FlotillaError } from '../../../core/errors.ts'
+import { FlotillaError } from '../../core/errors.ts'
 
 /*
  * What stands in nginx's configuration comes from data in part. Nothing of it is pasted: a word is quoted, and what no
