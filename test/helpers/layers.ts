@@ -58,7 +58,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'node:sqlite': ['store/*', 'files', 'sync', 'lib'],
   'rabbitmq-client': ['bus/*', 'compat/*'],
   saxes: ['targets/*', 'lib'],
-  undici: ['objects/*'],
+  // lib: one pool of connections for every source of files.
+  undici: ['objects/*', 'lib'],
   'libxml2-wasm': ['targets/*'],
 }
 
