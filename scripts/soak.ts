@@ -1,8 +1,8 @@
 /**
  * `npm run soak [-- FILTER ...]`: the same tests at the large sizes (FLOTILLA_SOAK=1), hours where `npm test` takes
- * minutes. Writes what held, at which size and how long it took, to docs/soak.md.
+ * minutes. Writes what held and how long it took to docs/soak.md; what another run says of other tests stays.
  */
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { startVitest, type TestCase } from 'vitest/node'
@@ -37,25 +37,30 @@ const vitest = await startVitest('test', filters, {
   reporters: ['default', counting(tally), { onTestCaseResult: remember }],
 })
 await vitest.close()
-writeFileSync(join(root, 'docs/soak.md'), page())
+const file = join(root, 'docs/soak.md')
+writeFileSync(file, page(existsSync(file) ? readFileSync(file, 'utf8') : ''))
 console.log(`\n${tally.summary()}`)
 process.exit(tally.ok(process.env['CI'] === 'true') ? 0 : 1)
 
-function page(): string {
-  const minutes = Math.round((Date.now() - startedMs) / 60_000)
-  const rows = long
-    .toSorted((a, b) => b.seconds - a.seconds)
-    .map(({ name, seconds, state }) => `| ${name.replaceAll('|', String.raw`\|`)} | ${seconds} s | ${state} |`)
-  const which = filters.length === 0 ? 'All tests' : `The tests in files named \`${filters.join('`, `')}\``
+function page(before: string): string {
+  const day = new Date(startedMs).toISOString().slice(0, 10)
+  const ran = new Map<string, { seconds: number; line: string }>()
+  for (const [line, name = '', seconds = ''] of before.matchAll(/^\| (test\/.+?|src\/.+?) \| (\d+) s \|.*$/gm))
+    ran.set(name, { seconds: Number(seconds), line })
+  for (const { name, seconds, state } of long) {
+    const cell = name.replaceAll('|', String.raw`\|`)
+    ran.set(cell, { seconds, line: `| ${cell} | ${seconds} s | ${state} | ${day} |` })
+  }
+  const rows = [...ran.values()].toSorted((a, b) => b.seconds - a.seconds).map(({ line }) => line)
   return `<!-- Written by \`npm run soak\`; do not edit. -->
 
 # Soak
 
-${which} at their large sizes (\`FLOTILLA_SOAK=1\`), on ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB,
-Node.js ${process.versions.node}, ${new Date(startedMs).toISOString().slice(0, 10)}, in ${minutes} min: ${tally.passed} passed, ${tally.failed.length} failed.
+Tests at their large sizes (\`FLOTILLA_SOAK=1\`), on ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB,
+Node.js ${process.versions.node}. Those that took five seconds or more, each with the day of its last run.
 
-| test that took five seconds or more | time | result |
-| --- | --- | --- |
+| test | time | result | day |
+| --- | --- | --- | --- |
 ${rows.join('\n')}
 `
 }
