@@ -27,7 +27,7 @@ export async function keepersOf(config: AgentConfig, deps: ProxiesDeps): Promise
   const keepers: Keeper[] = []
   const feed = new Mirror({
     store: deps.store,
-    prefixes: [keys.desiredOfAll, keys.rollouts, keys.drains, keys.nodes],
+    prefixes: [keys.desiredOfAll, keys.rollouts, keys.drains, keys.nodes, keys.listsOfAll],
     onChange: (changed) => {
       for (const keeper of keepers) keeper.changed(changed)
     },

@@ -9,6 +9,7 @@ import type { Logger } from '../core/log.ts'
 import type { Op } from '../core/op.ts'
 import { type Cluster, clusterOf } from '../core/routing/cluster.ts'
 import { explain, type Explanation } from '../core/routing/explain.ts'
+import { blockedOf } from '../core/routing/world.ts'
 import type { RoutingTable } from '../core/routing/model.ts'
 import { TableMaker } from '../core/routing/table.ts'
 import { holdLock } from '../lib/process-lock.ts'
@@ -43,6 +44,15 @@ export interface ProxyView {
 
 /** What this proxy is told now. Rejects with `UNREACHABLE` where no hub answers and nothing is known from before. */
 export async function lookAtProxy(here: ProxyHere, deps: LookDeps, op: Op): Promise<ProxyView> {
+  return await look(here, deps, { ...op, also: [blockedOf(here.settings.tree)] })
+}
+
+interface Look extends Op {
+  /** More of the store than nodes, releases and drains. */
+  readonly also: readonly string[]
+}
+
+async function look(here: ProxyHere, deps: LookDeps, op: Look): Promise<ProxyView> {
   const { settings } = here
   const addresses = new Addresses({
     ...deps,
@@ -94,7 +104,8 @@ export async function explainProxy(
   deps: LookDeps,
   op: Op,
 ): Promise<Explanation & Pick<ProxyView, 'from' | 'down'>> {
-  const { table, cluster, from, down } = await lookAtProxy(here, deps, op)
+  // Which addresses are blocked may not be for those who ask, and has nothing to do with the way.
+  const { table, cluster, from, down } = await look(here, deps, { ...op, also: [] })
   return { ...explain(url, table, cluster), from, down }
 }
 
@@ -108,7 +119,7 @@ function savedOf({ name, settings, state }: ProxyHere, deps: LookDeps): SavedClu
 async function liveCluster(
   { hub, settings }: ProxyHere,
   before: Cluster | undefined,
-  op: Op,
+  { also, ...op }: Look,
 ): Promise<Cluster | undefined> {
   const { tree, nodes } = settings
   const options = { tree, fixed: nodes }
@@ -116,7 +127,7 @@ async function liveCluster(
   const store = openRemoteStore(hub)
   try {
     const prefixes = [keys.desired(tree), keys.rollout(tree), keys.drains, keys.nodes] as const
-    const mirror = new Mirror({ store, prefixes: [...prefixes], onChange: () => undefined })
+    const mirror = new Mirror({ store, prefixes: [...prefixes, ...also], onChange: () => undefined })
     await mirror.refresh(op)
     return clusterOf(options, mirror.revision ?? 0, mirror.entries.values(), before)
   } catch (error) {

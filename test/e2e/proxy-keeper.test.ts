@@ -109,6 +109,14 @@ async function explained(id: string): Promise<Explained> {
   return JSON.parse(stdout) as Explained
 }
 
+test('addresses that ERDDAP cannot be told of are refused by the proxy, for as long as they are blocked', async () => {
+  const status = async (): Promise<number> => (await ask(haproxy.port, pageOf('sst'))).status
+  await fleet.must('block', 'ip', '120.0.0.0/5')
+  await until(async () => (await status()) === 403)
+  await fleet.must('unblock', 'ip', '120.0.0.0/5')
+  await until(async () => (await status()) === 200)
+})
+
 test('requests go where explain says that they go, with the reason', async () => {
   for (const id of IDS) {
     const { key, isPlaced, nodes, from } = await explained(id)

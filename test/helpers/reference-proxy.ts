@@ -1,5 +1,5 @@
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, BlockList } from 'node:net'
 import { FlotillaError } from '../../src/core/errors.ts'
 import { checkTable } from '../../src/core/routing/check-table.ts'
 import { hash32 } from '../../src/core/routing/hash.ts'
@@ -86,6 +86,7 @@ export async function openReferenceProxy(): Promise<ProxyUnderTest & { readonly 
 
 async function route(asked: Forwarded, outgoing: ServerResponse, table: RoutingTable): Promise<void> {
   const { url = '', socket } = asked.incoming
+  if (isBlocked(table, socket.remoteAddress)) return void outgoing.writeHead(403).end()
   if (isForEveryNode(url, table.rules) && table.everyNode !== undefined) {
     const [host = '', port] = table.everyNode.split(':')
     await pass(asked, outgoing, { host, port: Number(port) }, {})
@@ -100,6 +101,15 @@ async function route(asked: Forwarded, outgoing: ServerResponse, table: RoutingT
     if (backend !== undefined && (await pass(asked, outgoing, backend, headers))) return
   }
   outgoing.writeHead(lastStatus.get(outgoing) ?? 502).end()
+}
+
+function isBlocked({ blocked = [] }: RoutingTable, client = ''): boolean {
+  const list = new BlockList()
+  for (const network of blocked) {
+    const [address = '', bits] = network.split('/')
+    list.addSubnet(address, Number(bits), address.includes(':') ? 'ipv6' : 'ipv4')
+  }
+  return list.check(client, client.includes(':') ? 'ipv6' : 'ipv4')
 }
 
 /** In the order of the table where it says one, else by hash among the best that there are. */

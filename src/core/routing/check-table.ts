@@ -1,5 +1,6 @@
 import { FlotillaError } from '../errors.ts'
 import { isName } from '../keys.ts'
+import { isNetwork } from '../lists/networks.ts'
 import { isKey } from './key.ts'
 import type { Backend, RoutingTable } from './model.ts'
 import { patternFault } from './pattern.ts'
@@ -15,7 +16,7 @@ const BASE = /^(?:\/[A-Za-z0-9_.~-]+)*\/?$/
  * Throws `BAD_REQUEST` unless everything in the table is what it says it is: names that are names, addresses in numbers,
  * keys that are keys. A driver asks this first, so that nothing else ever stands in a configuration that it writes.
  */
-export function checkTable({ backends, placement, hot, everyNode, rules, revision }: RoutingTable): void {
+export function checkTable({ backends, placement, hot, everyNode, rules, revision, blocked = [] }: RoutingTable): void {
   for (const backend of backends) checkBackend(backend)
   unique('node', backends, ({ node }) => node)
   unique('id', backends, ({ id }) => id)
@@ -25,6 +26,7 @@ export function checkTable({ backends, placement, hot, everyNode, rules, revisio
   }
   for (const key of hot?.keys() ?? []) must(isKey(key), 'a key', key)
   if (everyNode !== undefined) must(isEndpoint(everyNode), 'an address with a port', everyNode)
+  for (const network of blocked) must(isNetwork(network), 'a network', network)
   must(isCount(revision, Number.MAX_SAFE_INTEGER), 'a release', revision)
   for (const rule of rules) {
     if (rule.system === 'rule') must(patternFault(rule.pattern) === undefined, 'a safe pattern', rule.pattern)

@@ -235,3 +235,26 @@ test('what concerns the way of requests is an order or a report; nothing else in
   ])
   of(undefined, ['node/a/proxy/front', 'node/a/loads/datasets', 'release/datasets/1', 'list/x/y/z', 'service/rollouts'])
 })
+
+describe('what is blocked', () => {
+  const listed = (value: string): object => ({ value, author: 'ann', atMs: 0 })
+
+  test('is for the proxies as far as no ERDDAP can be told of it', () => {
+    expect(clusterAt(TWO)).not.toHaveProperty('blocked')
+    const cluster = clusterAt({
+      ...TWO,
+      'list/datasets/requestBlacklist/192.0.2.7': listed('192.0.2.7'),
+      'list/datasets/requestBlacklist/8.0.0.0%2F5': listed('8.0.0.0/5'),
+      'list/datasets/requestBlacklist/2001%3Adb8%3A%3A%2F32': listed('2001:db8::/32'),
+      'list/datasets/ipAddressUnlimited/2001%3Adb9%3A%3A%2F32': listed('2001:db9::/32'),
+      'list/models/requestBlacklist/0.0.0.0%2F1': listed('0.0.0.0/1'),
+    })
+    expect(cluster.blocked).toEqual(['2001:db8::/32', '8.0.0.0/5'])
+  })
+
+  test('concerns routing, other lists do not', () => {
+    expect(concernsRouting('datasets', 'list/datasets/requestBlacklist/x')).toBe('order')
+    expect(concernsRouting('datasets', 'list/datasets/ipAddressUnlimited/x')).toBeUndefined()
+    expect(concernsRouting('datasets', 'list/models/requestBlacklist/x')).toBeUndefined()
+  })
+})

@@ -1,9 +1,10 @@
 import { keys, parseNodeKey } from '../keys.ts'
+import { leftToProxies } from '../lists/networks.ts'
 import type { Drain } from '../rollout.ts'
 import type { Entry } from '../store.ts'
 import { hash32 } from './hash.ts'
 import { type Ids, type Report, Reports } from './reports.ts'
-import { heldBack, revisionOf, type Said, worldOf } from './world.ts'
+import { blockedOf, heldBack, revisionOf, type Said, worldOf } from './world.ts'
 
 /** What the store says of a tree, as far as requests for it are concerned. Plain data: it is kept on disk too. */
 export interface Cluster {
@@ -15,6 +16,8 @@ export interface Cluster {
   readonly items: readonly string[]
   /** Sorted by node. */
   readonly members: readonly Member[]
+  /** Networks for the proxy to refuse; absent where there are none. */
+  readonly blocked?: readonly string[]
 }
 
 /** A node that serves the tree, or did when it was last heard of. */
@@ -43,6 +46,7 @@ export interface MemberDrain extends Pick<Drain, 'by' | 'reason'> {
 /** Whether a key decides about the way of requests for the tree, and if so how: by an order of the cluster, or by what a node says. */
 export function concernsRouting(tree: string, key: string): 'order' | 'report' | undefined {
   if (key === keys.desired(tree) || key === keys.rollout(tree) || key.startsWith(keys.drains)) return 'order'
+  if (key.startsWith(blockedOf(tree))) return 'order'
   const at = parseNodeKey(key)
   if (at?.family === 'alive' || at?.family === 'joined') return 'order'
   return at?.family === 'datasets' && at.tree === tree ? 'report' : undefined
@@ -58,6 +62,7 @@ export interface ClusterOptions {
 export class ClusterReader {
   readonly #options: ClusterOptions
   readonly #reports = new Reports()
+  #left: { readonly of: string; readonly networks: readonly string[] } = { of: '', networks: [] }
 
   constructor(options: ClusterOptions) {
     this.#options = options
@@ -90,7 +95,14 @@ export class ClusterReader {
     })
     const items = this.#reports.union(reports.map(({ ids }) => ids)).sorted
     this.#reports.forget()
-    return { asOf, revision, items, members }
+    const blocked = this.#leftOf(world.blocked)
+    return { asOf, revision, items, members, ...(blocked.length > 0 && { blocked }) }
+  }
+
+  #leftOf(blocked: readonly string[]): readonly string[] {
+    const of = blocked.join()
+    if (of !== this.#left.of) this.#left = { of, networks: leftToProxies(blocked) }
+    return this.#left.networks
   }
 }
 

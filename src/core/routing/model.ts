@@ -55,6 +55,8 @@ export interface RoutingTable {
   readonly everyNode: string | undefined
   /** Keys of which the first so many owners that may answer share the requests; each client stays with one of them. */
   readonly hot?: ReadonlyMap<string, 2 | 3 | 4>
+  /** Networks, `10.0.0.0/8`, of which no client is answered but with 403: what is blocked and ERDDAP cannot be told of. Sorted. */
+  readonly blocked?: readonly string[]
 }
 
 /**

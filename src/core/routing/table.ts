@@ -46,8 +46,9 @@ export class TableMaker {
       const without = new Set([...drainedItems(member), ...(yielding.get(node) ?? [])].toSorted())
       return { node, id, host, port, weight, state: states.get(node) ?? 'up', without }
     })
-    const { asOf, revision } = cluster
-    return { asOf, revision, rules, backends, placement: this.#place(cluster.items, backends), everyNode, hot }
+    const { asOf, revision, items, blocked } = cluster
+    const placement = this.#place(items, backends)
+    return { asOf, revision, rules, backends, placement, everyNode, hot, ...(blocked && { blocked }) }
   }
 
   #place(items: readonly string[], backends: readonly Backend[]): Placement {

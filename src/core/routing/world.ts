@@ -1,4 +1,5 @@
 import { keys, parseNodeKey } from '../keys.ts'
+import type { ListEntry, ListName } from '../lists.ts'
 import type { Desired } from '../release.ts'
 import { isUnderWay } from '../rollout-words.ts'
 import type { Drain, Rollout } from '../rollout.ts'
@@ -21,13 +22,17 @@ export interface World {
   rollout: Rollout | undefined
   readonly nodes: Map<string, Said>
   readonly drains: Map<string, MemberDrain[]>
+  /** Values of the list of blocked addresses. */
+  readonly blocked: string[]
 }
 
 export function worldOf(tree: string, entries: Iterable<Entry>, fixed: readonly string[], reports: Reports): World {
-  const world: World = { desired: undefined, rollout: undefined, nodes: new Map(), drains: new Map() }
+  const world: World = { desired: undefined, rollout: undefined, nodes: new Map(), drains: new Map(), blocked: [] }
+  const listed = blockedOf(tree)
   for (const { key, value } of entries) {
     if (key === keys.desired(tree)) world.desired = parsed(value) as Desired | undefined
     else if (key === keys.rollout(tree)) world.rollout = parsed(value) as Rollout | undefined
+    else if (key.startsWith(listed)) addBlocked(world, parsed(value))
     else if (key.startsWith(keys.drains)) addDrain(world, tree, key, parsed(value))
     else addNode(world, tree, { key, value }, reports)
   }
@@ -35,6 +40,15 @@ export function worldOf(tree: string, entries: Iterable<Entry>, fixed: readonly 
   for (const [node, { joined, alive }] of world.nodes) if (!joined && alive === undefined) world.nodes.delete(node)
   for (const node of fixed) if (!world.nodes.has(node)) world.nodes.set(node, { joined: false })
   return world
+}
+
+/** Where the blocked addresses of a tree stand. */
+export function blockedOf(tree: string): string {
+  return keys.list(tree, 'requestBlacklist' satisfies ListName, '')
+}
+
+function addBlocked({ blocked }: World, entry: Partial<ListEntry> | undefined): void {
+  if (typeof entry?.value === 'string') blocked.push(entry.value)
 }
 
 function addDrain({ drains }: World, tree: string, key: string, drain: Partial<Drain> | undefined): void {

@@ -56,6 +56,29 @@ export function headersSuite({ test }: ProxyTraits, on: WithProxy): void {
     )
   })
 
+  describe('addresses that are blocked', () => {
+    test(
+      'get 403 and reach no node, until they are not blocked any more',
+      on(1, async ({ backends, apply, ask }) => {
+        const table = { placed: { sst: ['erd1'] } }
+        await apply(tableOf(backends, { ...table, blocked: ['127.0.0.8/29', '2001:db8::/32'] }))
+        expect(await ask(page('sst'), { from: '127.0.0.9' })).toMatchObject({ status: 403, node: undefined })
+        const headers = { 'x-forwarded-for': '127.0.0.9' }
+        expect(await ask(page('sst'), { from: '127.0.0.7', headers })).toMatchObject({ status: 200, node: 'erd1' })
+        await apply(tableOf(backends, table))
+        expect((await ask(page('sst'), { from: '127.0.0.9' })).status).toBe(200)
+      }),
+    )
+
+    test(
+      'are networks, and nothing else stands in a configuration',
+      on(1, async ({ backends, driver }) => {
+        const bad = tableOf(backends, { blocked: ['10.0.0.0/8; deny all'] })
+        await expect(driver.apply(bad, {})).rejects.toMatchObject({ code: 'BAD_REQUEST' })
+      }),
+    )
+  })
+
   describe('what must reach every node', () => {
     test(
       'goes to the agent, in any language, and never to one node',

@@ -27,6 +27,9 @@ export function mergeLists(fragments: readonly Fragment[], { lists, before }: Li
   })
 }
 
+const REFUSED_BY_PROXIES =
+  'Proxies that Flotilla looks after refuse it. Where clients come another way, enforce it there, or give smaller networks.'
+
 /** What of the lists no datasets.xml can say. */
 export function leftOut(lists: Lists): readonly Problem[] {
   return LISTS.flatMap((name): readonly Problem[] => {
@@ -40,7 +43,7 @@ export function leftOut(lists: Lists): readonly Problem[] {
         code: 'LIST_LEFT',
         file: 'datasets.xml',
         message: `${name} is without ${first.value}${more}: ${first.why}`,
-        hint: 'Enforce it in the proxy before ERDDAP, or give smaller networks.',
+        hint: name === 'requestBlacklist' ? REFUSED_BY_PROXIES : 'Give smaller networks.',
       },
     ]
   })

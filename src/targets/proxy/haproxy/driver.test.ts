@@ -170,6 +170,10 @@ test('a client is whom a trusted proxy names, and nobody else is believed', asyn
     'x-forwarded-for': '198.51.100.7, 127.0.0.1',
     'x-forwarded-proto': 'https',
   })
+  const blocked = ['198.51.100.0/28']
+  for (const { driver } of [doubting, trusting]) await driver.apply(tableOf(backends, { blocked }), {})
+  expect((await ask(doubting.port, '/', { headers })).status).toBe(200)
+  expect((await ask(trusting.port, '/', { headers })).status).toBe(403)
   const fromElsewhere = await ask(trusting.port, '/', { headers, from: '127.0.0.2' })
   expect(fromElsewhere.seen?.headers).toMatchObject({ 'x-forwarded-for': '127.0.0.2', 'x-forwarded-proto': 'http' })
 })

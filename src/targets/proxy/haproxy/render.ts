@@ -10,6 +10,7 @@ import { BACKENDS, isWatched, serverLine, settingsOf, type Servers, serversOf } 
 /** The file with the rows; its name changes when their form does, so that no configuration ever meets rows of another. */
 export const TABLE_FILE = 'table-1.map'
 export const CONFIG_FILE = 'haproxy.cfg'
+const BLOCKED_FILE = 'blocked.lst'
 
 /** A variable of the process, by which a running HAProxy says what it was started with. */
 export const SHAPE_VARIABLE = 'proc.flotilla'
@@ -34,7 +35,8 @@ export interface Settings extends HaproxyConfig {
 export function render(table: RoutingTable, config: Settings): Rendered {
   checkTable(table)
   const { rows, fingerprint } = withFingerprint(tableRows(table))
-  const rules = new Map([...keyPart(table.rules, '').files, ...everyNodePart(table.rules, '').files])
+  const blocked = table.blocked === undefined ? [] : [[BLOCKED_FILE, table.blocked] as const]
+  const rules = new Map([...keyPart(table.rules, '').files, ...everyNodePart(table.rules, '').files, ...blocked])
   const ruleFiles = [...rules].map(([name, lines]) => [name, `${lines.join('\n')}\n`] as const)
   // In a folder of their own for each content: a configuration and its rules change together, at one rename.
   const folder = `rules-${sha256(JSON.stringify(ruleFiles)).slice(0, 16)}`
@@ -59,7 +61,8 @@ interface Parts {
 function text(table: RoutingTable, { config, folder, servers, shape }: Parts): string {
   const keys = keyPart(table.rules, folder)
   const everyNode = everyNodePart(table.rules, folder)
-  const frontend = frontendRules({ config, table, tableFile: TABLE_FILE, keys, everyNode })
+  const blockedFile = table.blocked === undefined ? undefined : `${folder}/${BLOCKED_FILE}`
+  const frontend = frontendRules({ config, table, tableFile: TABLE_FILE, blockedFile, keys, everyNode })
   const sections: (readonly [string, readonly string[]])[] = [
     ['global', globalLines(config, shape)],
     ['defaults', defaultLines(config)],

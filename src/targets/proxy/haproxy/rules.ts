@@ -104,16 +104,21 @@ interface Frontend {
   readonly config: HaproxyConfig
   readonly table: RoutingTable
   readonly tableFile: string
+  /** Networks, one in each line. */
+  readonly blockedFile: string | undefined
   readonly keys: KeyPart
   readonly everyNode: KeyPart
 }
 
-export function frontendRules({ config, table, tableFile, keys, everyNode }: Frontend): readonly string[] {
+export function frontendRules({ config, table, tableFile, blockedFile, keys, everyNode }: Frontend): readonly string[] {
   const toAll = table.everyNode === undefined ? [] : [...everyNode.lines, `use_backend every-node if ${found('every')}`]
   return [
     ...config.bind.map((address) => `bind ${address}`),
     ...TARGET_RULES,
     ...clientRules(config),
+    ...(blockedFile === undefined
+      ? []
+      : [`http-request deny deny_status 403 if { var(txn.client) -m ip -f ${blockedFile} }`]),
     // What changes something is never sent twice.
     'http-request disable-l7-retry unless METH_GET or { method OPTIONS }',
     ...keys.lines,

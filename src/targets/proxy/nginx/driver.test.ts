@@ -367,4 +367,11 @@ test('clients are told apart behind another proxy, if it is one that is trusted'
   }
   expect(await nodes([])).toBe(1)
   expect(await nodes(['127.0.0.0/8'])).toBe(3)
+  const status = async (trusted: readonly string[]): Promise<number> => {
+    const nginx = await nginxFor({ trusted: [...trusted] })
+    await nginx.driver.apply(tableOf(backends, { placed, blocked: ['203.0.113.0/24'] }), {})
+    return (await ask(nginx.port, page('sst'), { headers: { 'x-forwarded-for': '203.0.113.7' } })).status
+  }
+  expect(await status([])).toBe(200)
+  expect(await status(['127.0.0.0/8'])).toBe(403)
 })

@@ -29,8 +29,9 @@ export function render(table: RoutingTable, config: NginxConfig): Rendered {
   const maps = new Maps()
   const location = sharedPart(table.rules, config, maps)
   const own = config.lua ? luaUpstream(config) : plainPart(table, config, maps)
-  const http = [maps.text(), own, listenerPart(location, config)].join('\n')
-  const server = serverPart(config)
+  const blocked = blockedPart(table.blocked)
+  const http = [blocked, maps.text(), own, listenerPart(location, config)].join('\n')
+  const server = serverPart(config, { refuses: blocked !== '' })
   const draft =
     config.listen === undefined
       ? { 'http/flotilla.conf': `${http}\n`, 'server/flotilla.conf': `${server}\n` }
@@ -38,6 +39,13 @@ export function render(table: RoutingTable, config: NginxConfig): Rendered {
   const version = sha256(Object.values(draft).join('\0')).slice(0, 32)
   const files = Object.entries(draft).map(([path, text]) => [path, text.replaceAll(VERSION_MARK, version)] as const)
   return { files: new Map(files), version, table: config.lua ? tableText(table) : undefined }
+}
+
+/** Of the client as nginx knows it: whom it takes the address from is said elsewhere. */
+function blockedPart(networks: readonly string[] = []): string {
+  if (networks.length === 0) return ''
+  const lines = ['default 0', ...networks.map((network) => `${network} 1`)].map((line) => `    ${line};`)
+  return ['geo $flotilla_blocked {', ...lines, '}'].join('\n')
 }
 
 function keysIn({ placement, backends }: RoutingTable): number {

@@ -7,7 +7,7 @@ import { plainPath } from '../../../lib/nginx/quote.ts'
  * What stands in `server { }`. Headers are added there and not in the locations, where they would take the place of those that
  * the server adds itself; without a value, as in other locations, nginx leaves them out.
  */
-export function serverPart(config: NginxConfig): string {
+export function serverPart(config: NginxConfig, { refuses }: { readonly refuses: boolean }): string {
   const { locations, keyHeader, lua } = config
   const own = lua ? ['set $flotilla_served_by "";', 'set $flotilla_revision "";'] : []
   return [
@@ -15,7 +15,10 @@ export function serverPart(config: NginxConfig): string {
     `add_header ${ROUTE_HEADERS.servedBy} $flotilla_served_by always;`,
     `add_header ${ROUTE_HEADERS.revision} $flotilla_revision always;`,
     ...(keyHeader === undefined ? [] : [`add_header ${keyHeader} $flotilla_key always;`]),
-    ...locations.map((location) => [`location ${location} {`, indented(routed(config), 4), '}'].join('\n')),
+    ...locations.map((location) => {
+      const lines = [...(refuses ? ['if ($flotilla_blocked) { return 403; }'] : []), routed(config)].join('\n')
+      return [`location ${location} {`, indented(lines, 4), '}'].join('\n')
+    }),
   ].join('\n')
 }
 
