@@ -1,0 +1,86 @@
+import * as fs from 'node:fs'
+import { statfs } from 'node:fs/promises'
+import { promisify } from 'node:util'
+
+/** An answer that is there at once, or will be. */
+export type Answer<T> = T | Promise<T>
+
+/** What is asked of a file system, by descriptor and path. Wait for every answer: whether one is needed depends on the file system. */
+export interface FileCalls {
+  open(path: string, flags: number, mode?: number): Answer<number>
+  close(descriptor: number): Answer<void>
+  fstat(descriptor: number): Answer<fs.Stats>
+  lstat(path: string): Answer<fs.Stats>
+  read(descriptor: number, into: Uint8Array, position: number): Answer<number>
+  write(descriptor: number, bytes: Uint8Array, position: number | null): Answer<number>
+  futimes(descriptor: number, atime: number, mtime: number): Answer<void>
+  readlink(path: string): Answer<string>
+  symlink(target: string, path: string): Answer<void>
+  link(from: string, to: string): Answer<void>
+  mkdir(path: string, mode: number): Answer<void>
+  rmdir(path: string): Answer<void>
+  unlink(path: string): Answer<void>
+  rename(from: string, to: string): Answer<void>
+}
+
+/** Made in place: on a local disk a call takes microseconds, and handing it to a thread and back ten times as long. */
+export const localCalls: FileCalls = {
+  open: fs.openSync,
+  close: fs.closeSync,
+  fstat: (descriptor) => fs.fstatSync(descriptor),
+  lstat: (path) => fs.lstatSync(path),
+  read: (descriptor, into, position) => fs.readSync(descriptor, into, 0, into.byteLength, position),
+  write: (descriptor, bytes, position) => fs.writeSync(descriptor, bytes, 0, bytes.byteLength, position),
+  futimes: fs.futimesSync,
+  readlink: (path) => fs.readlinkSync(path),
+  symlink: (target, path) => fs.symlinkSync(target, path),
+  link: fs.linkSync,
+  mkdir: (path, mode) => fs.mkdirSync(path, { mode, recursive: false }),
+  rmdir: (path) => fs.rmdirSync(path),
+  unlink: fs.unlinkSync,
+  rename: fs.renameSync,
+}
+
+const read = promisify(fs.read)
+const write = promisify(fs.write)
+
+/** Made in threads: another machine answers, and nothing else must wait for it. */
+export const remoteCalls: FileCalls = {
+  open: promisify(fs.open),
+  close: promisify(fs.close),
+  fstat: promisify(fs.fstat),
+  lstat: promisify(fs.lstat),
+  read: async (descriptor, into, position) => (await read(descriptor, into, 0, into.byteLength, position)).bytesRead,
+  write: async (descriptor, bytes, position) =>
+    (await write(descriptor, bytes, 0, bytes.byteLength, position)).bytesWritten,
+  futimes: promisify(fs.futimes),
+  readlink: async (path) => fs.promises.readlink(path),
+  symlink: async (target, path) => fs.promises.symlink(target, path),
+  link: promisify(fs.link),
+  mkdir: async (path, mode) => fs.promises.mkdir(path, { mode, recursive: false }),
+  rmdir: async (path) => fs.promises.rmdir(path),
+  unlink: promisify(fs.unlink),
+  rename: promisify(fs.rename),
+}
+
+/** Types that statfs(2) tells of file systems whose answers come from elsewhere, or from another program. facts: linux/magic.h. */
+const REMOTE = new Set([
+  0x6969, // NFS
+  0x517b, // SMB
+  0xff534d42, // CIFS
+  0xfe534d42, // SMB 2 and later
+  0x65735546, // FUSE
+  0x00c36400, // Ceph
+  0x5346414f, // AFS
+  0x0bd00bd0, // Lustre
+  0x47504653, // GPFS
+  0x01161970, // GFS2
+  0x7461636f, // OCFS2
+  0x19830326, // BeeGFS
+])
+
+/** How the file system that `folder` lies on is best asked. */
+export async function callsFor(folder: string): Promise<FileCalls> {
+  const { type } = await statfs(folder)
+  return REMOTE.has(type) ? remoteCalls : localCalls
+}
