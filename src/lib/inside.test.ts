@@ -132,7 +132,7 @@ describe.for([
       }
     }
     await worker.terminate()
-    expect(readdirSync(outside, { recursive: true }))).toEqual(expect.arrayContaining(['b', 'b/file', 'file']))
+    expect(readdirSync(outside, { recursive: true })).toEqual(expect.arrayContaining(['b', 'b/file', 'file']))
     expect(readdirSync(outside, { recursive: true })).toHaveLength(3)
     expect(readFileSync(join(outside, 'b/file'), 'utf8')).toBe('outside')
   })
