@@ -50,7 +50,7 @@ export class MemoryTreeFiles implements TreeFiles {
     if (!this.#holds(key, options)) return 'failed-condition'
     const given = options.facts?.()
     const facts = { ...given, etag: given?.etag ?? md5, md5, sha256 }
-    const stat = this.#tree.write(key, bytes, options.modifiedMs)
+    const stat = this.#tree.put(key, bytes, options.modifiedMs)
     await this.#tree.note(key, stat, facts)
     return { entry: this.#tree.entryOf(key, stat) }
   }

@@ -26,8 +26,14 @@ export class MemoryTree implements TreeIndex {
   #inode = 100
   #sorted: readonly string[] | undefined
 
-  /** As another program would, whole at once. */
-  write(key: string, content: Uint8Array | string, modifiedMs = Date.now()): FileStat {
+  /** As another program would, whole at once: a name that is to be hidden is none of ours. */
+  write(path: string, content: Uint8Array | string, modifiedMs?: number): FileStat {
+    if (!isHidden(path)) return this.put(path, content, modifiedMs)
+    return { size: content.length, modifiedMs: 0, changedMs: 0, inode: 0 }
+  }
+
+  /** Any key, as if it lay under an escaped name where no file can be called so. */
+  put(key: string, content: Uint8Array | string, modifiedMs = Date.now()): FileStat {
     const bytes = typeof content === 'string' ? Buffer.from(content) : content
     const stat: FileStat = { size: bytes.byteLength, modifiedMs, changedMs: Date.now(), inode: this.#inode++ }
     if (!this.files.has(key)) this.#sorted = undefined
@@ -45,7 +51,7 @@ export class MemoryTree implements TreeIndex {
 
   /** The rest of the order is made anew only when keys came or went. */
   #keys(): readonly string[] {
-    this.#sorted ??= [...this.files.keys()].filter((key) => !isHidden(key)).toSorted(compareKeys)
+    this.#sorted ??= [...this.files.keys()].toSorted(compareKeys)
     return this.#sorted
   }
 
@@ -67,7 +73,7 @@ export class MemoryTree implements TreeIndex {
 
   get(key: string): FileEntry | undefined {
     const file = this.files.get(key)
-    return file === undefined || isHidden(key) ? undefined : this.entryOf(key, file.stat)
+    return file === undefined ? undefined : this.entryOf(key, file.stat)
   }
 
   entryOf(key: string, stat: FileStat): FileEntry {
@@ -138,15 +144,14 @@ export class MemoryTree implements TreeIndex {
   }
 
   #happened(key: string): void {
-    if (isHidden(key)) return
     this.#journal.delete(key)
     this.#journal.set(key, ++this.#revision)
     for (const wake of this.#waiting) wake()
   }
 }
 
-function isHidden(key: string): boolean {
-  return key.split('/').some((part) => part.startsWith('.flotilla-') || part.endsWith('~'))
+function isHidden(path: string): boolean {
+  return path.split('/').some((part) => part.startsWith('.flotilla-') || part.endsWith('~'))
 }
 
 function isSame(left: FileStat, right: FileStat): boolean {

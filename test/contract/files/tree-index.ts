@@ -8,11 +8,11 @@ import { sha256 } from '../../../src/lib/hash.ts'
 /** An index over an empty folder, and what happens to that folder beside it. */
 export interface IndexedFolder {
   readonly index: TreeIndex
-  /** As another program would: whole at once, by a rename. Resolves with what the file system tells of it then. */
-  write(key: string, content: Uint8Array | string, modifiedMs?: number): Promise<FileStat>
-  remove(key: string): Promise<void>
+  /** As another program would: whole at once, by a rename; the path is used as it is, even where it is no key. Resolves with what the file system tells of it then. */
+  readonly write: (path: string, content: Uint8Array | string, modifiedMs?: number) => Promise<FileStat>
+  readonly remove: (key: string) => Promise<void>
   /** Resolves when the index has everything that has been done before. */
-  settled(): Promise<void>
+  readonly settled: () => Promise<void>
   /** Stops the index and opens it again, over the same folder; absent where an index lives in memory only. */
   readonly reopen?: (options?: { readonly lost: boolean }) => Promise<TreeIndex>
 }
