@@ -97,6 +97,8 @@ export interface ErrorDetails {
   readonly line?: number
   readonly column?: number
   readonly problems?: readonly Problem[]
+  /** The other side asks not to be asked again before that: `Retry-After`. */
+  readonly retryAfterMs?: number | undefined
   readonly cause?: unknown
 }
 
