@@ -127,6 +127,25 @@ describe('drains', () => {
   })
 })
 
+test('a node that was away while a rollout came to its end is held back for what changed, until it has caught up', () => {
+  const rollout = { state: 'done', exposed: true, release: 4, order: ['erd1', 'erd2'], effects: { sst: 'hard' } }
+  const drainsAt = (applied: number, more: object = {}): unknown =>
+    member(
+      clusterAt({
+        ...TWO,
+        'rollout/datasets': { ...rollout, ...more },
+        'node/erd2/datasets/datasets': { applied, items: { sst: 'served', buoys: 'served' } },
+      }),
+      'erd2',
+    )?.drains
+  expect(drainsAt(3)).toEqual([
+    { who: 'rollout', by: 'rollout r4', reason: 'it was away, and has not caught up', items: ['sst'] },
+  ])
+  expect(drainsAt(4)).toEqual([])
+  // Something else is desired by now, and goes to every node at once.
+  expect(drainsAt(3, { release: 3 })).toEqual([])
+})
+
 test('a node that came while a release is exposed is held back for what changes, until the rollout knows of it', () => {
   const rollout = {
     tree: 'datasets',

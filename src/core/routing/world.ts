@@ -82,12 +82,32 @@ export function revisionOf(world: World): number {
   return (seenRollout(world) ?? world.desired)?.release ?? 0
 }
 
-/** A node that came while clients see a release which not every node has yet: it serves the one before until the rollout knows of it. */
+/**
+ * Items for which a node is not asked although nobody drained it: it came while clients see a release which not every node has
+ * yet, or it was away while a release went from node to node, and has not caught up. It serves what changed as it was before.
+ */
 export function heldBack(node: string, world: World): readonly MemberDrain[] {
-  const { release, order, effects } = seenRollout(world) ?? {}
-  if (!Array.isArray(order) || order.includes(node)) return []
-  const items = Object.keys(effects ?? {}).filter((item) => isKey(item))
-  return [{ who: 'rollout', by: `rollout r${release}`, reason: 'it came while that is under way', items }]
+  const { rollout, desired, nodes } = world
+  const reason = seenRollout(world) === undefined ? lateFor(rollout, desired, nodes.get(node)) : newFor(rollout, node)
+  if (reason === undefined) return []
+  const items = Object.keys(rollout?.effects ?? {}).filter((item) => isKey(item))
+  return [{ who: 'rollout', by: `rollout r${rollout?.release}`, reason, items }]
+}
+
+/** The rollout itself drains the nodes that it knows of. */
+function newFor(rollout: Rollout | undefined, node: string): string | undefined {
+  return Array.isArray(rollout?.order) && !rollout.order.includes(node) ? 'it came while that is under way' : undefined
+}
+
+function lateFor(
+  rollout: Rollout | undefined,
+  desired: Desired | undefined,
+  said: Said | undefined,
+): string | undefined {
+  const isLast = rollout?.state === 'done' && rollout.release === desired?.release
+  // A node without an agent that reports never says that it has caught up.
+  if (!isLast || said?.joined !== true || said.report === undefined) return undefined
+  return said.report.applied < rollout.release ? 'it was away, and has not caught up' : undefined
 }
 
 function parsed(value: string): object | undefined {
