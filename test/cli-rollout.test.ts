@@ -113,3 +113,20 @@ test('drains are put, seen and lifted; without a proxy nothing is waited for', a
   expect(await hub.cli('undrain', 'erd2')).toMatchObject({ out: 'erd2 was not drained by hand: nothing to end\n' })
   expect(await hub.cli('drain', 'erd9')).toMatchObject({ code: 1, err: expect.stringContaining('no node erd9') })
 })
+
+test('a warning that several nodes have is told once, with their names', async () => {
+  const same = {
+    severity: 'warning',
+    code: 'LIST_LEFT',
+    file: 'datasets.xml',
+    message: 'is without 8.0.0.0/5',
+  } as const
+  const other = { ...same, code: 'PATH_MISSING', message: 'something else' } as const
+  await hub.node('erd3', { warnings: [same, other] })
+  for (const name of ['erd4', 'erd5', 'erd6', 'erd7']) await hub.node(name, { warnings: [same] })
+  const { out } = await hub.cli('status')
+  expect(out.split('\n').filter((line) => line.startsWith('warning'))).toEqual([
+    expect.stringMatching(/^warning erd3, erd4, erd5 and 2 more: .*8\.0\.0\.0\/5/),
+    expect.stringMatching(/^warning erd3: .*something else/),
+  ])
+})

@@ -133,13 +133,25 @@ export function printTrees({ trees = [] }: StatusAnswer, output: Output): void {
   if (trees.length > 0) output.print(clean(`trees here: ${trees.join(', ')}`))
 }
 
-/** How many warnings each node has, where it has any. */
+const WARNINGS_MAX = 10
+const NAMED_MAX = 3
+
+/** What nodes warn of: once, with the names of all that do. */
 export function printWarnings(status: StatusAnswer, output: Output): void {
+  const nodesOf = new Map<string, string[]>()
   for (const { node, targets } of status.nodes) {
-    const warnings = targets[status.tree]?.warnings ?? []
-    const [first] = warnings
-    if (first === undefined) continue
-    const more = warnings.length > 1 ? ` (and ${warnings.length - 1} more; --json has all)` : ''
-    output.print(`${output.paint('yellow', 'warning')} ${node}: ${problemText(first)}${more}`)
+    for (const warning of targets[status.tree]?.warnings ?? []) {
+      const text = problemText(warning)
+      const nodes = nodesOf.get(text) ?? []
+      nodes.push(node)
+      nodesOf.set(text, nodes)
+    }
   }
+  const sign = output.paint('yellow', 'warning')
+  for (const [text, nodes] of [...nodesOf].slice(0, WARNINGS_MAX)) {
+    const more = nodes.length > NAMED_MAX ? ` and ${nodes.length - NAMED_MAX} more` : ''
+    output.print(`${sign} ${nodes.slice(0, NAMED_MAX).join(', ')}${more}: ${text}`)
+  }
+  const left = nodesOf.size - WARNINGS_MAX
+  if (left > 0) output.print(`${sign} … and ${left} more; --json has all`)
 }

@@ -41,6 +41,21 @@ describe('a decision', () => {
     ])
   })
 
+  test('waits for a full disk to pass, for a minute and no longer', () => {
+    const full = { code: 'DISK_FULL', message: 'no room to write datasets.xml' } as const
+    const pins = { erd1: { release: 2, manifest: 'm2', by: 'rollout r2' } }
+    const world = (target: Partial<NodeTarget>) => worldWith({ nodes: { erd1: target, erd2: {} }, pins })
+    const rollout = rolloutWith({ erd1: 'applying', erd2: 'waiting' }, { strategy: strategyOf() })
+    const failed = { state: 'failed', asOf: 9, error: full } as const
+    const first = decide(rollout, world(failed), moment)
+    expect(first).toMatchObject({ next: { state: 'running' }, againMs: 60_000 })
+    const passed = decide(rollout, world({ asOf: 9, state: 'pending' }), { ...moment, ...first, monotonicMs: 59_000 })
+    const again = decide(rollout, world(failed), { ...moment, ...passed, monotonicMs: 60_000 })
+    expect(again.next.state).toBe('running')
+    const last = decide(rollout, world(failed), { ...moment, ...again, monotonicMs: 120_000 })
+    expect(last.next).toMatchObject({ state: 'reverting', reason: { ...full, node: 'erd1' } })
+  })
+
   test('says when it may come out differently although nothing has changed', () => {
     const served = { staged: 2, applied: 2, served: 2, asOf: 9 }
     const pins = { erd1: { release: 2, manifest: 'm2', by: 'rollout r2' } }

@@ -4,7 +4,7 @@ import { choose } from './budget.ts'
 import { isDraining } from './drains.ts'
 import { exposure } from './exposure.ts'
 import { frozenUntil } from './freeze.ts'
-import { failedOf, verdictOf } from './gate.ts'
+import { failedOf, type Verdict, verdictOf } from './gate.ts'
 import { isDrainInForce, troubleOfProxies, whyNotDrained } from './proxies.ts'
 import { canServe, inPhase, isAlive, type Scene, timerOf, withPhase, withReason } from './scene.ts'
 import { takenBack } from './take-back.ts'
@@ -37,7 +37,7 @@ function judge(rollout: Rollout, scene: Scene): Rollout {
     }
     const verdict = verdictOf(rollout, rollout.release, node, scene.world)
     const trouble =
-      verdict.is === 'failed' ? verdict.reason : verdict.is === 'pending' && late(rollout, node, verdict.why, scene)
+      verdict.is === 'failed' ? verdict.reason : verdict.is === 'pending' && late(rollout, node, verdict, scene)
     if (trouble) return takenBack(judged, trouble, scene.stamp)
     if (verdict.is === 'proved' && rollout.nodes[node]?.phase === 'applying') {
       judged = withPhase(judged, node, 'proved', scene)
@@ -46,17 +46,25 @@ function judge(rollout: Rollout, scene: Scene): Rollout {
   return judged
 }
 
+/** How long trouble of a node itself may last: its agent has tried three times before it says so. */
+const TROUBLE_MS = 60_000
+
+type Pending = Extract<Verdict, { is: 'pending' }>
+
 /**
  * Why a node that proves nothing is no longer waited for. One that is lost while clients see nothing of the release yet may
  * be lost because of it; afterwards it is a machine that is gone, and the others have proved the release.
  */
-function late(rollout: Rollout, node: string, why: string, scene: Scene): RolloutReason | undefined {
+function late(rollout: Rollout, node: string, { why, code }: Pending, scene: Scene): RolloutReason | undefined {
   const subject = subjectOf(rollout)
   if (!isAlive(scene, node)) {
     if (rollout.exposed) return undefined
     return { code: 'NODE_LOST', message: `was lost while it took up ${subject}`, node }
   }
   const { gateTimeoutMs } = rollout.strategy
+  if (code !== undefined && scene.timers.hasHeld(timerOf(rollout, node, code), TROUBLE_MS)) {
+    return { code, message: why, node }
+  }
   if (!scene.timers.hasHeld(timerOf(rollout, node, 'unproved'), gateTimeoutMs)) return undefined
   const message = `has not proved ${subject} within ${Math.round(gateTimeoutMs / 1000)} s: ${why}`
   return { code: 'GATE_TIMEOUT', message, node }

@@ -6,13 +6,14 @@ import type { World } from './world.ts'
 /** What a node's report says of the release that it is pinned to. */
 export type Verdict =
   | { readonly is: 'proved' }
-  | { readonly is: 'pending'; readonly why: string }
+  /** `code`: an error of the node itself. It may pass, but is not waited for as long as a node that is at work. */
+  | { readonly is: 'pending'; readonly why: string; readonly code?: string }
   | { readonly is: 'failed'; readonly reason: RolloutReason }
 
 /**
  * Judges a node by what it has reported since it was pinned. `goal` is the number of the release.
  *
- * What may pass by itself, such as a hub that does not answer, is waited for. An item that failed on that node before it
+ * What may pass by itself, such as a hub that does not answer, is waited for; a full disk for a while. An item that failed on that node before it
  * was touched is no fault of the release.
  */
 export function verdictOf(rollout: Rollout, goal: number, node: string, world: World): Verdict {
@@ -50,6 +51,7 @@ export function shortened(text: string): string {
 function ofError(node: string, { code, message, file, line }: TargetError): Verdict {
   // A fault without a code of its own may be anything, also one that passes.
   const mayPass = code === 'INTERNAL' || (code in ERRORS && ERRORS[code as ErrorCode].retry)
+  if (code === 'DISK_FULL') return { is: 'pending', why: shortened(message), code }
   if (mayPass) return { is: 'pending', why: shortened(message) }
   return {
     is: 'failed',
