@@ -20,6 +20,8 @@ export interface FileStat {
   /** Status change: cannot be set by programs, so it shows a content that was put under an old time of modification. */
   readonly changedMs: number
   readonly inode: number
+  /** How many names it has, where the system tells: one more or less is a status change that leaves the content as it is. */
+  readonly links?: number | undefined
 }
 
 export const KEY_BYTES_MAX = 1024
@@ -38,4 +40,23 @@ export function compareKeys(a: string, b: string): number {
 /** Surrogates stand for what comes after every other code unit. */
 function rank(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit
+}
+
+/** The first text that comes after everything with this prefix. Undefined where nothing can follow. */
+export function endOfPrefix(prefix: string): string | undefined {
+  const points = [...prefix]
+  for (let last = points.pop(); last !== undefined; last = points.pop()) {
+    const point = last.codePointAt(0) ?? 0
+    if (point === 0x10ffff) continue
+    return points.join('') + String.fromCodePoint(point === 0xd7ff ? 0xe000 : point + 1)
+  }
+  return undefined
+}
+
+/**
+ * Comes after every key with this prefix, and before every key that follows those: the `after` with which a listing goes on
+ * that has seen enough of them.
+ */
+export function lastOfPrefix(prefix: string): string {
+  return prefix + '\u{10FFFF}'.repeat(KEY_BYTES_MAX / 4)
 }
