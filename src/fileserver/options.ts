@@ -1,0 +1,81 @@
+import type { Clock } from '../core/clock.ts'
+import type { TreeFiles } from '../core/files/tree-files.ts'
+import type { TreeIndex } from '../core/files/tree-index.ts'
+import type { TreeUploads } from '../core/files/tree-uploads.ts'
+import type { Logger } from '../core/log.ts'
+import type { Access } from './access.ts'
+
+/** A folder that is served under a name. */
+export interface ServedTree {
+  readonly name: string
+  readonly index: TreeIndex
+  readonly files: TreeFiles
+  /** Without them files can only be put in one piece. */
+  readonly uploads?: TreeUploads | undefined
+  /** Nobody may write, whatever their credentials say. */
+  readonly readOnly: boolean
+}
+
+export interface FileServerOptions {
+  readonly host: string
+  /** 0 takes any that is free. */
+  readonly port: number
+  /** In the order of the configuration. */
+  readonly trees: readonly ServedTree[]
+  /** Asked at each request, so that keys can be changed while it runs. */
+  readonly access: () => Access
+  /** Buckets are host names below this one as well: `tree.domain`. */
+  readonly domain?: string | undefined
+  /** Large files are left to the nginx in front. */
+  readonly sendfile?: Sendfile | undefined
+  readonly clock: Clock
+  readonly log: Logger
+  readonly onListening?: ((address: ListeningAddress) => void) | undefined
+  readonly limits?: Partial<FileServerLimits> | undefined
+}
+
+export interface ListeningAddress {
+  readonly host: string
+  readonly port: number
+  readonly url: string
+}
+
+export interface Sendfile {
+  /** Of the internal location of nginx: `/PREFIX/TREE/PATH`. */
+  readonly prefix: string
+  /** Smaller files are faster sent from here. */
+  readonly minBytes: number
+}
+
+export interface FileServerLimits {
+  readonly connections: number
+  /** Requests at once; further ones are told to slow down. */
+  readonly requests: number
+  /** Of these, such that take a body. */
+  readonly uploads: number
+  readonly headerBytes: number
+  /** Until a head has come whole. */
+  readonly headMs: number
+  /** A connection on which nothing moves, within a request or an answer. */
+  readonly silenceMs: number
+  /** One that is kept for the next request. */
+  readonly idleMs: number
+  /** The slowest that a body may come, after `slowAfterMs`. */
+  readonly bodyBytesPerSecond: number
+  readonly slowAfterMs: number
+  /** Of one file that is put. */
+  readonly fileBytes: number
+}
+
+export const LIMITS: FileServerLimits = {
+  connections: 10_000,
+  requests: 2048,
+  uploads: 256,
+  headerBytes: 16 * 1024,
+  headMs: 20_000,
+  silenceMs: 60_000,
+  idleMs: 75_000,
+  bodyBytesPerSecond: 256,
+  slowAfterMs: 30_000,
+  fileBytes: 5 * 1024 ** 4,
+}
