@@ -81,7 +81,7 @@ describe('adopt PATH', () => {
     expect(out).toContain('datasets.xml  2 datasets, 0 switched off\n')
     expect(out).toContain('datasets.xml  3 datasets, 1 switched off, not yet read by ERDDAP')
     expect(out).toContain('1 flag not taken yet')
-    expect(out).toContain(`definitions: ${root}/shared/datasets.d\n  2 datasets; nested folders; 1 other files`)
+    expect(out).toContain(`definitions: ${root}/shared/datasets.d\n  2 datasets; nested folders; 1 other file,`)
     expect(out).toContain("made with docker-erddap's datasets.d.sh\n  ERDDAP_DATASETS_cacheMinutes: 60")
     expect(out).toContain('ERDDAP 1 lacks 1: c')
     expect(out).toContain('defined unlike: b\n')

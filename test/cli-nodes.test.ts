@@ -99,9 +99,9 @@ test.for([
   [['--nodes', 'erd9', '--nodes-file', 'good.yaml', 'status'], /there is no node "erd9"/],
   [['--nodes', 'erd1', 'status'], /there is no node "erd1"/],
   [['--nodes', 'erd1,erd1', '--nodes-file', 'good.yaml', 'status'], /is named twice/],
-  [['--nodes-file', 'good.yaml', 'up'], /goes before a command that asks a hub/],
-  [['--nodes-file', 'good.yaml', 'datasets'], /goes before a command that asks a hub/],
-  [['--nodes-file', 'good.yaml'], /goes before a command that asks a hub/],
+  [['--nodes-file', 'good.yaml', 'up'], /goes with a command that asks a hub/],
+  [['--nodes-file', 'good.yaml', 'datasets'], /goes with a command that asks a hub/],
+  [['--nodes-file', 'good.yaml'], /goes with a command that asks a hub/],
   [['--nodes-file', 'good.yaml', 'status', '--url', 'http://h'], /--url does not go with --nodes/],
   [['--nodes-file', 'good.yaml', 'status', '--token-file=x'], /--token-file does not go with --nodes/],
   [['--nodes-file', 'good.yaml', 'status', '--watch'], /--watch does not go with --nodes/],
@@ -111,6 +111,14 @@ test.for([
   expect({ code, out }).toEqual({ code: 2, out: '' })
   expect(err).toMatch(message)
   expect(err).not.toContain('canary')
+})
+
+test('the nodes may be named behind the command as well', async () => {
+  const before = await flotilla('--nodes', 'erd2', '--nodes-file', 'good.yaml', 'datasets', 'list')
+  expect(before.code).toBe(0)
+  expect(await flotilla('datasets', '--nodes=erd2', 'list', '--nodes-file', 'good.yaml')).toEqual(before)
+  expect((await flotilla('datasets', 'list', '--nodes-file')).err).toContain('--nodes-file needs a value')
+  expect((await flotilla('why', '--', '--nodes')).err).not.toContain('needs a value')
 })
 
 test('a usage error of the command itself is one, whichever the node', async () => {

@@ -1,5 +1,5 @@
 import { type ExitCode, FlotillaError } from '../core/errors.ts'
-import type { Command } from './command.ts'
+import type { Command, Option } from './command.ts'
 import type { Context } from './context.ts'
 import type { NodeAt } from './nodes-file.ts'
 import { Output, type Sink } from './output.ts'
@@ -12,20 +12,37 @@ export interface Split {
   readonly rest: readonly string[]
 }
 
-/** Takes `--nodes LIST` and `--nodes-file FILE` off the front; undefined where neither stands there. */
+/** Beside those of every command that asks a hub, wherever they stand. */
+export const NODES = {
+  nodes: { type: 'value', placeholder: 'A,B', summary: 'ask each of these servers, which have no hub' },
+  nodesFile: { type: 'value', placeholder: 'FILE', summary: 'their addresses and tokens', completes: 'file' },
+} as const satisfies Record<string, Option>
+
+/** Whether the command asks a hub, so that it can ask each of several servers instead. */
+export function isForEach(command: Command | undefined): boolean {
+  const options = command?.options ?? {}
+  return Object.hasOwn(options, 'url') && Object.hasOwn(options, 'tokenFile')
+}
+
+/** Takes `--nodes LIST` and `--nodes-file FILE` out, wherever they stand; undefined where neither does. */
 export function splitNodes(argv: readonly string[]): Split | undefined {
   const found = new Map<string, string>()
-  const rest = [...argv]
-  for (;;) {
-    const [, name, inline] = /^(--nodes|--nodes-file)(?:=(.*))?$/s.exec(rest[0] ?? '') ?? []
-    if (name === undefined) break
-    rest.shift()
-    const value = inline ?? rest.shift()
+  const rest: string[] = []
+  // What stands behind `--` are values.
+  const end = argv.includes('--') ? argv.indexOf('--') : argv.length
+  const left = argv.slice(0, end)
+  for (let word = left.shift(); word !== undefined; word = left.shift()) {
+    const [, name, inline] = /^(--nodes|--nodes-file)(?:=(.*))?$/s.exec(word) ?? []
+    if (name === undefined) {
+      rest.push(word)
+      continue
+    }
+    const value = inline ?? left.shift()
     if (value === undefined || value === '') throw new FlotillaError('USAGE', `${name} needs a value`)
     found.set(name, value)
   }
   if (found.size === 0) return undefined
-  return { nodes: { list: found.get('--nodes'), file: found.get('--nodes-file') }, rest }
+  return { nodes: { list: found.get('--nodes'), file: found.get('--nodes-file') }, rest: [...rest, ...argv.slice(end)] }
 }
 
 type Run = (argv: readonly string[], context: Context) => Promise<ExitCode | 130>
@@ -62,9 +79,8 @@ export async function runOnNodes(
 }
 
 function refuseUnlessForEach(rest: readonly string[], command: Command | undefined): void {
-  const options = command?.options ?? {}
-  if (!Object.hasOwn(options, 'url') || !Object.hasOwn(options, 'tokenFile')) {
-    throw new FlotillaError('USAGE', '--nodes goes before a command that asks a hub', {
+  if (!isForEach(command)) {
+    throw new FlotillaError('USAGE', '--nodes goes with a command that asks a hub', {
       hint: 'As in: flotilla --nodes a,b,c datasets reload DATASET',
     })
   }

@@ -54,6 +54,14 @@ test('proxy explain refuses what no proxy would take', async () => {
   }
 })
 
+test('a rule that is none is refused with its own text', async () => {
+  const { code, err } = await runCli(['proxy', 'explain', '/x', '--rule', 'path:/x', '--rule', 'foo:/x'])
+  expect({ code, err }).toEqual({
+    code: 2,
+    err: expect.stringContaining('--rule foo:/x: takes erddap:/erddap,') as string,
+  })
+})
+
 test('--version is the version command', async () => {
   expect((await runCli(['--version'])).out).toMatch(/^flotilla \d+\.\d+\.\d+/)
   expect((await runCli(['-V'])).out).toBe((await runCli(['version'])).out)
@@ -71,6 +79,8 @@ test.for([
   [['statsu'], 'no command "statsu"', 'Did you mean "status"?'],
   [['datasets', 'chek', 'x'], 'no command "datasets chek"', 'Did you mean "datasets check"?'],
   [['dataset'], 'no command "dataset"', 'Did you mean "datasets"?'],
+  [['datasets', 'block', 'ip'], 'no command "datasets block"', 'Did you mean "block ip"?'],
+  [['datasets', 'block'], 'no command "datasets block"', 'Did you mean "block"?'],
   [['xyzzy'], 'no command "xyzzy"', 'flotilla --help'],
   [['--hlep'], 'no option --hlep', 'flotilla --help'],
   [['datasets', 'check'], 'DIR is missing', 'flotilla datasets check --help'],

@@ -60,7 +60,8 @@ function groupOrNothing(argv: readonly string[], context: Context): ExitCode {
   }
   const typed = inGroup.length > 0 ? `${first} ${second}` : first
   const firstWords = names.map((name) => name.split(' ')[0] ?? '')
-  const near = didYouMean(typed, inGroup.length > 0 ? inGroup : [...firstWords, ...names])
+  const near =
+    inGroup.length > 0 ? (ungrouped(argv) ?? didYouMean(typed, inGroup)) : didYouMean(typed, [...firstWords, ...names])
   const help = inGroup.length > 0 ? `flotilla ${first} --help` : 'flotilla --help'
   throw new FlotillaError(
     'USAGE',
@@ -69,4 +70,11 @@ function groupOrNothing(argv: readonly string[], context: Context): ExitCode {
       hint: near === undefined ? `See ${help}` : `${near} See also ${help}`,
     },
   )
+}
+
+/** Of a command that was looked for in a group it is not in. */
+function ungrouped([, ...words]: readonly string[]): string | undefined {
+  const name =
+    find(words)?.entry.name ?? COMMANDS.find((one) => one.name.startsWith(`${words[0]} `))?.name.split(' ')[0]
+  return name === undefined ? undefined : `Did you mean "${name}"?`
 }

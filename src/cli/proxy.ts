@@ -53,7 +53,12 @@ export async function proxyHereOr(
   const { proxy } = await import('../config/proxies.ts')
   const rules = options.rule.length === 0 ? undefined : options.rule
   const parsed = proxy.safeParse({ kind: 'nginx', folder: '/', tree: options.tree, ...(rules && { rules }) })
-  if (!parsed.success) throw new FlotillaError('USAGE', parsed.error.issues[0]?.message ?? 'not a rule')
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues
+    const index = issue?.path.findLast((part) => typeof part === 'number')
+    const given = index === undefined ? '' : ` ${options.rule[index] ?? ''}`
+    throw new FlotillaError('USAGE', `--rule${given}: ${issue?.message ?? 'is no rule'}`)
+  }
   return { name: 'proxy', settings: parsed.data, hub: await hubOf(options, context) }
 }
 

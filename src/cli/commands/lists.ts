@@ -94,7 +94,8 @@ function changing(words: Words): Command {
     examples: words.examples,
     async run({ args, options }, context) {
       const values = args.VALUE.flatMap((text) => text.split(',')).filter((text) => text.trim() !== '')
-      if (values.length === 0) throw new FlotillaError('USAGE', 'VALUE is missing: one or more, also with commas')
+      if (values.length === 0)
+        throw new FlotillaError('USAGE', 'VALUE is missing', { hint: `As in: ${words.examples[0]}` })
       const { tree, json } = options
       const answer = await withHub(options, context, ({ client }) =>
         client.changeList(tree, words.list, { [words.op]: values }, { signal: context.signal }),

@@ -51,7 +51,12 @@ function valueCase({ name, short, takes }: OptionShape): string {
 }
 
 function offer(completes: Completes): string {
-  if (completes === 'file') return 'mapfile -t COMPREPLY < <(compgen -f -- "$cur"); compopt -o filenames'
-  if (completes === 'folder') return 'mapfile -t COMPREPLY < <(compgen -d -- "$cur"); compopt -o filenames'
-  return `mapfile -t -O "\${#COMPREPLY[@]}" COMPREPLY < <(compgen -W '${completes.join(' ')}' -- "$cur")`
+  if (completes === 'file') return `${add('-f')}; compopt -o filenames`
+  if (completes === 'folder') return `${add('-d')}; compopt -o filenames`
+  return add(`-W '${completes.join(' ')}'`)
+}
+
+/** To what is offered already: a command below, and a folder. */
+function add(what: string): string {
+  return `mapfile -t -O "\${#COMPREPLY[@]}" COMPREPLY < <(compgen ${what} -- "$cur")`
 }

@@ -25,6 +25,11 @@ const CASES = [
   ['datasets reload --flag ', ['soft', 'bad-files', 'hard'], ['--all']],
   ['status --w', ['--watch'], ['--tree']],
   ['nodes ', ['forget'], ['up']],
+  ['adopt ', ['erddaputil'], ['status']],
+  ['adopt erddaputil --', ['--json'], ['--node']],
+  ['--no', ['--nodes', '--nodes-file'], ['status']],
+  ['--nodes a,b datasets c', ['check', 'clear-cache'], ['--nodes']],
+  ['datasets reload --no', ['--nodes', '--nodes-file'], ['--url']],
   ['completion ', ['bash', 'zsh', 'fish'], ['status']],
   ['token create --role ', ['reader', 'releaser', 'operator'], ['--label']],
 ] as const
@@ -44,6 +49,12 @@ inBash('bash offers folders and files where the command takes them', async () =>
   const source = await script('bash')
   const body = `cd ${folder}; mkdir -p sub; source ${source}; COMP_WORDS=(flotilla datasets check s); COMP_CWORD=3; _flotilla 2>/dev/null; printf '%s\\n' "\${COMPREPLY[@]}"`
   expect(execFileSync('bash', ['-c', body], { encoding: 'utf8' }).trim()).toBe('sub')
+  const both = body
+    .replace('(flotilla datasets check s)', "(flotilla adopt '')")
+    .replace('COMP_CWORD=3', 'COMP_CWORD=2')
+  expect(execFileSync('bash', ['-c', both], { encoding: 'utf8' }).split('\n')).toEqual(
+    expect.arrayContaining(['erddaputil', 'sub']),
+  )
 })
 
 const inFish = await needs({ tools: ['fish'] })

@@ -1,5 +1,6 @@
 import { type Argument, type Completes, kebab, type Option } from '../command.ts'
 import { COMMANDS } from '../commands.ts'
+import { isForEach, NODES } from '../every-node.ts'
 import { COMMON } from '../parse.ts'
 
 /** What a shell needs to know of one command. */
@@ -32,14 +33,15 @@ export async function shapes(): Promise<readonly Shape[]> {
   const groups = [...new Set(names.flatMap((name) => name.split(' ').slice(0, -1)))]
   const own = await Promise.all(
     COMMANDS.map(async ({ name, load }): Promise<Shape> => {
-      const { options, arguments: args } = await load()
-      const all = Object.entries<Option>({ ...options, ...COMMON })
-      return { path: name, words: below(name), options: all.map(optionShape), argument: firstCompletion(args) }
+      const command = await load()
+      const all = { ...command.options, ...(isForEach(command) ? NODES : {}), ...COMMON }
+      const argument = firstCompletion(command.arguments)
+      return { path: name, words: below(name), options: optionShapes(all), argument }
     }),
   )
   const bare = groups.filter((group) => !names.includes(group))
   return [
-    { path: '', words: topWords(), options: [] },
+    { path: '', words: topWords(), options: optionShapes(NODES) },
     ...bare.map((path) => ({ path, words: below(path), options: [] })),
     ...own,
   ]
@@ -60,6 +62,10 @@ function below(path: string): Word[] {
     word: name.slice(path.length + 1),
     summary,
   }))
+}
+
+function optionShapes(options: Readonly<Record<string, Option>>): readonly OptionShape[] {
+  return Object.entries(options).map(optionShape)
 }
 
 function optionShape([key, option]: [string, Option]): OptionShape {

@@ -90,7 +90,7 @@ function nodesFinding({ cluster, down, from }: View, self: string): Finding {
   const near = cluster.members.filter(({ node, host }) => node !== self && isLoopbackHost(host)).map(({ node }) => node)
   if (near.length > 0) {
     return warn(
-      `${near.join(', ')} can be reached on its own machine only, or runs on this one`,
+      `${near.join(', ')}: at a loopback address, which is right only on this machine`,
       'If it runs elsewhere, set `serveUrl` of its target to an address that others reach.',
     )
   }

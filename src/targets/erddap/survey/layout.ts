@@ -12,10 +12,17 @@ export function describeLayout(files: readonly TreeFile[], items: readonly TreeI
   } else if (paths.some((path) => path.replace(/^datasets\.d\//, '').includes('/'))) words.push('nested folders')
   else words.push('one flat folder')
   const many = paths.filter((path) => items.filter((item) => item.path === path).length > 1).length
-  if (many > 0) words.push(`${many} files with several datasets`)
+  if (many > 0) words.push(`${counted(many, 'file')} with several datasets`)
   const others = files.filter(({ path }) => !/\.(?:xml|ya?ml)$/i.test(path))
-  if (others.length > 0) words.push(`${others.length} other files, which travel along: ${endingsOf(others)}`)
+  if (others.length > 0)
+    words.push(
+      `${counted(others.length, 'other file')}, ${others.length === 1 ? 'which travels' : 'which travel'} along: ${endingsOf(others)}`,
+    )
   return words
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
 const ENDINGS_MAX = 5
