@@ -7,7 +7,9 @@ const bytes = (text: string): Buffer => Buffer.from(text)
 
 it('keys are in the order of their UTF-8 bytes', () => {
   fc.assert(
-    fc.property(key, key, (a, b) => expect(Math.sign(compareKeys(a, b))).toBe(Buffer.compare(bytes(a), bytes(b)))),
+    fc.property(key, key, (a, b) => {
+      expect(Math.sign(compareKeys(a, b))).toBe(Buffer.compare(bytes(a), bytes(b)))
+    }),
   )
 })
 

@@ -11,10 +11,11 @@ const stat: fc.Arbitrary<FileStat> = fc.record({
   links: fc.option(fc.integer({ min: 1, max: 2 }), { nil: undefined }),
 })
 
-/** What a place is called, look after look. */
+/** What a place is called, look after look: status changes never go back. */
 function seen(stats: readonly FileStat[]): readonly KnownFile[] {
   const all: KnownFile[] = []
-  for (const one of stats) all.push({ ...one, etag: etagOf(one, all.at(-1)) })
+  for (const one of stats.toSorted((a, b) => a.changedMs - b.changedMs))
+    all.push({ ...one, etag: etagOf(one, all.at(-1)) })
   return all
 }
 
