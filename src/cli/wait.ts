@@ -1,6 +1,6 @@
 import type { NodeAnswer, ReleaseAnswer, StatusAnswer } from '../core/api.ts'
 import { type ExitCode, FlotillaError, isError } from '../core/errors.ts'
-import { isOf, treeOption } from '../core/status.ts'
+import { isOf, releaseStatus, treeOption } from '../core/status.ts'
 import { clean } from '../lib/clean.ts'
 import { parseDuration } from '../lib/duration.ts'
 import type { Hub } from './connect.ts'
@@ -84,7 +84,7 @@ type Settled = 'in-step' | 'failed' | 'superseded' | 'nobody'
 /** Undefined while it may still come right by itself. */
 export function settle(status: StatusAnswer, release: number, waitedMs: number): Settled | undefined {
   if ((status.desired?.number ?? 0) > release) return 'superseded'
-  if (status.state === 'in-step') return 'in-step'
+  if (releaseStatus(status.tree, status.desired, status.nodes, status).state === 'in-step') return 'in-step'
   if (status.nodes.length === 0) return 'nobody'
   const failed = status.nodes.filter((node) => hasFailed(node, status.tree, release, waitedMs))
   const nodes = status.nodes.filter((node) => isOf(node, status.tree))

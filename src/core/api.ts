@@ -1,6 +1,7 @@
 import type { DrainView, Outcome, Plan, RolloutView, StrategyRequest } from './api-rollout.ts'
 import type { BusHealth } from './bus.ts'
 import type { ErrorCode } from './errors.ts'
+import type { FilesStatus, NodeFiles } from './files/report.ts'
 import type { Problem } from './problem.ts'
 import type { Quarantined, ReleaseRecord, Request } from './release.ts'
 import type { NodeProxy, Strategy } from './rollout.ts'
@@ -122,6 +123,8 @@ export interface NodeAnswer {
   readonly targets: Readonly<Record<string, NodeTarget>>
   /** By name: the proxies beside that agent, where there are any. */
   readonly proxies?: Readonly<Record<string, NodeProxy>> | undefined
+  /** By tree: the files that it keeps in step, where there are any. */
+  readonly files?: Readonly<Record<string, NodeFiles>> | undefined
 }
 
 /** A folder that the hub releases whenever it changes, and how it fares. */
@@ -138,12 +141,14 @@ export interface FollowedFolder {
 
 export interface StatusAnswer {
   readonly tree: string
-  /** `in-step` only when every joined node is alive and proves the desired release. */
+  /** `in-step` only when every joined node is alive and proves the desired release, and every tree of files is in step. */
   readonly state: 'in-step' | 'pending' | 'failed' | 'empty'
   /** One sentence for people: `IN STEP r12, 3/3 nodes prove it`. */
   readonly summary: string
   readonly desired?: ReleaseRecord | undefined
   readonly nodes: readonly NodeAnswer[]
+  /** Every tree of files that some node keeps in step. */
+  readonly files?: readonly FilesStatus[] | undefined
   /** Where nothing has been released in this tree: those in which something has. */
   readonly trees?: readonly string[] | undefined
   /** What to type next, where something is not in step. */

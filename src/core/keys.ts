@@ -18,6 +18,8 @@
  *     node/<node>/datasets/<tree>        the same, dataset by dataset
  *     node/<node>/loads/<tree>           how long each dataset took to load there
  *     node/<node>/proxy/<name>           what a proxy beside that agent has taken over
+ *     node/<node>/files/<tree>           how far the node is with files that it pulls
+ *     flip/<tree>/<group>                the generation of files that all nodes show
  *     token/<id>  join/<id>  secret/<x>  never leave the hub
  *     peer/key                           shared by the nodes, to fetch blobs from each other
  */
@@ -60,6 +62,9 @@ export const keys = {
   datasets: (node: string, tree: string) => `node/${node}/datasets/${tree}`,
   loads: (node: string, tree: string) => `node/${node}/loads/${tree}`,
   proxy: (node: string, name: string) => `node/${node}/proxy/${name}`,
+  files: (node: string, tree: string) => `node/${node}/files/${tree}`,
+  flip: (tree: string, group: string) => `flip/${tree}/${group}`,
+  flips: 'flip/',
   token: (id: string) => `token/${id}`,
   tokens: 'token/',
   join: (id: string) => `join/${id}`,

@@ -1,5 +1,6 @@
 import type { NodeAnswer, StatusAnswer } from './api.ts'
 import type { RolloutView } from './api-rollout.ts'
+import { filesStatusOf, type NodeFiles } from './files/report.ts'
 import { parseNodeKey } from './keys.ts'
 import type { ReleaseRecord } from './release.ts'
 import type { NodeProxy } from './rollout.ts'
@@ -18,28 +19,37 @@ export function nodesOf(entries: readonly Entry[]): readonly NodeAnswer[] {
     if (at.family === 'target' && at.tree !== undefined) node.targets[at.tree] = JSON.parse(entry.value) as NodeTarget
     if (at.family === 'proxy' && at.tree !== undefined)
       node.proxies = { ...node.proxies, [at.tree]: JSON.parse(entry.value) as NodeProxy }
+    if (at.family === 'files' && at.tree !== undefined)
+      node.files = { ...node.files, [at.tree]: JSON.parse(entry.value) as NodeFiles }
     nodes.set(at.node, node)
   }
-  return [...nodes.entries()]
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([node, { alive, targets, proxies }]) => {
-      const liveness = alive === undefined ? 'lost' : 'alive'
-      return proxies === undefined ? { node, liveness, alive, targets } : { node, liveness, alive, targets, proxies }
-    })
+  return [...nodes.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([node, seen]) => answerOf(node, seen))
+}
+
+function answerOf(node: string, { alive, targets, proxies, files }: Seen): NodeAnswer {
+  return {
+    node,
+    liveness: alive === undefined ? 'lost' : 'alive',
+    alive,
+    targets,
+    ...(proxies !== undefined && { proxies }),
+    ...(files !== undefined && { files }),
+  }
 }
 
 interface Seen {
   alive?: NodeAlive
   targets: Record<string, NodeTarget>
   proxies?: Record<string, NodeProxy>
+  files?: Record<string, NodeFiles>
 }
 
 export const DEFAULT_TREE = 'datasets'
 
-/** Whether anything of the tree is expected of a node: nobody waits for one that only looks after a proxy. */
-export function isOf({ targets, alive, proxies }: NodeAnswer, tree: string): boolean {
+/** Whether a release of the tree is expected of a node: nobody waits for one that only looks after a proxy, or pulls files. */
+export function isOf({ targets, alive, proxies, files }: NodeAnswer, tree: string): boolean {
   if (targets[tree] !== undefined) return true
-  return alive === undefined ? proxies === undefined : alive.trees?.includes(tree) !== false
+  return alive === undefined ? (proxies ?? files) === undefined : alive.trees?.includes(tree) !== false
 }
 
 /** What a command line has to add to mean this tree. */
@@ -50,8 +60,33 @@ export function treeOption(tree: string): string {
 /** What a rollout does to the picture, and what stands in it besides. */
 type Underway = Pick<StatusAnswer, 'rollout' | 'pins' | 'drains'>
 
-/** One sentence and one state for a tree. Says "in step" only of what every node proves. */
+/** One sentence and one state for a tree, and for the files that nodes keep besides. Says "in step" only of what every node proves. */
 export function statusOf(
+  tree: string,
+  desired: ReleaseRecord | undefined,
+  all: readonly NodeAnswer[],
+  underway: Underway = {},
+): StatusAnswer {
+  const release = releaseStatus(tree, desired, all, underway)
+  const every = filesStatusOf(all)
+  if (every.length === 0) return release
+  // Who asks for a tree of files by name wants to know of that one only; without releases files are all there is.
+  const own = every.filter((one) => one.tree === tree)
+  const files = own.length > 0 ? own : every
+  const isAll = desired === undefined && (own.length > 0 || tree === DEFAULT_TREE)
+  const worst = files.find(({ state }) => state === 'failed') ?? files.find(({ state }) => state === 'pending')
+  const next = worst === undefined ? undefined : `flotilla status --watch${treeOption(tree)}`
+  if (isAll) {
+    const summary = worst?.summary ?? files.map((one) => one.summary).join('; ')
+    return { ...release, state: worst?.state ?? 'in-step', summary, next, files }
+  }
+  if (worst === undefined) return { ...release, files }
+  if (release.state !== 'in-step') return { ...release, files }
+  return { ...release, state: worst.state, summary: `${worst.summary}; ${release.summary}`, next, files }
+}
+
+/** Of a release alone. */
+export function releaseStatus(
   tree: string,
   desired: ReleaseRecord | undefined,
   all: readonly NodeAnswer[],

@@ -105,6 +105,11 @@ export interface NodeAlive {
   readonly peerUrl?: string
   /** By tree: the address at which the proxies reach the application of that tree here, such as `http://10.0.0.7:8080`. */
   readonly serves?: Readonly<Record<string, string>>
+  /** Where its file service is, and which trees that serves. */
+  readonly filesUrl?: string
+  readonly filesTrees?: readonly string[]
+  /** The trees of files that it pulls from elsewhere. */
+  readonly filesPulled?: readonly string[]
 }
 
 /** Value of `node/<node>/loads/<tree>`: how many ms the last load of each item took there, by effect. */

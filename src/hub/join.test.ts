@@ -31,9 +31,11 @@ describe('a join code', () => {
       'read:drain/',
       'read:rollout/',
       'read:node/',
+      'read:flip/',
       'read:blob/',
       'read:peer/',
       'write:node/erd1/',
+      'write:flip/',
     ])
     expect((await hub.client.nodes()).nodes).toEqual([{ node: 'erd1', liveness: 'lost', targets: {} }])
   })
@@ -45,7 +47,7 @@ describe('a join code', () => {
     await hub.store.commit({ changes: [putToken(minted.id, { ...old, hash: minted.hash })] })
     const { scopes } = await hub.as(minted.token).whoami()
     expect(scopes).toContain('read:list/')
-    expect(scopes.filter((scope) => scope.startsWith('write:'))).toEqual(['write:node/erd1/'])
+    expect(scopes.filter((scope) => scope.startsWith('write:'))).toEqual(['write:node/erd1/', 'write:flip/'])
   })
 
   it('is taken as people type it', async () => {

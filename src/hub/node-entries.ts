@@ -3,6 +3,7 @@ import type { NodeAnswer } from '../core/api.ts'
 import { parseNodeKey } from '../core/keys.ts'
 import { nodesOf } from '../core/status.ts'
 import type { Entry } from '../core/store.ts'
+import { zNodeFiles } from './schemas/files.ts'
 import { zNodeAlive, zNodeTarget } from './schemas/nodes.ts'
 import { zNodeProxy } from './schemas/rollouts.ts'
 
@@ -14,6 +15,7 @@ const SCHEMAS: ReadonlyMap<string, z.ZodType> = new Map<string, z.ZodType>([
   ['alive', zModest.pipe(zNodeAlive)],
   ['target', zModest.pipe(zNodeTarget)],
   ['proxy', zModest.pipe(zNodeProxy)],
+  ['files', zModest.pipe(zNodeFiles)],
 ])
 
 /** What the entries under `node/` say. A node writes its own, so what has not the right form is left out, not believed. */

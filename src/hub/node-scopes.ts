@@ -8,14 +8,16 @@ const READS = [
   keys.drains,
   keys.rollouts,
   keys.nodes,
+  keys.flips,
   'blob/',
   'peer/',
 ].map((prefix) => `read:${prefix}`)
 
 /**
- * What a node's credential may do: read what the cluster serves and how the others fare, and speak only about itself.
+ * What a node's credential may do: read what the cluster serves and how the others fare, and speak only about itself. Besides, any
+ * node may find that all have a generation of files: each shows only what it has itself.
  * It follows from the node's name and not from the token's record, so nodes that joined an older hub need not join again.
  */
 export function nodeScopes(node: string): readonly string[] {
-  return [...READS, `write:${keys.node(node)}`]
+  return [...READS, `write:${keys.node(node)}`, `write:${keys.flips}`]
 }

@@ -6,7 +6,7 @@
 
 /**
  * What publishes the generations of a tree on one node asks this before it makes one visible. After a start it first tells
- * what is visible (`flipped`), then offers what lies staged on the disk.
+ * what is visible (`flipped`), and offers what lies staged on the disk once it has found that the source still has it.
  */
 export interface FlipGate {
   /**
@@ -40,6 +40,8 @@ export interface GroupReport {
   readonly current?: string | undefined
   /** What lies there and is not visible yet, the oldest first. */
   readonly staged: readonly string[]
+  /** The number of the last flip that it has seen; 0 for none. What it said before it saw a flip counts no more after it. */
+  readonly asOf: number
 }
 
 export interface FlipNode extends GroupReport {
@@ -68,7 +70,8 @@ export type FlipDecision =
  * A node that is lost is not waited for; when it comes back it finds the flip and shows nothing else once it has it.
  */
 export function decideFlip({ nodes, flip, knownMs, waitMs }: FlipScene): FlipDecision {
-  const live = nodes.filter(({ alive }) => alive)
+  const number = flip?.number ?? 0
+  const live = nodes.filter(({ alive }) => alive).map((node) => upToDate(node, number))
   const candidates = candidatesOf(live, flip)
   const everywhere = candidates.filter((generation) => live.every((node) => has(node, generation)))
   const newest = everywhere.at(-1)
@@ -81,6 +84,10 @@ export function decideFlip({ nodes, flip, knownMs, waitMs }: FlipScene): FlipDec
   if (first === undefined) return { wait: [] }
   const longestMs = Math.max(...candidates.map((generation) => knownMs.get(generation) ?? 0))
   return { wait: lacking(first), inMs: waitMs - longestMs }
+}
+
+function upToDate(node: FlipNode, number: number): FlipNode {
+  return node.asOf === number ? node : { ...node, current: undefined, staged: [] }
 }
 
 function has({ current, staged }: FlipNode, generation: string): boolean {
@@ -104,7 +111,7 @@ const STAGED_MAX = 2
 
 /** What one node does with a generation that it has staged, and the list of those that it reports then. */
 export function offered(
-  { staged }: GroupReport,
+  { staged }: Pick<GroupReport, 'staged'>,
   generation: string,
   flip: FlipRecord | undefined,
 ): { readonly answer: ReturnType<FlipGate['offer']>; readonly staged: readonly string[] } {
@@ -118,7 +125,10 @@ export function offered(
  * What a node still has to keep once it has seen a flip. One that had no part in it has looked at the source too early: it offers
  * anew what it finds there next.
  */
-export function stagedAfter({ current, staged }: GroupReport, { generation }: FlipRecord): readonly string[] {
+export function stagedAfter(
+  { current, staged }: Omit<GroupReport, 'asOf'>,
+  { generation }: FlipRecord,
+): readonly string[] {
   if (generation === current) return staged
   const place = staged.indexOf(generation)
   return place < 0 ? [] : staged.slice(place)

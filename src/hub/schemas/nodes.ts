@@ -4,6 +4,7 @@ import type { BusHealth } from '../../core/bus.ts'
 import type { ItemReport, NodeAlive, NodeDatasets, NodeTarget, TargetError } from '../../core/target.ts'
 import { hold } from './hold.ts'
 import { named, zCount, zErrorCode, zMoment, zProblem, zProblemCode } from './common.ts'
+import { zFilesStatus, zNodeFiles } from './files.ts'
 import { zItemChange, zReleaseRecord, zTreeItem } from './releases.ts'
 import { zDrainView, zNodeProxy, zOutcome, zRolloutView } from './rollouts.ts'
 
@@ -51,6 +52,9 @@ export const zNodeAlive = hold<NodeAlive>()(
     trees: z.array(z.string()).exactOptional(),
     peerUrl: z.string().exactOptional(),
     serves: z.record(z.string(), z.string()).exactOptional(),
+    filesUrl: z.string().exactOptional(),
+    filesTrees: z.array(z.string()).exactOptional(),
+    filesPulled: z.array(z.string()).exactOptional(),
   }),
 )
 
@@ -68,6 +72,7 @@ const zNodeAnswer = hold<NodeAnswer>()(
     alive: zNodeAlive.optional(),
     targets: z.record(z.string(), zNodeTarget),
     proxies: z.record(z.string(), zNodeProxy).optional(),
+    files: z.record(z.string(), zNodeFiles).optional(),
   }),
 )
 named.add(zNodeAnswer, { id: 'Node' })
@@ -99,6 +104,7 @@ export const zStatusAnswer = hold<StatusAnswer>()(
     summary: z.string(),
     desired: zReleaseRecord.optional(),
     nodes: z.array(zNodeAnswer),
+    files: z.array(zFilesStatus).optional(),
     trees: z.array(z.string()).optional(),
     next: z.string().optional(),
     folder: zFollowedFolder.optional(),

@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest'
+import type { NodeAnswer } from '../api.ts'
+import type { ReleaseRecord } from '../release.ts'
+import { statusOf } from '../status.ts'
+import type { NodeAlive } from '../target.ts'
+import type { NodeFiles } from './report.ts'
+
+const FILES: NodeFiles = { state: 'in-step', files: 3, bytes: 30, atMs: 0 }
+
+function node(name: string, files: Readonly<Record<string, NodeFiles>>, alive: Partial<NodeAlive> = {}): NodeAnswer {
+  const base = { node: name, version: '1', startedAtMs: 0, instance: name, values: [], trees: [] }
+  const filesPulled = Object.keys(files)
+  return { node: name, liveness: 'alive', alive: { ...base, filesPulled, ...alive }, targets: {}, files }
+}
+
+test('without releases the files are all there is', () => {
+  const nodes = [node('a', { data: FILES, runs: FILES }), node('b', { data: FILES })]
+  expect(statusOf('datasets', undefined, nodes)).toMatchObject({
+    state: 'in-step',
+    summary: 'IN STEP files data, 2/2 nodes have them; IN STEP files runs, 1/1 nodes have them',
+    files: [
+      { tree: 'data', state: 'in-step', nodes: 2, inStep: 2 },
+      { tree: 'runs', state: 'in-step', nodes: 1, inStep: 1 },
+    ],
+  })
+  expect(statusOf('runs', undefined, nodes)).toMatchObject({ summary: 'IN STEP files runs, 1/1 nodes have them' })
+})
+
+test('a node that lacks files keeps everything from being in step, and is named', () => {
+  const behind: NodeFiles = { ...FILES, state: 'pulling', pending: { files: 7, bytes: 70 }, behindSinceMs: 0 }
+  const nodes = [node('a', { data: FILES }), node('b', { data: behind })]
+  expect(statusOf('datasets', undefined, nodes)).toMatchObject({
+    state: 'pending',
+    summary: 'PENDING files data, 1/2 nodes have them; b lacks 7',
+  })
+  const failed: NodeFiles = { ...FILES, state: 'failed', failed: [{ key: 'x/y', code: 'CORRUPT', message: 'damaged' }] }
+  expect(statusOf('datasets', undefined, [node('a', { data: failed })])).toMatchObject({
+    state: 'failed',
+    summary: 'NOT IN STEP files data, 0/1 nodes have them; a: x/y: damaged',
+  })
+})
+
+test('a node that has not said anything yet is waited for, and one that is lost is not in step', () => {
+  const silent = node('c', {}, { filesPulled: ['data'] })
+  expect(statusOf('data', undefined, [node('a', { data: FILES }), silent])).toMatchObject({ state: 'pending' })
+  const lost: NodeAnswer = { node: 'd', liveness: 'lost', targets: {}, files: { data: FILES } }
+  expect(statusOf('data', undefined, [node('a', { data: FILES }), lost])).toMatchObject({
+    state: 'failed',
+    summary: 'NOT IN STEP files data, 1/2 nodes have them; d is lost',
+  })
+})
+
+test('a release that is served does not count as in step while files are not, and a node of files alone is not waited for', () => {
+  const release = { tree: 'datasets', number: 3 } as ReleaseRecord
+  const served = { kind: 'erddap', state: 'in-step', staged: 3, applied: 3, served: 3, warnings: [], atMs: 0 } as const
+  const progress = { progress: { done: 1, total: 1 }, troubled: {} }
+  const erd: NodeAnswer = { ...node('erd1', {}), targets: { datasets: { ...served, ...progress } } }
+  expect(statusOf('datasets', release, [erd, node('a', { data: FILES })])).toMatchObject({
+    state: 'in-step',
+    summary: 'IN STEP r3, 1/1 nodes prove it',
+    files: [{ tree: 'data', state: 'in-step' }],
+  })
+  const behind = node('a', { data: { ...FILES, state: 'pulling' } })
+  expect(statusOf('datasets', release, [erd, behind])).toMatchObject({
+    state: 'pending',
+    summary: 'PENDING files data, 0/1 nodes have them; IN STEP r3, 1/1 nodes prove it',
+  })
+})
