@@ -26,11 +26,11 @@ export interface PoolRequest extends Op {
 export interface PoolAnswer {
   readonly status: number
   /** Lower-case names. */
-  header(name: string): string | undefined
+  readonly header: (name: string) => string | undefined
   /** To be iterated over once, or discarded. Rejects with `UNREACHABLE` where it breaks off, or with the signal's reason. */
   readonly body: AsyncIterable<Uint8Array>
   /** Without this or a whole iteration the connection stays taken. Reads a small rest, cuts the connection otherwise. */
-  discard(): Promise<void>
+  readonly discard: () => Promise<void>
 }
 
 const REST_BYTES = 64 * 1024

@@ -1,0 +1,33 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { TreeFiles } from '../../core/files/tree-files.ts'
+import type { TreeIndex } from '../../core/files/tree-index.ts'
+import type { Target } from '../../lib/s3/target.ts'
+
+export interface PeerTree {
+  readonly name: string
+  readonly index: TreeIndex
+  readonly files: TreeFiles
+}
+
+/** One request below `PEER_PATH`, of somebody whose credentials were looked at. */
+export interface PeerCall {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly target: Target
+  /** The prefixes of keys of a tree that may be read: `['']` all, `[]` none. */
+  readonly readable: (tree: string) => readonly string[]
+}
+
+/** A call of a certain tree. */
+export interface TreeCall extends PeerCall {
+  readonly tree: PeerTree
+  /** Never empty. */
+  readonly allowed: readonly string[]
+  /** Aborts when whoever asked is gone. */
+  readonly signal: AbortSignal
+}
+
+/** Whether somebody who may read these prefixes may read this key. */
+export function mayRead(allowed: readonly string[], key: string): boolean {
+  return allowed.some((prefix) => key.startsWith(prefix))
+}

@@ -1,0 +1,111 @@
+import { type ErrorCode, FlotillaError } from '../core/errors.ts'
+import type { FileEntry } from '../core/files/entry.ts'
+import type { PoolAnswer } from './http-pool.ts'
+
+/** Part of a file, as it was asked for. */
+export interface Part {
+  readonly entry: FileEntry
+  readonly start: number
+  /** Exclusive, at most the size. */
+  readonly end: number
+}
+
+/** The headers that ask for a part of exactly the file that was listed. */
+export function partHeaders({ entry, start, end }: Part): Record<string, string> {
+  return {
+    ...(entry.etag !== '' && { 'if-match': `"${entry.etag}"` }),
+    ...((start > 0 || end < entry.size) && { range: `bytes=${start}-${end - 1}` }),
+  }
+}
+
+/**
+ * The bytes of an answer to `partHeaders`: exactly those of the part, or it rejects: with `NOT_FOUND`, with `CHANGED` where the answer
+ * tells of another file than the one that was listed, with `UNREACHABLE` where it breaks off, or as `statusError`.
+ */
+export async function partOf(answer: PoolAnswer, part: Part, name: string): Promise<AsyncIterable<Uint8Array>> {
+  const { status } = answer
+  const failure = status === 200 || status === 206 ? mismatch(answer, part, name) : statusError(answer, part, name)
+  if (failure === undefined) return exactly(answer, part, name)
+  await answer.discard()
+  throw failure
+}
+
+/** What an answer without success means, by its status alone. */
+export function statusError(
+  { status, header }: PoolAnswer,
+  { entry }: Pick<Part, 'entry'>,
+  name: string,
+): FlotillaError {
+  const code = CODES[status] ?? (status >= 400 && status < 500 ? 'BAD_REQUEST' : 'UNREACHABLE')
+  if (code === 'NOT_FOUND') return new FlotillaError(code, `${name} has no ${entry.key} any more`)
+  if (code === 'CHANGED') return changed(entry, name)
+  const location = status >= 300 && status < 400 ? header('location') : undefined
+  return new FlotillaError(code, `${name} answers ${status} to ${entry.key}`, {
+    hint: location === undefined ? HINTS[code] : `It sends elsewhere, which is not followed: ${location.slice(0, 200)}`,
+  })
+}
+
+/** The value of an ETag header, or of a listing, without quotes and the mark of weak ones. */
+export function plainEtag(text: string | undefined): string {
+  return (text ?? '').replace(/^W\//, '').replaceAll('"', '')
+}
+
+const CODES: Readonly<Record<number, ErrorCode>> = {
+  401: 'UNAUTHENTICATED',
+  403: 'FORBIDDEN',
+  404: 'NOT_FOUND',
+  410: 'NOT_FOUND',
+  412: 'CHANGED',
+  416: 'CHANGED',
+  429: 'RATE_LIMITED',
+}
+
+const HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
+  UNAUTHENTICATED: 'Check the key.',
+  FORBIDDEN: 'Check the key, and what it may read.',
+}
+
+function changed(entry: FileEntry, name: string): FlotillaError {
+  return new FlotillaError('CHANGED', `${entry.key} of ${name} is no longer what was listed`)
+}
+
+/** Why an answer is not of this very file. */
+function mismatch(answer: PoolAnswer, part: Part, name: string): FlotillaError | undefined {
+  const { entry } = part
+  const etag = plainEtag(answer.header('etag'))
+  if (etag !== '' && entry.etag !== '')
+    return etag === entry.etag ? wrongLength(answer, part, name) : changed(entry, name)
+  const seconds = Math.floor(Date.parse(answer.header('last-modified') ?? '') / 1000)
+  const isOther = !Number.isNaN(seconds) && seconds !== Math.floor(entry.modifiedMs / 1000)
+  return isOther ? changed(entry, name) : wrongLength(answer, part, name)
+}
+
+function wrongLength(answer: PoolAnswer, { entry, start, end }: Part, name: string): FlotillaError | undefined {
+  if (answer.status === 200) {
+    const length = answer.header('content-length')
+    return length !== undefined && Number(length) !== entry.size ? changed(entry, name) : undefined
+  }
+  const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(answer.header('content-range') ?? '') ?? []
+  if (total !== undefined && total !== '*' && Number(total) !== entry.size) return changed(entry, name)
+  if (Number(first) === start && Number(last) === end - 1) return undefined
+  return new FlotillaError('UNREACHABLE', `${name} answers with another part of ${entry.key} than was asked for`)
+}
+
+async function* exactly(
+  answer: PoolAnswer,
+  { entry, start, end }: Part,
+  name: string,
+): AsyncGenerator<Uint8Array, void> {
+  // Who ignores that a part is asked for sends everything.
+  let skip = answer.status === 200 ? start : 0
+  let left = end - start
+  for await (const chunk of answer.body) {
+    const wanted = chunk.subarray(skip, skip + left)
+    skip = Math.max(0, skip - chunk.byteLength)
+    left -= wanted.byteLength
+    if (wanted.byteLength > 0) yield wanted
+    // Otherwise read to its end, so that the connection can be used again.
+    else if (left === 0) break
+  }
+  if (left > 0) throw new FlotillaError('UNREACHABLE', `${name} broke off its answer to ${entry.key}`)
+}
