@@ -42,7 +42,7 @@ export class Processes {
     const log = join(this.#logs, `${name}.log`)
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on('line', (line) => {
-        appendFileSync(log, `${line}\n`)
+        append(log, line)
         onLine(line)
       })
     }
@@ -58,6 +58,15 @@ export class Processes {
       await ended
       clearTimeout(force)
     }
+  }
+}
+
+/** Whoever clears the folder of the logs away does not want them back, and wants nothing else to end. */
+function append(log: string, line: string): void {
+  try {
+    appendFileSync(log, `${line}\n`)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
 }
 
