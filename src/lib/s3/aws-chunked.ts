@@ -61,6 +61,7 @@ class Parser {
   *push(bytes: Uint8Array): Generator<Uint8Array, void> {
     let at = 0
     while (at < bytes.byteLength) {
+      if (this.#state === 'done') throw this.#malformed()
       if (this.#state === 'data') {
         const data = bytes.subarray(at, at + this.#leftInChunk)
         at += data.byteLength
@@ -71,7 +72,9 @@ class Parser {
   }
 
   end(): void {
-    if (this.#state !== 'done') throw new S3Error('IncompleteBody', 'The body ended before its last chunk.')
+    // Nothing is left open behind the signature of the trailer but an empty line.
+    const isWhole = this.#state === 'done' || (this.#signatures?.isTrailerSigned === true && this.#line === '')
+    if (!isWhole) throw new S3Error('IncompleteBody', 'The body ended before its last chunk.')
   }
 
   #take(data: Uint8Array): void {
@@ -97,7 +100,7 @@ class Parser {
   #onLine(line: string): void {
     const text = line.endsWith('\r') ? line.slice(0, -1) : line
     if (this.#state === 'trailer') this.#onTrailer(text)
-    else if (text === line || this.#state === 'done') throw this.#malformed()
+    else if (text === line) throw this.#malformed()
     else if (this.#state === 'size') this.#onSize(text)
     else if (text !== '') throw this.#malformed()
     else if (this.#state === 'last-end') this.#state = 'done'
@@ -125,9 +128,8 @@ class Parser {
   #onTrailer(text: string): void {
     if (text === '') {
       // Some end the line of a trailer with \n and a further \r\n before the signature.
-      if (this.#signatures === undefined || this.#signatures.isTrailerSigned || this.#missing() !== undefined) {
-        this.#endTrailers()
-      }
+      if (this.#signatures === undefined) this.#checkComplete()
+      if (this.#signatures?.isTrailerSigned !== false) this.#state = 'done'
       return
     }
     const colon = text.indexOf(':')
@@ -135,6 +137,7 @@ class Parser {
     const value = text.slice(colon + 1).trim()
     if (colon < 1) throw this.#malformed()
     if (name === TRAILER_SIGNATURE && this.#signatures !== undefined) {
+      this.#checkComplete()
       this.#signatures.checkTrailers(value, this.trailers)
       return
     }
@@ -145,14 +148,9 @@ class Parser {
     this.trailers.set(name, value)
   }
 
-  #endTrailers(): void {
-    const missing = this.#missing()
+  #checkComplete(): void {
+    const missing = this.#options.announced.find((name) => !this.trailers.has(name))
     if (missing !== undefined) throw new S3Error('MalformedTrailerError', `The trailer ${missing} did not come.`)
-    this.#state = 'done'
-  }
-
-  #missing(): string | undefined {
-    return this.#options.announced.find((name) => !this.trailers.has(name))
   }
 
   #malformed(): S3Error {

@@ -49,16 +49,9 @@ export interface Checksum {
 }
 
 export function newChecksum(algorithm: ChecksumAlgorithm | 'MD5'): Checksum {
-  switch (algorithm) {
-    case 'CRC32':
-      return new Crc32(crc32)
-    case 'CRC32C':
-      return new Crc32(crc32c)
-    case 'CRC64NVME':
-      return new Crc64()
-    default:
-      return createHash(algorithm.toLowerCase())
-  }
+  if (algorithm === 'CRC32') return new Crc32(crc32)
+  if (algorithm === 'CRC32C') return new Crc32(crc32c)
+  return algorithm === 'CRC64NVME' ? new Crc64() : createHash(algorithm.toLowerCase())
 }
 
 export function isChecksumAlgorithm(text: string): text is ChecksumAlgorithm {
