@@ -1,10 +1,10 @@
 import { once } from 'node:events'
-import { hash } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import { FlotillaError } from '../../core/errors.ts'
 import { BATCH_LIMITS } from '../../core/files/peer.ts'
 import { type BatchWish, FRAME } from '../../core/files/peer-wire.ts'
 import type { OpenedFile } from '../../core/files/tree-files.ts'
+import { sha256 } from '../../lib/hash.ts'
 import { readJson } from './changes-request.ts'
 import { mayRead, type TreeCall } from './peer-call.ts'
 
@@ -16,7 +16,8 @@ const BUFFER_BYTES = 256 * 1024
 
 interface Content {
   readonly bytes: Uint8Array
-  readonly sha256: Uint8Array
+  /** Hex. */
+  readonly sha256: string
 }
 
 export async function answerBatch(call: TreeCall): Promise<void> {
@@ -79,8 +80,7 @@ async function readWish(
   try {
     if (file.entry.etag !== etag || file.entry.size !== size) return undefined
     const bytes = file.bytes ?? (await wholeOf(file, signal))
-    const { sha256 } = file.entry
-    return { bytes, sha256: sha256 === undefined ? hash('sha256', bytes, 'buffer') : Buffer.from(sha256, 'hex') }
+    return { bytes, sha256: file.entry.sha256 ?? sha256(bytes) }
   } finally {
     await file.close()
   }
@@ -100,7 +100,9 @@ async function wholeOf(file: OpenedFile, signal: AbortSignal): Promise<Uint8Arra
 class Frames {
   readonly #response: ServerResponse
   readonly #signal: AbortSignal
-  #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
+  /** Buffers that were sent: memory that is used again costs much less than new. */
+  readonly #free: Buffer[] = []
+  #buffer: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
   #used = 0
   #isFull = false
 
@@ -117,7 +119,8 @@ class Frames {
     }
     const { bytes, sha256 } = content
     this.#head(FRAME.hashedBytes, bytes.byteLength)
-    this.#copy(sha256)
+    this.#room(FRAME.hashBytes)
+    this.#used += this.#buffer.write(sha256, this.#used, 'hex')
     this.#copy(bytes)
     return this.#isFull
   }
@@ -133,10 +136,14 @@ class Frames {
   }
 
   #head(kind: number, count: number): void {
-    if (this.#used + FRAME.headerBytes > BUFFER_BYTES) this.#flush()
+    this.#room(FRAME.headerBytes)
     this.#buffer.writeUInt32LE(kind, this.#used)
     this.#buffer.writeUInt32LE(count, this.#used + 4)
     this.#used += FRAME.headerBytes
+  }
+
+  #room(bytes: number): void {
+    if (this.#used + bytes > BUFFER_BYTES) this.#flush()
   }
 
   #copy(bytes: Uint8Array): void {
@@ -150,9 +157,10 @@ class Frames {
   }
 
   #flush(): void {
-    this.#isFull = !this.#response.write(this.#buffer.subarray(0, this.#used)) || this.#isFull
-    // What was handed over is not ours any more.
-    this.#buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
+    const sent = this.#buffer
+    const isTaken = this.#response.write(sent.subarray(0, this.#used), () => this.#free.push(sent))
+    this.#isFull = !isTaken || this.#isFull
+    this.#buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES)
     this.#used = 0
   }
 }
