@@ -1,30 +1,29 @@
 /**
  * Cyclic redundancy checks that node:zlib has not, eight bytes a step ("slicing by 8"). Both are reflected, start from ones and end
- * inverted. `previous` is the checksum of the bytes that went before.
+ * inverted.
  */
 
 export const POLYNOMIALS = { crc32: 0xedb88320n, crc32c: 0x82f63b78n, crc64nvme: 0x9a6c9329ac4bc9b5n } as const
 
-/** CRC-32C (Castagnoli). */
+/** CRC-32C (Castagnoli). `previous` is that of the bytes that went before. */
 export function crc32c(bytes: Uint8Array, previous = 0): number {
-  const table = (table32 ??= tableOf(POLYNOMIALS.crc32c, 32).low)
-  const steps = bytes.byteLength - (bytes.byteLength % 8)
-  let crc = ~previous
-  let at = 0
-  for (; at < steps; at += 8) {
-    const low = crc ^ word(bytes, at)
-    const high = word(bytes, at + 4)
+  const table = (table32 ??= tableOf(POLYNOMIALS.crc32c, 32)).low
+  const { head, words, tail } = aligned(bytes)
+  let crc = bytewise32(table, head, ~previous)
+  for (let at = 0; at < words.length; at += 2) {
+    const a = crc ^ (words[at] as number)
+    const b = words[at + 1] as number
     crc =
-      get(table, 1792 + (low & 255)) ^
-      get(table, 1536 + ((low >>> 8) & 255)) ^
-      get(table, 1280 + ((low >>> 16) & 255)) ^
-      get(table, 1024 + (low >>> 24)) ^
-      get(table, 768 + (high & 255)) ^
-      get(table, 512 + ((high >>> 8) & 255)) ^
-      get(table, 256 + ((high >>> 16) & 255)) ^
-      get(table, high >>> 24)
+      (table[1792 + (a & 255)] as number) ^
+      (table[1536 + ((a >>> 8) & 255)] as number) ^
+      (table[1280 + ((a >>> 16) & 255)] as number) ^
+      (table[1024 + (a >>> 24)] as number) ^
+      (table[768 + (b & 255)] as number) ^
+      (table[512 + ((b >>> 8) & 255)] as number) ^
+      (table[256 + ((b >>> 16) & 255)] as number) ^
+      (table[b >>> 24] as number)
   }
-  for (; at < bytes.byteLength; at++) crc = (crc >>> 8) ^ get(table, (crc ^ byte(bytes, at)) & 255)
+  crc = bytewise32(table, tail, crc)
   return ~crc >>> 0
 }
 
@@ -34,14 +33,14 @@ export class Crc64Nvme {
   #high = -1
 
   update(bytes: Uint8Array): void {
+    const { head, words, tail } = aligned(bytes)
+    this.#bytewise(head)
     const { low, high } = (table64 ??= tableOf(POLYNOMIALS.crc64nvme, 64))
-    const steps = bytes.byteLength - (bytes.byteLength % 8)
     let l = this.#low
     let h = this.#high
-    let at = 0
-    for (; at < steps; at += 8) {
-      const a = l ^ word(bytes, at)
-      const b = h ^ word(bytes, at + 4)
+    for (let at = 0; at < words.length; at += 2) {
+      const a = l ^ (words[at] as number)
+      const b = h ^ (words[at + 1] as number)
       const i7 = 1792 + (a & 255)
       const i6 = 1536 + ((a >>> 8) & 255)
       const i5 = 1280 + ((a >>> 16) & 255)
@@ -51,35 +50,40 @@ export class Crc64Nvme {
       const i1 = 256 + ((b >>> 16) & 255)
       const i0 = b >>> 24
       l =
-        get(low, i7) ^
-        get(low, i6) ^
-        get(low, i5) ^
-        get(low, i4) ^
-        get(low, i3) ^
-        get(low, i2) ^
-        get(low, i1) ^
-        get(low, i0)
+        (low[i7] as number) ^
+        (low[i6] as number) ^
+        (low[i5] as number) ^
+        (low[i4] as number) ^
+        (low[i3] as number) ^
+        (low[i2] as number) ^
+        (low[i1] as number) ^
+        (low[i0] as number)
       h =
-        get(high, i7) ^
-        get(high, i6) ^
-        get(high, i5) ^
-        get(high, i4) ^
-        get(high, i3) ^
-        get(high, i2) ^
-        get(high, i1) ^
-        get(high, i0)
-    }
-    for (; at < bytes.byteLength; at++) {
-      const index = (l ^ byte(bytes, at)) & 255
-      l = ((l >>> 8) | (h << 24)) ^ get(low, index)
-      h = (h >>> 8) ^ get(high, index)
+        (high[i7] as number) ^
+        (high[i6] as number) ^
+        (high[i5] as number) ^
+        (high[i4] as number) ^
+        (high[i3] as number) ^
+        (high[i2] as number) ^
+        (high[i1] as number) ^
+        (high[i0] as number)
     }
     this.#low = l
     this.#high = h
+    this.#bytewise(tail)
   }
 
   digest(): bigint {
     return (BigInt(~this.#high >>> 0) << 32n) | BigInt(~this.#low >>> 0)
+  }
+
+  #bytewise(bytes: Uint8Array): void {
+    const { low, high } = (table64 ??= tableOf(POLYNOMIALS.crc64nvme, 64))
+    for (const byte of bytes) {
+      const index = (this.#low ^ byte) & 255
+      this.#low = ((this.#low >>> 8) | (this.#high << 24)) ^ (low[index] as number)
+      this.#high = (this.#high >>> 8) ^ (high[index] as number)
+    }
   }
 }
 
@@ -129,7 +133,7 @@ interface Table {
 }
 
 // Made when first needed: most processes never do.
-let table32: Int32Array | undefined
+let table32: Table | undefined
 let table64: Table | undefined
 
 /** Entry `k * 256 + b`: what the byte `b` contributes when `k` further bytes have followed it. */
@@ -152,14 +156,29 @@ function tableOf(polynomial: bigint, bits: 32 | 64): Table {
   return { low, high }
 }
 
-function word(bytes: Uint8Array, at: number): number {
-  return byte(bytes, at) | (byte(bytes, at + 1) << 8) | (byte(bytes, at + 2) << 16) | (byte(bytes, at + 3) << 24)
+function bytewise32(table: Int32Array, bytes: Uint8Array, before: number): number {
+  let crc = before
+  for (const byte of bytes) crc = (crc >>> 8) ^ (table[(crc ^ byte) & 255] as number)
+  return crc
 }
 
-function byte(bytes: Uint8Array, at: number): number {
-  return bytes[at] as number
+interface Aligned {
+  readonly head: Uint8Array
+  /** An even number of little-endian words. */
+  readonly words: Int32Array
+  readonly tail: Uint8Array
 }
 
-function get(table: Int32Array, index: number): number {
-  return table[index] as number
+/** The same bytes, most of them as words: to take words out of bytes costs as much as the checksum. */
+function aligned(bytes: Uint8Array): Aligned {
+  if (IS_BIG_ENDIAN) return { head: bytes, words: new Int32Array(0), tail: bytes.subarray(0, 0) }
+  const start = Math.min((4 - (bytes.byteOffset % 4)) % 4, bytes.byteLength)
+  const pairs = Math.floor((bytes.byteLength - start) / 8)
+  return {
+    head: bytes.subarray(0, start),
+    words: new Int32Array(bytes.buffer, pairs === 0 ? 0 : bytes.byteOffset + start, pairs * 2),
+    tail: bytes.subarray(start + pairs * 8),
+  }
 }
+
+const IS_BIG_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 0
