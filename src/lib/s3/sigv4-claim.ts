@@ -70,7 +70,7 @@ export function queryClaim(query: readonly Parameter[]): Claim {
     if (!lower.startsWith('x-amz-')) continue
     if (parts.has(lower)) throw new S3Error(malformed, `${name} is given more than once.`)
     parts.set(lower, value)
-    if (!OF_SIGNATURE.has(lower)) hoisted[lower] = value
+    if (!NOT_HOISTED.test(lower)) hoisted[lower] = value
   }
   if (parameter(query, 'X-Amz-Algorithm') !== ALGORITHM) {
     throw new S3Error(malformed, `X-Amz-Algorithm only supports "${ALGORITHM}"`)
@@ -84,9 +84,9 @@ export function queryClaim(query: readonly Parameter[]): Claim {
   }
 }
 
-const OF_SIGNATURE: ReadonlySet<string> = new Set(
-  ['algorithm', 'credential', 'date', 'expires', 'signedheaders', 'signature'].map((name) => `x-amz-${name}`),
-)
+/** What belongs to the signature; and checksums, which Amazon's SDK makes of an empty body when it signs for one not known yet. */
+const NOT_HOISTED =
+  /^x-amz-(?:algorithm|credential|date|expires|signedheaders|signature|content-sha256|checksum-.*|sdk-checksum-algorithm)$/
 
 function partsOf(
   partOf: (name: string) => string | undefined,

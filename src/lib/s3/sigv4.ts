@@ -17,7 +17,7 @@ import { S3Error } from './errors.ts'
 import { type Claim, headerClaim, queryClaim, signatureIn } from './sigv4-claim.ts'
 import type { ChunkSeed, Payload, SignedRequest, Verified } from './signed-request.ts'
 import { verifyV2 } from './sigv2.ts'
-import { uriEncodePath } from './target.ts'
+import { parameter, uriEncodePath } from './target.ts'
 
 const SKEW_MS = 15 * 60_000
 
@@ -120,11 +120,11 @@ function isDateOfQuery(claim: Claim, name: string): boolean {
   return name === 'x-amz-date' && claim.expiresMs !== undefined
 }
 
-function payloadOf(claim: Claim, { headers }: SignedRequest): string {
+function payloadOf(claim: Claim, { headers, target }: SignedRequest): string {
   const value = headers['x-amz-content-sha256']
   const header = typeof value === 'object' ? value.join(',') : value
   if (claim.expiresMs === undefined) return header ?? EMPTY_SHA256
-  return header ?? claim.hoisted['x-amz-content-sha256'] ?? UNSIGNED_PAYLOAD
+  return header ?? parameter(target.query, 'X-Amz-Content-Sha256') ?? UNSIGNED_PAYLOAD
 }
 
 function parsePayload(value: string, seed: ChunkSeed): Payload {
