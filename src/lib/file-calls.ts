@@ -79,8 +79,22 @@ const REMOTE = new Set([
   0x19830326, // BeeGFS
 ])
 
+/** The end of 2261: nanoseconds of some file systems end a year later. */
+const LATEST_MS = 9_214_646_399_000
+
 /** How the file system that `folder` lies on is best asked. */
 export async function callsFor(folder: string): Promise<FileCalls> {
   const { type } = await statfs(folder)
   return REMOTE.has(type) ? remoteCalls : localCalls
+}
+
+/** Sets when the content was changed last; a time that the file system cannot hold becomes the nearest that it can. */
+export async function setModified(
+  descriptor: number,
+  modifiedMs: number,
+  calls: FileCalls = localCalls,
+): Promise<void> {
+  if (Number.isNaN(modifiedMs)) return
+  const seconds = Math.min(Math.max(modifiedMs, 0), LATEST_MS) / 1000
+  await calls.futimes(descriptor, seconds, seconds)
 }

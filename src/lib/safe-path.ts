@@ -65,6 +65,10 @@ export function pathKey(path: string): string | undefined {
   return key !== undefined && whyNoKey(key) === undefined && keyPath(key) === path ? key : undefined
 }
 
+export function isKey(key: string): boolean {
+  return whyNoKey(key) === undefined
+}
+
 function whyNoKey(key: string): string | undefined {
   if (key === '') return 'it is empty'
   if (Buffer.byteLength(key) > KEY_BYTES_MAX) return `it is longer than ${KEY_BYTES_MAX} bytes`

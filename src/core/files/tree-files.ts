@@ -48,7 +48,12 @@ export interface OpenedFile {
   /** The whole, where it is small enough to have been read at once; costs nothing more. */
   readonly bytes: Uint8Array | undefined
   /** `end` is exclusive. Rejects with `CHANGED` when the file is found to have been written to, or cut, meanwhile. */
-  read(start: number, end: number, op?: Op): AsyncIterable<Uint8Array>
+  read(start: number, end: number, options?: ReadOptions): AsyncIterable<Uint8Array>
   /** Must be called, once. */
   close(): Promise<void>
+}
+
+export interface ReadOptions extends Op {
+  /** A chunk may be overwritten once the next is asked for: costs less memory, for those who are done with it by then. */
+  readonly reuse?: boolean | undefined
 }

@@ -1,0 +1,164 @@
+import { readdir } from 'node:fs/promises'
+import { posix } from 'node:path'
+import type { Conditions, PutResult } from '../../core/files/tree-files.ts'
+import type { FileFacts, TreeIndex } from '../../core/files/tree-index.ts'
+import type { Op } from '../../core/op.ts'
+import type { FileCalls } from '../../lib/file-calls.ts'
+import { removeEmptyInside, withFolderInside } from '../../lib/inside.ts'
+import { syncDescriptor } from '../../lib/quick-file.ts'
+import { blocked, isAbsent } from './faults.ts'
+import { statOf } from './file-stat.ts'
+import { KeyLocks } from './key-locks.ts'
+
+/** Folders that we made are remembered, so as to go when they are empty; the oldest are forgotten. */
+const MADE_MAX = 100_000
+
+/** A written file that is to become visible: durable, under a temporary name. */
+export interface Ready {
+  readonly temporary: string
+  readonly descriptor: number
+  readonly facts: FileFacts
+}
+
+export interface Tree {
+  /** Without links. */
+  readonly root: string
+  readonly index: TreeIndex
+  readonly calls: FileCalls
+}
+
+/** Puts files into their places and takes them away, one writer of a key at a time. */
+export class Placing {
+  readonly #tree: Tree
+  readonly #locks = new KeyLocks()
+  readonly #made = new Set<string>()
+
+  constructor(tree: Tree) {
+    this.#tree = tree
+  }
+
+  /** Runs `use` in the folder that the file of that path has or will have. When it rejects no folder is left that was made for it. */
+  async inFolder<T>(path: string, use: (folder: string, descriptor: number) => Promise<T>): Promise<T> {
+    const { root, calls } = this.#tree
+    let made: readonly string[] = []
+    try {
+      return await withFolderInside(root, folderOf(path), { make: true, calls }, async (folder) => {
+        made = folder.made
+        this.#remember(made)
+        return use(folder.path, folder.descriptor)
+      })
+    } catch (error) {
+      await this.#removeEmpty(made.toReversed())
+      throw error
+    }
+  }
+
+  /** Resolves when it is visible and durable, or a condition does not hold. The temporary file is left in the latter case. */
+  async put(key: string, path: string, ready: Ready, conditions: Conditions & Op): Promise<PutResult> {
+    const { index, calls } = this.#tree
+    return this.#locks.with(path, async () =>
+      // Looked for anew: it may have become another while the body came in.
+      this.inFolder(path, async (folder, descriptor) => {
+        const target = `${folder}/${posix.basename(path)}`
+        if (!holds(conditions, await this.#etag(key, path, target))) return 'failed-condition'
+        conditions.signal?.throwIfAborted()
+        await calls.rename(ready.temporary, target)
+        const stat = statOf(await calls.fstat(ready.descriptor))
+        // Renaming counts as a change of status: before, it would have been noted of another file.
+        await Promise.all([index.note(key, stat, ready.facts), syncDescriptor(descriptor)])
+        return { entry: index.entryOf(key, stat) }
+      }),
+    )
+  }
+
+  async remove(
+    key: string,
+    path: string,
+    conditions: Conditions & Op,
+  ): Promise<'removed' | 'absent' | 'failed-condition'> {
+    const { root, index, calls } = this.#tree
+    const result = await this.#locks.with(path, async () => {
+      try {
+        return await withFolderInside(root, folderOf(path), { calls }, async (folder) => {
+          const target = `${folder.path}/${posix.basename(path)}`
+          const stats = await calls.lstat(target)
+          if (!stats.isFile()) return absent(conditions)
+          if (!holds(conditions, index.entryOf(key, statOf(stats)).etag)) return 'failed-condition'
+          conditions.signal?.throwIfAborted()
+          await calls.unlink(target)
+          await Promise.all([index.note(key, undefined), syncDescriptor(folder.descriptor)])
+          return 'removed'
+        })
+      } catch (error) {
+        if (!isAbsent(error)) throw error
+        return absent(conditions)
+      }
+    })
+    if (result === 'removed') await this.#removeEmpty(this.#madeAbove(path))
+    return result
+  }
+
+  /** What is there now; rejects with `BAD_REQUEST` where it is no file, and cannot be made room of. */
+  async #etag(key: string, path: string, target: string): Promise<string | undefined> {
+    const { index, calls } = this.#tree
+    try {
+      const stats = await calls.lstat(target)
+      if (stats.isFile()) return index.entryOf(key, statOf(stats)).etag
+      if (!stats.isDirectory()) throw blocked(key)
+    } catch (error) {
+      if (!isAbsent(error)) throw error
+      return undefined
+    }
+    await this.#removeEmpty(await this.#emptyBelow(path))
+    return undefined
+  }
+
+  /** The folder and all below it, the deepest first; none where anything else is below. */
+  async #emptyBelow(folder: string): Promise<readonly string[]> {
+    const { root, calls } = this.#tree
+    const entries = await withFolderInside(root, folder, { calls }, async ({ path }) =>
+      readdir(path, { withFileTypes: true }),
+    )
+    const below: string[] = []
+    for (const entry of entries) {
+      const empty = entry.isDirectory() ? await this.#emptyBelow(`${folder}/${entry.name}`) : []
+      if (empty.length === 0) return []
+      below.push(...empty)
+    }
+    return [...below, folder]
+  }
+
+  #madeAbove(path: string): readonly string[] {
+    const made: string[] = []
+    for (let folder = folderOf(path); this.#made.has(folder); folder = folderOf(folder)) made.push(folder)
+    return made
+  }
+
+  #remember(made: readonly string[]): void {
+    for (const folder of made) this.#made.add(folder)
+    for (const oldest of this.#made) {
+      if (this.#made.size <= MADE_MAX) return
+      this.#made.delete(oldest)
+    }
+  }
+
+  async #removeEmpty(folders: readonly string[]): Promise<void> {
+    const { root, calls } = this.#tree
+    for (const folder of await removeEmptyInside(root, folders, calls)) this.#made.delete(folder)
+  }
+}
+
+export function folderOf(path: string): string {
+  const folder = posix.dirname(path)
+  return folder === '.' ? '' : folder
+}
+
+function holds({ ifMatch, ifNoneMatch }: Conditions, etag: string | undefined): boolean {
+  const matches = (etags: readonly string[]): boolean =>
+    etag !== undefined && (etags.includes('*') || etags.includes(etag))
+  return (ifMatch === undefined || matches(ifMatch)) && (ifNoneMatch === undefined || !matches(ifNoneMatch))
+}
+
+function absent({ ifMatch }: Conditions): 'absent' | 'failed-condition' {
+  return ifMatch === undefined ? 'absent' : 'failed-condition'
+}

@@ -1,0 +1,274 @@
+import { execFileSync } from 'node:child_process'
+import {
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { treeFilesContract } from '../../../test/contract/files/tree-files.ts'
+import { temporaryFolder } from '../../../test/helpers/folder.ts'
+import { needs } from '../../../test/helpers/needs.ts'
+import { tinyDisk } from '../../../test/helpers/tiny-disk.ts'
+import { NotedIndex } from '../../../test/helpers/noted-index.ts'
+import type { Clock } from '../../core/clock.ts'
+import { silent } from '../../core/log.ts'
+import { keyPath } from '../../lib/safe-path.ts'
+import { systemClock } from '../../lib/system-clock.ts'
+import { statOf } from './file-stat.ts'
+import { type FolderFiles, openTreeFiles } from './tree-files.ts'
+
+interface Opened {
+  readonly root: string
+  readonly files: FolderFiles
+  readonly index: NotedIndex
+}
+
+async function opened(root = temporaryFolder(), clock: Clock = systemClock): Promise<Opened> {
+  const index = new NotedIndex()
+  const files = await openTreeFiles({ root, index, clock, log: silent })
+  onTestFinished(async () => files.close())
+  return { root, files, index }
+}
+
+/** As another program: whole, by a rename. */
+function write(path: string, content: Uint8Array | string, modifiedMs?: number): void {
+  mkdirSync(dirname(path), { recursive: true })
+  const temporary = join(dirname(path), 'other.part')
+  writeFileSync(temporary, content)
+  if (modifiedMs !== undefined) utimesSync(temporary, modifiedMs / 1000, modifiedMs / 1000)
+  renameSync(temporary, path)
+}
+
+function temporariesIn(root: string): readonly string[] {
+  return readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) => path.includes('.flotilla-tmp-'))
+}
+
+treeFilesContract('files of a folder', async () => {
+  const { root, files, index } = await opened()
+  return {
+    files,
+    index,
+    write: async (path, content, modifiedMs) => {
+      write(join(root, path), content, modifiedMs)
+      await index.note(path, statOf(lstatSync(join(root, path))))
+    },
+    remove: async (key) => {
+      rmSync(join(root, keyPath(key)))
+      await index.note(key, undefined)
+    },
+    leftovers: async () => temporariesIn(root),
+  }
+})
+
+describe('the files of a folder', () => {
+  test('links are not followed, and are in the way of what is put there', async () => {
+    const { root, files } = await opened()
+    const outside = temporaryFolder({ secret: 'outside' })
+    symlinkSync(join(outside, 'secret'), join(root, 'link'))
+    symlinkSync(outside, join(root, 'folder'))
+    for (const key of ['link', 'folder/secret', 'folder/new']) {
+      expect(await files.open(key)).toBeUndefined()
+      await expect(files.put(key, bodyOf('x'), {})).rejects.toMatchObject({ code: 'BAD_REQUEST' })
+      expect(await files.remove(key)).toBe('absent')
+    }
+    expect(readdirSync(outside)).toEqual(['secret'])
+  })
+
+  test('a hard link to a file elsewhere is replaced, not written through', async () => {
+    const { root, files } = await opened()
+    const outside = temporaryFolder({ shadow: 'outside' })
+    linkSync(join(outside, 'shadow'), join(root, 'shadow'))
+    await files.put('shadow', bodyOf('inside'), {})
+    expect(readFileSync(join(outside, 'shadow'), 'utf8')).toBe('outside')
+  })
+
+  test('files of a generation are read and written where its link stands', async () => {
+    const { root, files } = await opened()
+    write(join(root, '.flotilla-generations/g/1/sub/a'), 'one')
+    symlinkSync('.flotilla-generations/g/1', join(root, 'g'))
+    expect(await textOf(files, 'g/sub/a')).toBe('one')
+    await files.put('g/sub/b', bodyOf('two'), {})
+    expect(readFileSync(join(root, '.flotilla-generations/g/1/sub/b'), 'utf8')).toBe('two')
+    await expect(files.put('g', bodyOf('x'), {})).rejects.toMatchObject({ code: 'BAD_REQUEST' })
+    expect(await files.remove('g')).toBe('absent')
+    expect(await textOf(files, 'g/sub/b')).toBe('two')
+  })
+
+  test('what is no regular file is not opened, and nothing waits for it', async () => {
+    const { root, files } = await opened()
+    execFileSync('mkfifo', [join(root, 'pipe')])
+    expect(await files.open('pipe')).toBeUndefined()
+    await expect(files.put('pipe', bodyOf('x'), {})).rejects.toMatchObject({ code: 'BAD_REQUEST' })
+  })
+
+  test('a small file that was read before and is replaced or written to is read anew', async () => {
+    const { root, files } = await opened()
+    const path = join(root, 'a')
+    const old = Date.now() - 100_000
+    write(path, 'one', old)
+    for (const content of ['one', 'two', 'six']) {
+      write(path, content, old)
+      expect(await textOf(files, 'a')).toBe(content)
+      expect(await textOf(files, 'a')).toBe(content)
+      writeFileSync(path, content.toUpperCase())
+      expect(await textOf(files, 'a')).toBe(content.toUpperCase())
+    }
+  })
+
+  test.for([100_000, 3_000_000])(
+    'a file of %d bytes that is written to or cut while it is read is CHANGED',
+    async (size) => {
+      const { root, files } = await opened()
+      const path = join(root, 'a')
+      for (const spoil of [() => writeFileSync(path, Buffer.alloc(size, 2)), () => truncateSync(path, 10)]) {
+        write(path, Buffer.alloc(size, 1))
+        const file = await files.open('a')
+        spoil()
+        // One that was read when it was opened is what it was.
+        const read = buffer(file!.read(0, size))
+        if (file!.bytes === undefined) await expect(read).rejects.toMatchObject({ code: 'CHANGED' })
+        else expect((await read).equals(Buffer.alloc(size, 1))).toBe(true)
+        await file!.close()
+      }
+    },
+  )
+
+  test('a long file that is renamed while it is read is read to its end', async () => {
+    const { root, files } = await opened()
+    write(join(root, 'a'), Buffer.alloc(3_000_000, 1))
+    const file = await files.open('a')
+    const pieces: Buffer[] = []
+    for await (const piece of file!.read(0, 3_000_000)) {
+      if (pieces.length === 0) renameSync(join(root, 'a'), join(root, 'b'))
+      pieces.push(Buffer.from(piece))
+    }
+    expect(Buffer.concat(pieces).equals(Buffer.alloc(3_000_000, 1))).toBe(true)
+    await file!.close()
+  })
+
+  test('closing while a piece is being read waits for it, and gives the descriptor back once', async () => {
+    const { root, files } = await opened()
+    write(join(root, 'a'), Buffer.alloc(3_000_000, 1))
+    const file = (await files.open('a'))!
+    const pieces = file.read(0, 3_000_000)[Symbol.asyncIterator]()
+    const first = pieces.next()
+    expect(openedBelow(root)).toEqual([join(root, 'a')])
+    await file.close()
+    expect((await first).value?.byteLength).toBeGreaterThan(0)
+    await expect(pieces.next()).rejects.toThrow('closed')
+    expect(openedBelow(root)).toEqual([])
+  })
+
+  test('a failed body leaves neither files nor folders', async () => {
+    const { root, files } = await opened()
+    const broken = (async function* () {
+      yield Buffer.alloc(2_000_000)
+      throw new Error('cut off')
+    })()
+    await expect(files.put('new/folder/file', broken, {})).rejects.toThrow('cut off')
+    expect(readdirSync(root)).toEqual([])
+  })
+
+  test('folders that we made go with their last file, those of others stay', async () => {
+    const { root, files } = await opened()
+    mkdirSync(join(root, 'theirs'))
+    await files.put('theirs/ours/deep/a', bodyOf('x'), {})
+    await files.put('theirs/ours/b', bodyOf('x'), {})
+    await files.remove('theirs/ours/deep/a')
+    expect(readdirSync(join(root, 'theirs/ours'))).toEqual(['b'])
+    await files.remove('theirs/ours/b')
+    expect(readdirSync(root, { recursive: true })).toEqual(['theirs'])
+  })
+
+  test('many that put into and remove from one folder at once lose nothing', async () => {
+    const { root, files } = await opened()
+    const rounds = Array.from({ length: 200 }, (_, round) => round)
+    await Promise.all(
+      rounds.map(async (round) => {
+        await files.put(`a/b/${round % 10}`, bodyOf(`${round}`), {})
+        await files.remove(`a/b/${round % 10}`)
+      }),
+    )
+    expect(readdirSync(root)).toEqual([])
+    await files.put('a/b/last', bodyOf('x'), {})
+    expect(await textOf(files, 'a/b/last')).toBe('x')
+  })
+
+  test('a file takes the place of empty folders, not of others', async () => {
+    const { root, files } = await opened()
+    mkdirSync(join(root, 'a/b/c'), { recursive: true })
+    mkdirSync(join(root, 'a/d'))
+    await files.put('a', bodyOf('x'), {})
+    expect(await textOf(files, 'a')).toBe('x')
+    mkdirSync(join(root, 'e/f'), { recursive: true })
+    symlinkSync('/etc', join(root, 'e/link'))
+    await expect(files.put('e', bodyOf('x'), {})).rejects.toMatchObject({ code: 'BAD_REQUEST' })
+    expect(readdirSync(join(root, 'e'))).toEqual(['f', 'link'])
+  })
+
+  test('temporary files of an earlier life are swept when they are old, and only those of bodies', async () => {
+    const root = temporaryFolder()
+    const [dead, alive, other] = ['a/b/.flotilla-tmp-put-1', 'a/.flotilla-tmp-put-2', '.flotilla-tmp-other'] as const
+    for (const path of [dead, alive, other, 'a/.flotilla-state/.flotilla-tmp-put-3', 'a/file']) {
+      write(join(root, path), 'x', path === alive ? Date.now() + 7_200_000 : 1_600_000_000_000)
+    }
+    const { files } = await opened(root, { ...systemClock, nowMs: () => Date.now() + 7_200_000 })
+    await files.swept
+    expect(existsSync(join(root, dead))).toBe(false)
+    for (const path of [alive, other, 'a/.flotilla-state/.flotilla-tmp-put-3', 'a/file']) {
+      expect(existsSync(join(root, path))).toBe(true)
+    }
+  })
+
+  test('a folder that is not there is NOT_FOUND', async () => {
+    await expect(opened('/no/such/folder')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+})
+
+const asRoot = await needs({ root: true })
+asRoot('a disk that is full is DISK_FULL, and has its room again', async () => {
+  const { root, files } = await opened(tinyDisk(4096))
+  await files.put('a', bodyOf(Buffer.alloc(1_000_000, 1)), {})
+  for (const key of ['a', 'new/b']) {
+    await expect(files.put(key, bodyOf(Buffer.alloc(6_000_000, 2)), {})).rejects.toMatchObject({ code: 'DISK_FULL' })
+  }
+  expect(readdirSync(root)).toEqual(['a'])
+  expect((await textOf(files, 'a'))?.length).toBe(1_000_000)
+  await files.put('b', bodyOf(Buffer.alloc(2_000_000, 2)), {})
+})
+
+async function* bodyOf(content: string | Uint8Array): AsyncGenerator<Uint8Array> {
+  const bytes = Buffer.from(content)
+  for (let at = 0; at < bytes.byteLength; at += 65_536) yield bytes.subarray(at, at + 65_536)
+}
+
+async function textOf(files: FolderFiles, key: string): Promise<string | undefined> {
+  const file = await files.open(key)
+  if (file === undefined) return undefined
+  const content = await buffer(file.read(0, file.entry.size))
+  await file.close()
+  return content.toString()
+}
+
+function openedBelow(root: string): readonly string[] {
+  const links = readdirSync('/proc/self/fd').map((descriptor) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`)
+    } catch {
+      return ''
+    }
+  })
+  return links.filter((link) => link.startsWith(`${root}/`))
+}
