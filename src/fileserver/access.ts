@@ -34,6 +34,8 @@ export interface AccessOptions {
   readonly host: string
 }
 
+const ANONYMOUS = 'anonymous'
+
 /** Somebody who asks, and what they may do. */
 export class Caller {
   /** For logs: no secret in it. */
@@ -46,6 +48,10 @@ export class Caller {
     this.name = name
     this.#grants = grants
     this.#isJsonOpen = isJsonOpen
+  }
+
+  get isAnonymous(): boolean {
+    return this.name === ANONYMOUS
   }
 
   mayRead(tree: string, key: string): boolean {
@@ -107,7 +113,7 @@ export class Access {
     }
     const isOpen = openReads || (apiKeys === undefined && credentials === undefined)
     const open = isOpen || openWrites ? [{ isWrite: openWrites, scopes: [] }] : []
-    this.anonymous = new Caller('anonymous', open, openJson)
+    this.anonymous = new Caller(ANONYMOUS, open, openJson)
     this.hasCredentials = credentials !== undefined
     this.#ofKey = apiKeys && callersByKey(apiKeys, openJson)
     this.#ofAccessKey = callersByAccessKey(credentials ?? [], openJson)

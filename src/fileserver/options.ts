@@ -1,8 +1,10 @@
 import type { Clock } from '../core/clock.ts'
+import type { FileWhy } from '../core/files/peer-look.ts'
 import type { TreeFiles } from '../core/files/tree-files.ts'
 import type { TreeIndex } from '../core/files/tree-index.ts'
 import type { TreeUploads } from '../core/files/tree-uploads.ts'
 import type { Logger } from '../core/log.ts'
+import type { Op } from '../core/op.ts'
 import type { Access } from './access.ts'
 
 /** A folder that is served under a name. */
@@ -12,6 +14,8 @@ export interface ServedTree {
   readonly files: TreeFiles
   /** Without them files can only be put in one piece. */
   readonly uploads?: TreeUploads | undefined
+  /** For people who miss a file. */
+  readonly why?: ((key: string, op: Op) => Promise<FileWhy>) | undefined
   /** Nobody may write, whatever their credentials say. */
   readonly readOnly: boolean
 }

@@ -1,0 +1,59 @@
+import type { FileFacts } from '../core/files/tree-index.ts'
+import type { PutResult } from '../core/files/tree-files.ts'
+import { S3Error } from '../lib/s3/errors.ts'
+import { Body, bodyError, type BodyOptions } from './body.ts'
+import { writeConditions } from './conditions.ts'
+import type { Exchange } from './exchange.ts'
+import { keptHeaders } from './object-headers.ts'
+import type { ServedTree } from './options.ts'
+
+/** PUT of a whole file. */
+export async function putObject(
+  exchange: Exchange,
+  tree: ServedTree,
+  key: string,
+  options: BodyOptions,
+): Promise<void> {
+  refuseEncryption(exchange)
+  const body = new Body(exchange, options)
+  const kept = keptHeaders(exchange)
+  const facts = (): FileFacts => ({ headers: { ...kept, ...body.checksumHeaders } })
+  const conditions = writeConditions(exchange)
+  const { signal } = exchange
+  const modifiedMs = modifiedIn(exchange)
+  const put = tree.files.put(key, body.bytes, { ...body.expected, ...conditions, facts, modifiedMs, signal })
+  const result = await put.catch((error: unknown) => {
+    throw bodyError(error, exchange)
+  })
+  const entry = written(result, exchange)
+  exchange.response.writeHead(200, {
+    etag: `"${entry.etag}"`,
+    'content-length': 0,
+    'x-amz-request-id': exchange.requestId,
+    ...body.checksumHeaders,
+  })
+  exchange.response.end()
+}
+
+/** Throws where a condition did not hold. */
+export function written(result: PutResult, exchange: Exchange): Exclude<PutResult, 'failed-condition'>['entry'] {
+  if (result !== 'failed-condition') return result.entry
+  // A file that is to be replaced, and is not there, is missing rather than another.
+  const isMissing = exchange.header('if-match') === '*'
+  throw isMissing ? new S3Error('NoSuchKey') : new S3Error('PreconditionFailed')
+}
+
+/** `x-last-modified` of Open-Meteo's servers among each other: seconds, or a date. */
+export function modifiedIn(exchange: Exchange): number | undefined {
+  const text = exchange.header('x-last-modified')
+  if (text === undefined) return undefined
+  const ms = /^\d{1,11}(?:\.\d{1,9})?$/.test(text) ? Number(text) * 1000 : Date.parse(text)
+  return Number.isNaN(ms) ? undefined : ms
+}
+
+/** What is asked for and cannot be given must not look as if it had been. */
+export function refuseEncryption(exchange: Exchange): void {
+  for (const name of ['x-amz-server-side-encryption', 'x-amz-server-side-encryption-customer-algorithm']) {
+    if (exchange.header(name) !== undefined) throw new S3Error('NotImplemented', `${name} is not implemented`)
+  }
+}
