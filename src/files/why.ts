@@ -1,26 +1,10 @@
 import { accessSync, constants, lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs'
 import { posix } from 'node:path'
 import { isWhole } from '../core/files/etag.ts'
+import type { FolderWhy } from '../core/files/peer-look.ts'
 import { isSafePath, keyPath } from '../lib/safe-path.ts'
 import { isHidden, toStat } from './index/folder.ts'
 import { parentOf, Sight } from './index/sight.ts'
-
-/** Why a key of a tree is served, or is not, as far as its folder tells. */
-export interface WhyFile {
-  readonly state:
-    | 'there'
-    | 'absent'
-    | 'hidden'
-    | 'link'
-    | 'being-written'
-    | 'folder'
-    | 'no-file'
-    | 'in-the-way'
-    | 'unreadable'
-    | 'no-key'
-  /** One sentence. */
-  readonly message: string
-}
 
 export interface WhyOptions {
   readonly root: string
@@ -33,7 +17,7 @@ export interface WhyOptions {
 const NAMES_MAX = 10_000
 
 /** Looks at every part of the way to a file, for a person: may wait for the file system. */
-export function whyFile({ root, key, nowMs, settleMs }: WhyOptions): WhyFile {
+export function whyFile({ root, key, nowMs, settleMs }: WhyOptions): FolderWhy {
   let path: string
   try {
     path = keyPath(key)
@@ -56,7 +40,7 @@ export function whyFile({ root, key, nowMs, settleMs }: WhyOptions): WhyFile {
 type Settle = Pick<WhyOptions, 'nowMs' | 'settleMs'>
 
 /** Undefined where the way goes on. */
-function look(sight: Sight, path: string, isLast: boolean, settle: Settle): WhyFile | undefined {
+function look(sight: Sight, path: string, isLast: boolean, settle: Settle): FolderWhy | undefined {
   const absolute = sight.absolute(sight.real(path))
   let stats: Stats
   try {
@@ -81,14 +65,14 @@ function look(sight: Sight, path: string, isLast: boolean, settle: Settle): WhyF
 }
 
 /** A key that is called like something hidden is that of another file, whose name is escaped. */
-function hiddenPart(sight: Sight, key: string): WhyFile | undefined {
+function hiddenPart(sight: Sight, key: string): FolderWhy | undefined {
   const name = isSafePath(key) ? key.split('/').find((part) => isHidden(part)) : undefined
   if (name === undefined || lstatSync(sight.absolute(key), { throwIfNoEntry: false }) === undefined) return undefined
   const why = name.endsWith('~') ? 'names that end with ~ are of files under way' : 'such names are Flotilla’s own'
   return { state: 'hidden', message: `${key} is hidden: ${why}` }
 }
 
-function judge(path: string, stats: Stats, absolute: string, { nowMs, settleMs }: Settle): WhyFile {
+function judge(path: string, stats: Stats, absolute: string, { nowMs, settleMs }: Settle): FolderWhy {
   if (stats.isDirectory()) return { state: 'folder', message: `${path} is a folder; its files are served below it` }
   if (!stats.isFile()) return { state: 'no-file', message: `${path} is no regular file: a pipe, socket or device` }
   try {
@@ -102,7 +86,7 @@ function judge(path: string, stats: Stats, absolute: string, { nowMs, settleMs }
   return { state: 'there', message: `${path} is there, ${stats.size} bytes` }
 }
 
-function missing(sight: Sight, path: string, { code, message }: NodeJS.ErrnoException): WhyFile {
+function missing(sight: Sight, path: string, { code, message }: NodeJS.ErrnoException): FolderWhy {
   if (code === 'EACCES' || code === 'EPERM') {
     return { state: 'unreadable', message: `the folder of ${path} cannot be entered by the user of the file service` }
   }

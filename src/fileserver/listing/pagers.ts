@@ -11,12 +11,16 @@ interface Page {
 
 /** A tree as far as somebody may read it; undefined where that is nothing of what begins with `prefix`. */
 export function pagerOfTree(tree: ServedTree, caller: Caller, prefix: string): Pager | undefined {
-  const readable = caller.readable(tree.name)
-  if (readable.includes('')) return tree.index
+  return pagerOf(tree.index, caller.readable(tree.name), prefix)
+}
+
+/** `readable`: the begins of keys that may be read. */
+export function pagerOf(index: Pager, readable: readonly string[], prefix: string): Pager | undefined {
+  if (readable.includes('')) return index
   const parts = readable
     .filter((part) => part.startsWith(prefix) || prefix.startsWith(part))
     .map((part) => (part.startsWith(prefix) ? part : prefix))
-  return parts.length === 0 ? undefined : pagerOfParts(tree.index, parts)
+  return parts.length === 0 ? undefined : pagerOfParts(index, parts)
 }
 
 /** Everything that somebody may read, with keys `tree/key`; undefined where that is nothing of what begins with `prefix`. */

@@ -1,12 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FileWhy } from '../../core/files/peer-look.ts'
 import type { TreeFiles } from '../../core/files/tree-files.ts'
 import type { TreeIndex } from '../../core/files/tree-index.ts'
+import type { Op } from '../../core/op.ts'
 import type { Target } from '../../lib/s3/target.ts'
 
 export interface PeerTree {
   readonly name: string
   readonly index: TreeIndex
   readonly files: TreeFiles
+  /** For people who miss a file. */
+  readonly why?: ((key: string, op: Op) => Promise<FileWhy>) | undefined
 }
 
 /** One request below `PEER_PATH`, of somebody whose credentials were looked at. */

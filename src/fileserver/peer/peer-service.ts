@@ -6,6 +6,7 @@ import { PEER_HEADER, PEER_PATH, PEER_VERSION } from '../../core/files/peer-wire
 import type { Logger } from '../../core/log.ts'
 import { answerBatch } from './batch.ts'
 import { Changes } from './changes.ts'
+import { answerList, answerWhy } from './look.ts'
 import type { PeerCall, PeerTree, TreeCall } from './peer-call.ts'
 import { answerBlocks, answerStat, answerTrees } from './small-answers.ts'
 
@@ -17,7 +18,7 @@ export interface PeerServiceOptions {
 
 type Answer = (call: TreeCall) => Promise<void>
 
-/** What Flotilla nodes ask each other beyond S3: see `core/files/peer-wire.ts`. */
+/** What Flotilla nodes ask each other beyond S3: see `core/files/peer-wire.ts`; and what people ask, see `core/files/peer-look.ts`. */
 export class PeerService {
   readonly #options: PeerServiceOptions
   readonly #changes: Changes
@@ -31,6 +32,8 @@ export class PeerService {
       batch: { methods: ['POST'], answer: answerBatch },
       blocks: { methods: ['GET'], answer: answerBlocks },
       stat: { methods: ['GET'], answer: answerStat },
+      list: { methods: ['GET'], answer: answerList },
+      why: { methods: ['GET'], answer: answerWhy },
     }
   }
 

@@ -54,7 +54,7 @@ function parseBlocks(text: string): readonly number[] {
   return blocks
 }
 
-function sendJson(response: ServerResponse, body: object): void {
+export function sendJson(response: ServerResponse, body: object): void {
   const text = JSON.stringify(body)
   response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
   response.end(text)
