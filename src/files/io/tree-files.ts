@@ -46,7 +46,7 @@ export async function openTreeFiles({ root, index, clock, log }: TreeFilesOption
 }
 
 export class FolderFiles implements TreeFiles {
-  readonly #tree: Tree
+  readonly tree: Tree
   readonly #clock: Clock
   readonly placing: Placing
   readonly #cache = new SmallCache()
@@ -57,7 +57,7 @@ export class FolderFiles implements TreeFiles {
   #wholeBytes = 0
 
   constructor(tree: Tree, clock: Clock) {
-    this.#tree = tree
+    this.tree = tree
     this.#clock = clock
     this.placing = new Placing(tree)
   }
@@ -90,7 +90,7 @@ export class FolderFiles implements TreeFiles {
 
   /** Removes in the background what was left of bodies that never came to their end. */
   sweep(log: Logger): void {
-    const { root, calls } = this.#tree
+    const { root, calls } = this.tree
     this.swept = sweepTemporaries({ root, calls, clock: this.#clock, log, signal: this.#stopped.signal })
   }
 
@@ -102,7 +102,7 @@ export class FolderFiles implements TreeFiles {
 
   /** The same file as it was read before needs no opening. */
   async #cached(key: string, path: string): Promise<OpenedFile | undefined> {
-    const { root, calls } = this.#tree
+    const { root, calls } = this.tree
     try {
       const stat = statOf(await calls.lstat(`${root}/${path}`))
       const bytes = this.#cache.get(path, stat)
@@ -113,7 +113,7 @@ export class FolderFiles implements TreeFiles {
   }
 
   async #opened(key: string, path: string): Promise<OpenedFile | undefined> {
-    const { root, calls } = this.#tree
+    const { root, calls } = this.tree
     let file: number
     try {
       file = await openFileInside(root, path, calls)
@@ -136,7 +136,7 @@ export class FolderFiles implements TreeFiles {
   }
 
   async #whole(key: string, path: string, file: number, first: FileStat): Promise<OpenedFile> {
-    const { calls } = this.#tree
+    const { calls } = this.tree
     let stat = first
     for (let attempt = 1; attempt <= ATTEMPTS && stat.size <= QUICK_BYTES; attempt++) {
       const bytes = Buffer.allocUnsafeSlow(stat.size)
@@ -159,7 +159,7 @@ export class FolderFiles implements TreeFiles {
   }
 
   #known(key: string, stat: FileStat): Known {
-    const { index } = this.#tree
+    const { index } = this.tree
     return { entry: index.entryOf(key, stat), facts: index.factsOf(key, stat) }
   }
 
@@ -171,7 +171,7 @@ export class FolderFiles implements TreeFiles {
     body: AsyncIterable<Uint8Array>,
     options: PutOptions & Op,
   ): Promise<PutResult> {
-    const { calls } = this.#tree
+    const { calls } = this.tree
     const temporary = `${folder}/${temporaryPutName()}`
     const descriptor = await calls.open(temporary, NEW_FILE, 0o644)
     let isPlaced = false
