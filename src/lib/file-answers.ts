@@ -1,6 +1,7 @@
 import { type ErrorCode, FlotillaError } from '../core/errors.ts'
 import type { FileEntry } from '../core/files/entry.ts'
-import type { PoolAnswer } from './http-pool.ts'
+import { clean } from './clean.ts'
+import { type PoolAnswer, readAnswer } from './http-pool.ts'
 
 /** Part of a file, as it was asked for. */
 export interface Part {
@@ -24,31 +25,52 @@ export function partHeaders({ entry, start, end }: Part): Record<string, string>
  */
 export async function partOf(answer: PoolAnswer, part: Part, name: string): Promise<AsyncIterable<Uint8Array>> {
   const { status } = answer
-  const failure = status === 200 || status === 206 ? mismatch(answer, part, name) : statusError(answer, part, name)
+  if (status !== 200 && status !== 206) throw await failureOf(answer, part.entry.key, name)
+  const failure = mismatch(answer, part, name)
   if (failure === undefined) return exactly(answer, part, name)
   await answer.discard()
   throw failure
 }
 
-/** What an answer without success means, by its status alone. */
-export function statusError(
-  { status, header }: PoolAnswer,
-  { entry }: Pick<Part, 'entry'>,
-  name: string,
-): FlotillaError {
+/**
+ * What an answer without success means: by its status, and in the words of the other side where it has some. `what`: a key, or the listing of
+ * something. Reads the body.
+ */
+export async function failureOf(answer: PoolAnswer, what: string, name: string): Promise<FlotillaError> {
+  const { status } = answer
+  const reason = reasonIn(await bodyOf(answer))
   const code = CODES[status] ?? (status >= 400 && status < 500 ? 'BAD_REQUEST' : 'UNREACHABLE')
-  if (code === 'NOT_FOUND') return new FlotillaError(code, `${name} has no ${entry.key} any more`)
-  if (code === 'CHANGED') return changed(entry, name)
-  const location = status >= 300 && status < 400 ? header('location') : undefined
-  return new FlotillaError(code, `${name} answers ${status} to ${entry.key}`, {
-    hint: location === undefined ? HINTS[code] : `It sends elsewhere, which is not followed: ${location.slice(0, 200)}`,
+  if (code === 'NOT_FOUND') return new FlotillaError(code, `${name} has no ${what}`)
+  if (code === 'CHANGED') return changed(what, name)
+  const location = status >= 300 && status < 400 ? answer.header('location') : undefined
+  return new FlotillaError(code, `${name} answers ${status}${reason} to ${what}`, {
+    hint: location === undefined ? HINTS[code] : `It sends elsewhere, which is not followed: ${clean(location)}`,
   })
+}
+
+async function bodyOf(answer: PoolAnswer): Promise<string> {
+  try {
+    return (await readAnswer(answer, ERROR_BYTES)).toString('utf8')
+  } catch {
+    // The status says enough.
+    return ''
+  }
+}
+
+/** The message of an error of Flotilla, of Open-Meteo or of S3. */
+function reasonIn(text: string): string {
+  const [, found = ''] =
+    /"(?:message|reason)":"([^"]*)"|<Message>([^<]*)</.exec(text)?.filter((group) => group !== undefined) ?? []
+  return found === '' ? '' : ` (${clean(found.slice(0, REASON_CHARS))})`
 }
 
 /** The value of an ETag header, or of a listing, without quotes and the mark of weak ones. */
 export function plainEtag(text: string | undefined): string {
   return (text ?? '').replace(/^W\//, '').replaceAll('"', '')
 }
+
+const ERROR_BYTES = 64 * 1024
+const REASON_CHARS = 200
 
 const CODES: Readonly<Record<number, ErrorCode>> = {
   401: 'UNAUTHENTICATED',
@@ -65,8 +87,8 @@ const HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   FORBIDDEN: 'Check the key, and what it may read.',
 }
 
-function changed(entry: FileEntry, name: string): FlotillaError {
-  return new FlotillaError('CHANGED', `${entry.key} of ${name} is no longer what was listed`)
+export function changed(key: string, name: string): FlotillaError {
+  return new FlotillaError('CHANGED', `${key} of ${name} is no longer what was listed`)
 }
 
 /** Why an answer is not of this very file. */
@@ -74,19 +96,19 @@ function mismatch(answer: PoolAnswer, part: Part, name: string): FlotillaError |
   const { entry } = part
   const etag = plainEtag(answer.header('etag'))
   if (etag !== '' && entry.etag !== '')
-    return etag === entry.etag ? wrongLength(answer, part, name) : changed(entry, name)
+    return etag === entry.etag ? wrongLength(answer, part, name) : changed(entry.key, name)
   const seconds = Math.floor(Date.parse(answer.header('last-modified') ?? '') / 1000)
   const isOther = !Number.isNaN(seconds) && seconds !== Math.floor(entry.modifiedMs / 1000)
-  return isOther ? changed(entry, name) : wrongLength(answer, part, name)
+  return isOther ? changed(entry.key, name) : wrongLength(answer, part, name)
 }
 
 function wrongLength(answer: PoolAnswer, { entry, start, end }: Part, name: string): FlotillaError | undefined {
   if (answer.status === 200) {
     const length = answer.header('content-length')
-    return length !== undefined && Number(length) !== entry.size ? changed(entry, name) : undefined
+    return length !== undefined && Number(length) !== entry.size ? changed(entry.key, name) : undefined
   }
   const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(answer.header('content-range') ?? '') ?? []
-  if (total !== undefined && total !== '*' && Number(total) !== entry.size) return changed(entry, name)
+  if (total !== undefined && total !== '*' && Number(total) !== entry.size) return changed(entry.key, name)
   if (Number(first) === start && Number(last) === end - 1) return undefined
   return new FlotillaError('UNREACHABLE', `${name} answers with another part of ${entry.key} than was asked for`)
 }

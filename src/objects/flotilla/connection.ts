@@ -2,6 +2,7 @@ import type { ErrorBody } from '../../core/api.ts'
 import { ERRORS, FlotillaError } from '../../core/errors.ts'
 import { PEER_HEADER, PEER_PATH } from '../../core/files/peer-wire.ts'
 import { type Authorize, authorizer, type FileCredentials, originOf } from '../../lib/file-access.ts'
+import { failureOf } from '../../lib/file-answers.ts'
 import { HttpPool, type PoolAnswer, type PoolRequest, readAnswer } from '../../lib/http-pool.ts'
 
 export interface ConnectionOptions {
@@ -41,6 +42,7 @@ export class Connection {
   async ask(request: PoolRequest): Promise<PoolAnswer> {
     const answer = await this.send({ ...request, path: `${PEER_PATH}${request.path}` })
     if (answer.header(PEER_HEADER) === undefined) {
+      if (answer.status === 401 || answer.status === 403) throw await failureOf(answer, 'another node', this.origin)
       await answer.discard()
       throw new FlotillaError(
         'UNREACHABLE',

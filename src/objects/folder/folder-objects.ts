@@ -1,11 +1,12 @@
 import { lstat, readdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
-import { FlotillaError, messageOf } from '../../core/errors.ts'
+import { FlotillaError } from '../../core/errors.ts'
 import type { ObjectInfo, ObjectSource } from '../../core/objects.ts'
 import type { Op } from '../../core/op.ts'
 import { TEMPORARY_PREFIX } from '../../lib/atomic-file.ts'
-import { openInside, Outside } from '../../lib/open-inside.ts'
+import { openInside } from '../../lib/open-inside.ts'
 import { safePath } from '../../lib/safe-path.ts'
+import { askFolder } from './ask-folder.ts'
 
 const CHUNK_BYTES = 256 * 1024
 
@@ -78,31 +79,11 @@ class FolderObjects implements ObjectSource {
     }
   }
 
-  /** Undefined when there is nothing of that name; rejects with `UNREACHABLE` when the folder itself cannot be asked. */
   async #ask<T>(call: () => Promise<T>): Promise<T | undefined> {
-    try {
-      return await call()
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? ''
-      const isAbsent = error instanceof Outside || ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'].includes(code)
-      if (isAbsent && (await isFolder(this.#folder))) return undefined
-      throw new FlotillaError('UNREACHABLE', `${this.name} cannot be read: ${messageOf(error)}`, {
-        file: this.#folder,
-        hint: 'Check that the share is mounted and may be read.',
-        cause: error,
-      })
-    }
+    return await askFolder(this.#folder, call)
   }
 
   #notFound(key: string): FlotillaError {
     return new FlotillaError('NOT_FOUND', `${this.name} has no ${key}`)
-  }
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await lstat(await realpath(path))).isDirectory()
-  } catch {
-    return false
   }
 }

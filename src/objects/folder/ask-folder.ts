@@ -1,0 +1,27 @@
+import { lstat, realpath } from 'node:fs/promises'
+import { FlotillaError, messageOf } from '../../core/errors.ts'
+import { Outside } from '../../lib/open-inside.ts'
+
+/** Undefined when there is nothing of that name; rejects with `UNREACHABLE` when the folder itself cannot be asked. */
+export async function askFolder<T>(folder: string, call: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await call()
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? ''
+    const isAbsent = error instanceof Outside || ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'].includes(code)
+    if (isAbsent && (await isFolder(folder))) return undefined
+    throw new FlotillaError('UNREACHABLE', `folder ${folder} cannot be read: ${messageOf(error)}`, {
+      file: folder,
+      hint: 'Check that the share is mounted and may be read.',
+      cause: error,
+    })
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await lstat(await realpath(path))).isDirectory()
+  } catch {
+    return false
+  }
+}
