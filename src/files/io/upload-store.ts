@@ -64,11 +64,11 @@ export class UploadStore {
   /** When anything was last done to it. */
   async touchedMs(folder: string): Promise<number> {
     return this.within(folder, async (path) => {
+      const names = await readdir(path)
       let last = 0
-      for (const name of ['.', WHOLE]) {
-        const { mtimeMs, ctimeMs } = (await Promise.resolve(this.#tree.calls.lstat(`${path}/${name}`)).catch(
-          undefinedIfAbsent,
-        )) ?? { mtimeMs: 0, ctimeMs: 0 }
+      // The folder itself shows what came and went, the file what was written into it.
+      for (const name of names.includes(WHOLE) ? ['.', WHOLE] : ['.']) {
+        const { mtimeMs, ctimeMs } = await this.#tree.calls.lstat(`${path}/${name}`)
         last = Math.max(last, mtimeMs, ctimeMs)
       }
       return last
