@@ -69,7 +69,7 @@ export class PeerService {
     if (!route.methods.includes(call.request.method ?? '')) {
       throw new FlotillaError('BAD_REQUEST', `${action} is asked for with ${route.methods.join(' or ')}`)
     }
-    const tree = this.#options.trees().find((one) => one.name === decode(name))
+    const tree = this.#options.trees().find((one) => one.name === decodeURIComponent(name))
     const allowed = tree === undefined ? [] : call.readable(tree.name)
     // A tree that may not be read is not told from one that is not there.
     if (tree === undefined || allowed.length === 0) throw new FlotillaError('NOT_FOUND', 'there is no such tree')
@@ -88,13 +88,5 @@ export class PeerService {
     const body: ErrorBody = { error: { code, message, hint: details.hint } }
     response.writeHead(ERRORS[code].http, { 'content-type': 'application/json' })
     response.end(JSON.stringify(body))
-  }
-}
-
-function decode(part: string): string | undefined {
-  try {
-    return decodeURIComponent(part)
-  } catch {
-    return undefined
   }
 }

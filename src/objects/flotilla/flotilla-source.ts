@@ -1,7 +1,5 @@
 import { compareKeys, type FileEntry } from '../../core/files/entry.ts'
 import { FlotillaError } from '../../core/errors.ts'
-import { impossible } from '../../core/files/impossible.ts'
-import type { PeerStat, PeerTrees } from '../../core/files/peer-wire.ts'
 import type { FileSource, ListScope } from '../../core/files/source.ts'
 import type { Op } from '../../core/op.ts'
 import { partHeaders, partOf } from '../../lib/file-answers.ts'
@@ -13,23 +11,9 @@ export interface FlotillaSourceOptions extends ConnectionOptions {
   readonly tree: string
 }
 
-const JSON_BYTES = 1024 * 1024
-
 /** A tree of another node's file service. */
 export function openFlotillaSource(options: FlotillaSourceOptions): FlotillaSource {
   return new FlotillaSource(options)
-}
-
-/** The trees that the credentials may read. Rejects as `FileSource.list` does. */
-export async function listFlotillaTrees(options: ConnectionOptions & Op): Promise<readonly string[]> {
-  const connection = new Connection(options)
-  try {
-    const body = await connection.json({ method: 'GET', path: 'trees', signal: options.signal }, JSON_BYTES)
-    const { trees } = (body ?? {}) as Partial<PeerTrees>
-    return Array.isArray(trees) ? trees.filter((name) => typeof name === 'string') : []
-  } finally {
-    await connection.close()
-  }
 }
 
 export class FlotillaSource implements FileSource {
@@ -67,20 +51,6 @@ export class FlotillaSource implements FileSource {
     const path = `/${this.#tree}/${uriEncodePath(entry.key)}`
     const answer = await this.#connection.send({ method: 'GET', path, headers: partHeaders(part), signal })
     return await partOf(answer, part, this.name)
-  }
-
-  /** What the other node says of one file; undefined where it has none. */
-  async stat(key: string, { signal }: Op = {}): Promise<PeerStat | undefined> {
-    const path = `trees/${this.#tree}/stat?key=${uriEncode(key)}`
-    try {
-      const body = await this.#connection.json({ method: 'GET', path, signal }, JSON_BYTES)
-      const { entry, hasBlocks } = (body ?? {}) as PeerStat
-      if (entry?.key !== key || impossible(entry) !== undefined) throw this.#badListing('its answer is of another file')
-      return { entry, hasBlocks }
-    } catch (error) {
-      if (error instanceof FlotillaError && error.code === 'NOT_FOUND') return undefined
-      throw error
-    }
   }
 
   async close(): Promise<void> {

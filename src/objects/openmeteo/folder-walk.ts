@@ -1,5 +1,6 @@
 import { FlotillaError } from '../../core/errors.ts'
 import type { FileEntry } from '../../core/files/entry.ts'
+import { impossibleKey } from '../../core/files/impossible.ts'
 import type { ListScope } from '../../core/files/source.ts'
 import { sha256 } from '../../lib/hash.ts'
 import type { Listed } from './listing-body.ts'
@@ -78,6 +79,8 @@ async function* folderPages(folder: string, { name, listPage }: WalkOptions): As
       const fresh = next.value.folders.filter((one) => !folders.has(one))
       for (const one of fresh) {
         if (!one.endsWith('/') || !isIn(folder, one.slice(0, -1))) throw bad(name, 'it names folders elsewhere')
+        if (one.length <= folder.length || impossibleKey(one) !== undefined)
+          throw bad(name, 'a folder cannot be called so')
         folders.add(one)
       }
       yield { entries: next.value.entries, folders: fresh }
