@@ -20,6 +20,8 @@ import type { FileServerLimits } from './options.ts'
 export interface BodyOptions {
   readonly clock: Clock
   readonly limits: Pick<FileServerLimits, 'bodyBytesPerSecond' | 'slowAfterMs' | 'fileBytes'>
+  /** Of the checksum that is wanted where none comes with the body. */
+  readonly algorithm?: ChecksumAlgorithm | undefined
 }
 
 /**
@@ -32,12 +34,13 @@ export class Body {
   readonly expected: Pick<PutOptions, 'size' | 'md5' | 'sha256' | 'check'>
   readonly #chunked: AwsChunkedBody | undefined
   readonly #trailer: ChecksumAlgorithm | undefined
+  readonly #algorithm: ChecksumAlgorithm | undefined
   #announced: AnnouncedChecksum | undefined
   #checksum: Checksum | undefined
   #digest: Buffer | undefined
 
   /** Throws an `S3Error` for what is announced in no proper form. */
-  constructor(exchange: Exchange, { clock, limits }: BodyOptions) {
+  constructor(exchange: Exchange, { clock, limits, algorithm }: BodyOptions) {
     const { payload } = exchange
     const size = sizeOf(exchange)
     if (size !== undefined && size > limits.fileBytes) throw new S3Error('EntityTooLarge')
@@ -50,8 +53,8 @@ export class Body {
     this.bytes = this.#chunked ?? raw
     this.#announced = checksumIn(exchange.headers())
     this.#trailer = announced.map(checksumOfHeader).find((one) => one !== undefined)
-    const algorithm = this.algorithm ?? wishedIn(exchange)
-    this.#checksum = algorithm === undefined ? undefined : newChecksum(algorithm)
+    this.#algorithm = this.#announced?.algorithm ?? this.#trailer ?? algorithm ?? wishedIn(exchange)
+    this.#checksum = this.#algorithm === undefined ? undefined : newChecksum(this.#algorithm)
     const md5 = exchange.header('content-md5')
     this.expected = {
       size,
@@ -61,15 +64,10 @@ export class Body {
     }
   }
 
-  /** Of the checksum that came, or will, with the body. */
-  get algorithm(): ChecksumAlgorithm | undefined {
-    return this.#announced?.algorithm ?? this.#trailer
-  }
-
-  /** The verified checksum as a header; nothing where none was sent. Known when the body was read. */
+  /** The checksum as a header; nothing where none was sent or wished for. Known when the body was read. */
   get checksumHeaders(): Readonly<Record<string, string>> {
-    if (this.#digest === undefined || this.algorithm === undefined) return {}
-    return { [CHECKSUMS[this.algorithm].header]: this.#digest.toString('base64') }
+    if (this.#digest === undefined || this.#algorithm === undefined) return {}
+    return { [CHECKSUMS[this.#algorithm].header]: this.#digest.toString('base64') }
   }
 
   #check(chunk: Uint8Array | undefined): void {

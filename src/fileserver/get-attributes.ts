@@ -1,0 +1,41 @@
+import { CHECKSUMS, checksumOfHeader } from '../lib/s3/checksums.ts'
+import { S3Error } from '../lib/s3/errors.ts'
+import { xmlDocument, type XmlElements } from '../lib/s3/xml-write.ts'
+import { sendXml } from './errors.ts'
+import type { Exchange } from './exchange.ts'
+import { unpackSizes } from './get-object.ts'
+import { httpDate, PARTS_HEADER } from './object-headers.ts'
+import type { ServedTree } from './options.ts'
+
+/** GET `?attributes`: those that `x-amz-object-attributes` names. */
+export async function getAttributes(exchange: Exchange, tree: ServedTree, key: string): Promise<void> {
+  const wanted = exchange.header('x-amz-object-attributes')?.split(',') ?? []
+  const names = new Set(wanted.map((name) => name.trim()).filter((name) => name !== ''))
+  if (names.size === 0) throw new S3Error('InvalidArgument', 'x-amz-object-attributes names nothing')
+  const file = await tree.files.open(key)
+  if (file === undefined) throw new S3Error('NoSuchKey', undefined, { Key: key })
+  const { entry, facts } = file
+  await file.close()
+  const checksum = checksumElements(facts?.headers ?? {})
+  const sizes = facts?.headers?.[PARTS_HEADER]
+  const document = xmlDocument('GetObjectAttributesResponse', {
+    ETag: names.has('ETag') ? entry.etag : undefined,
+    Checksum: names.has('Checksum') ? checksum : undefined,
+    ObjectParts:
+      names.has('ObjectParts') && sizes !== undefined ? { TotalPartsCount: unpackSizes(sizes).length } : undefined,
+    StorageClass: names.has('StorageClass') ? 'STANDARD' : undefined,
+    ObjectSize: names.has('ObjectSize') ? entry.size : undefined,
+  })
+  exchange.response.setHeader('last-modified', httpDate(entry.modifiedMs))
+  sendXml(exchange.response, 200, document)
+}
+
+function checksumElements(headers: Readonly<Record<string, string>>): XmlElements | undefined {
+  const elements: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    const algorithm = checksumOfHeader(name)
+    if (algorithm !== undefined) elements[CHECKSUMS[algorithm].element] = value
+    if (name === 'x-amz-checksum-type') elements['ChecksumType'] = value
+  }
+  return Object.keys(elements).length === 0 ? undefined : elements
+}
