@@ -23,6 +23,7 @@ export function impossible(entry: FileEntry): string | undefined {
 export function impossibleKey(key: string): string | undefined {
   if (typeof key !== 'string') return 'its key is no text'
   if (key === '') return 'its key is empty'
+  if (key.includes('\0')) return 'its key holds a NUL'
   if (!key.isWellFormed()) return 'its key is not valid Unicode'
   // A code unit is at most three bytes.
   if (key.length * 3 > KEY_BYTES_MAX && utf8Bytes(key) > KEY_BYTES_MAX)
