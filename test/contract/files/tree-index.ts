@@ -20,7 +20,7 @@ export interface IndexedFolder {
 type Open = () => Promise<IndexedFolder>
 
 const KEYS = [
-  'a',
+  'a!',
   'a-b',
   'a.b',
   'a/1',

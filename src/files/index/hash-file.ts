@@ -1,0 +1,105 @@
+import { createHash, hash } from 'node:crypto'
+import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from 'node:fs'
+import type { FileStat } from '../../core/files/entry.ts'
+import { isSameContent } from '../../core/files/etag.ts'
+import { BLOCKS } from '../../core/files/peer.ts'
+import { toStat } from './folder.ts'
+
+/** Hashes of small blocks are kept and told in parts of so many: those of 64 MiB of the file. */
+export const SMALL_PER_PART = 4096
+
+const SMALL_PER_LARGE = BLOCKS.large / BLOCKS.small
+
+export interface HashedFile {
+  readonly sha256: string
+  /** The hashes of the large blocks, one after the other. */
+  readonly large: Uint8Array
+}
+
+export interface HashOptions {
+  readonly stat: FileStat
+  /** The hashes of the small blocks, part by part. */
+  readonly onPart: (part: number, hashes: Uint8Array) => void
+  /** Called after each large block. */
+  readonly pace: (bytes: number) => Promise<void>
+}
+
+/**
+ * Reads the file once and hashes it and its blocks. `path` must be free of links. Undefined where it is no longer the file that
+ * `stat` was told of, before or after. Rejects as opening and reading do. Memory: one large block, and 16 bytes for each other one.
+ */
+export async function hashFile(path: string, { stat, onPart, pace }: HashOptions): Promise<HashedFile | undefined> {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  try {
+    if (!isAt(file, path) || !isStill(file, stat)) return undefined
+    const whole = createHash('sha256')
+    const larges: Uint8Array[] = []
+    const small = new PartWriter(onPart)
+    const window = Buffer.allocUnsafe(BLOCKS.large)
+    for (let at = 0; at < stat.size; at += BLOCKS.large) {
+      const block = window.subarray(0, Math.min(BLOCKS.large, stat.size - at))
+      if (!fill(file, block, at)) return undefined
+      whole.update(block)
+      const hashes = smallHashes(block)
+      larges.push(cutHash(hashes))
+      small.add(hashes)
+      await pace(block.byteLength)
+    }
+    small.end()
+    if (!isStill(file, stat)) return undefined
+    return { sha256: whole.digest('hex'), large: Buffer.concat(larges) }
+  } finally {
+    closeSync(file)
+  }
+}
+
+class PartWriter {
+  readonly #onPart: (part: number, hashes: Uint8Array) => void
+  #held: Uint8Array[] = []
+  #part = 0
+
+  constructor(onPart: (part: number, hashes: Uint8Array) => void) {
+    this.#onPart = onPart
+  }
+
+  add(hashesOfOneLarge: Uint8Array): void {
+    this.#held.push(hashesOfOneLarge)
+    if (this.#held.length === SMALL_PER_PART / SMALL_PER_LARGE) this.end()
+  }
+
+  end(): void {
+    if (this.#held.length > 0) this.#onPart(this.#part++, Buffer.concat(this.#held))
+    this.#held = []
+  }
+}
+
+function smallHashes(block: Uint8Array): Uint8Array {
+  const hashes = Buffer.allocUnsafe(Math.ceil(block.byteLength / BLOCKS.small) * BLOCKS.hashBytes)
+  for (let at = 0, to = 0; at < block.byteLength; at += BLOCKS.small, to += BLOCKS.hashBytes) {
+    hashes.set(cutHash(block.subarray(at, at + BLOCKS.small)), to)
+  }
+  return hashes
+}
+
+function cutHash(bytes: Uint8Array): Uint8Array {
+  return hash('sha256', bytes, 'buffer').subarray(0, BLOCKS.hashBytes)
+}
+
+function fill(file: number, block: Uint8Array, position: number): boolean {
+  for (let done = 0; done < block.byteLength;) {
+    const read = readSync(file, block, done, block.byteLength - done, position + done)
+    if (read === 0) return false
+    done += read
+  }
+  return true
+}
+
+function isStill(file: number, stat: FileStat): boolean {
+  const now = fstatSync(file)
+  return now.isFile() && isSameContent(toStat(now), stat)
+}
+
+/** Whether no folder on the way was exchanged for a link; taken as it is where the system cannot tell. */
+function isAt(file: number, path: string): boolean {
+  return process.platform !== 'linux' || readlinkSync(`/proc/self/fd/${file}`) === path
+}
