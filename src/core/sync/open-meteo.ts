@@ -155,10 +155,12 @@ function isOfTime(
 }
 
 /** What `really_download_all_previous_day` brings besides the variables of previous days. Source: SyncCommand.swift of open-meteo. */
-const PREVIOUS_DAY = new Set([
-  ...['temperature_2m', 'dew_point_2m', 'relative_humidity_2m', 'precipitation', 'snowfall_water_equivalent'],
-  ...['snowfall', 'frozen_precipitation_percent', 'pressure_msl', 'cloud_cover', 'showers', 'weather_code', 'cape'],
-  ...['shortwave_radiation', 'direct_radiation', 'diffuse_radiation', 'lifted_index', 'wind_gusts_10m'],
-  ...[10, 70, 80, 100, 120, 180].flatMap((m) => [`wind_u_component_${m}m`, `wind_v_component_${m}m`]),
-  ...[10, 80, 120, 180].flatMap((m) => [`wind_speed_${m}m`, `wind_direction_${m}m`]),
-])
+const PREVIOUS_DAY = new Set(
+  [
+    'temperature_2m dew_point_2m relative_humidity_2m precipitation snowfall_water_equivalent snowfall pressure_msl',
+    'frozen_precipitation_percent cloud_cover showers weather_code cape shortwave_radiation direct_radiation',
+    'diffuse_radiation lifted_index wind_gusts_10m',
+    ...[10, 70, 80, 100, 120, 180].map((metres) => `wind_u_component_${metres}m wind_v_component_${metres}m`),
+    ...[10, 80, 120, 180].map((metres) => `wind_speed_${metres}m wind_direction_${metres}m`),
+  ].flatMap((names) => names.split(' ')),
+)

@@ -18,7 +18,8 @@ export type RetryDecision =
 
 /** What to do after `error`. `random`: uniform in [0, 1). */
 export function decideRetry(error: unknown, tries: Tries, random: () => number): RetryDecision {
-  if (isError(error, 'CHANGED', 'NOT_FOUND')) return tries.changes < RETRIES.changes ? { do: 'look' } : { do: 'give-up' }
+  if (isError(error, 'CHANGED', 'NOT_FOUND'))
+    return tries.changes < RETRIES.changes ? { do: 'look' } : { do: 'give-up' }
   const mayPass = isError(error) && ERRORS[error.code].retry && error.code !== 'DISK_FULL'
   if (!mayPass || tries.failures >= RETRIES.attempts) return { do: 'give-up' }
   const fullMs = Math.min(RETRIES.maxMs, RETRIES.firstMs * 2 ** tries.failures)

@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../errors.ts'
+import type { ErrorCode, FlotillaError } from '../errors.ts'
 
 export interface FailedFile {
   readonly key: string
@@ -25,6 +25,8 @@ export interface Summary {
   /** The first of those that could not be brought over, and how many there are. */
   readonly failures: readonly FailedFile[]
   readonly failed: number
+  /** Why nothing was deleted although there is something to delete. */
+  readonly refused: FlotillaError | undefined
   /** Groups of files that became visible as a whole. */
   readonly flipped: readonly string[]
   /** Groups that are whole, and wait for other nodes. */

@@ -1,0 +1,278 @@
+import { constants, ftruncate, readdirSync, writev } from 'node:fs'
+import { statfs } from 'node:fs/promises'
+import { posix } from 'node:path'
+import { promisify } from 'node:util'
+import { FlotillaError, isError } from '../core/errors.ts'
+import type { FileEntry } from '../core/files/entry.ts'
+import { contiguous, type Span, spansLeft } from '../core/sync/blocks.ts'
+import { decideRetry } from '../core/sync/retry.ts'
+import { syncDirectory } from '../lib/atomic-file.ts'
+import type { FileCalls } from '../lib/file-calls.ts'
+import type { FolderInside } from '../lib/inside.ts'
+import { forEachLimited } from '../lib/limited.ts'
+import { syncDescriptor } from '../lib/quick-file.ts'
+import { keyPath } from '../lib/safe-path.ts'
+import { prepareDelta } from './delta.ts'
+import { fileError } from './faults.ts'
+import type { Job } from './fetcher.ts'
+import type { Follower, Hasher } from './hasher.ts'
+import { entryFor, type Lane } from './lanes.ts'
+import { keyHash, PART_PREFIX, PartFile, partKey } from './part-file.ts'
+import { folderOf, placedOf, SYNC_TEMPORARY } from './places.ts'
+import type { FetchParts } from './small.ts'
+
+/** Blocks of one file under way at once. */
+const BLOCKS_AT_ONCE = 4
+/** Written with one call. */
+const WRITE_BYTES = 1024 * 1024
+const FILL = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW
+
+const writevAsync = promisify(writev)
+const truncate = promisify(ftruncate)
+
+export interface LargeParts extends FetchParts {
+  readonly calls: FileCalls
+  readonly hasher: Hasher
+  /** Where parts are kept. */
+  readonly stateFolder: string
+  readonly random: () => number
+}
+
+/**
+ * Brings over one large file by many ranges at once, into a temporary file that is kept over interruptions. Rejects as the source does,
+ * with `CORRUPT`, or as writing does.
+ */
+export async function fetchLarge(job: Job, parts: LargeParts, signal: AbortSignal): Promise<void> {
+  const path = keyPath(job.entry.key)
+  const temporary = temporaryOf(job.entry.key)
+  const { places, calls } = parts
+  let file: number | undefined
+  try {
+    await places.inFolder(folderOf(path), async (inside) => {
+      file = await calls.open(`${inside.path}/${posix.basename(temporary)}`, FILL, 0o644)
+      return () => undefined
+    })
+    if (file === undefined) return
+    await fill(file, job, parts, signal)
+    await publish(file, job, parts)
+  } catch (error) {
+    // Such as a change at the source: what is here of the file is of no use any more.
+    if (isError(error, 'CHANGED', 'NOT_FOUND', 'CORRUPT')) await discard(job.entry.key, parts)
+    throw isError(error) || signal.aborted ? error : fileError(error, posix.join(places.root, path))
+  } finally {
+    if (file !== undefined) await calls.close(file)
+  }
+}
+
+/** Where the file of a key is gathered; relative to the root. */
+export function temporaryOf(key: string): string {
+  return posix.join(folderOf(keyPath(key)), `${SYNC_TEMPORARY}${keyHash(key)}`)
+}
+
+async function fill(file: number, job: Job, parts: LargeParts, signal: AbortSignal): Promise<void> {
+  const { entry, lister } = job
+  const stat = await parts.calls.fstat(file)
+  const part = PartFile.open(parts.stateFolder, entry, lister.source.name, stat.ino)
+  const there = (): number => contiguous(entry.size, (block) => part.done(block))
+  let follower: Follower | undefined
+  try {
+    const isBegun = stat.size === entry.size && spansLeft(entry.size, () => 0).some((_, block) => part.done(block) > 0)
+    const present = stat.blocks * 512
+    const expected = { ...hashOf(entry), ...(isBegun ? {} : await begin(file, job, parts, part, present, signal)) }
+    if (expected.algorithm !== undefined) follower = parts.hasher.follow(file, expected.algorithm)
+    const done = (): void => follower?.reached(there())
+    done()
+    const spans = spansLeft(entry.size, (block) => part.done(block))
+    await forEachLimited(spans, BLOCKS_AT_ONCE, async (span) =>
+      fillSpan(file, span, job, parts, { part, done }, signal),
+    )
+    await verify(job, follower, expected.hash)
+  } finally {
+    await follower?.end().catch(() => undefined)
+    part.close()
+  }
+}
+
+interface Expected {
+  readonly algorithm?: 'sha256' | 'md5'
+  readonly hash?: string
+}
+
+function hashOf({ sha256, md5 }: FileEntry): Expected {
+  if (sha256 !== undefined) return { algorithm: 'sha256', hash: sha256 }
+  return md5 === undefined ? {} : { algorithm: 'md5', hash: md5 }
+}
+
+/** Makes room, and takes what an older version has in common with this one. */
+async function begin(
+  file: number,
+  job: Job,
+  parts: LargeParts,
+  part: PartFile,
+  present: number,
+  signal: AbortSignal,
+): Promise<Expected> {
+  const { entry } = job
+  const { bavail, bsize } = await statfs(parts.places.root)
+  if (bavail * bsize + present < entry.size) {
+    throw new FlotillaError('DISK_FULL', `there is no room for ${entry.key}`, {
+      hint: 'Free some space; it is tried again by itself.',
+    })
+  }
+  await truncate(file, 0)
+  const delta = await prepareDelta(file, job, parts, signal)
+  await truncate(file, entry.size)
+  if (delta === undefined) return {}
+  const progress = { part: undefined, done: () => undefined }
+  await forEachLimited(delta.left, BLOCKS_AT_ONCE, async (span) => fillSpan(file, span, job, parts, progress, signal))
+  for (const { end } of spansLeft(entry.size, () => 0)) part.reached(end)
+  return { algorithm: 'sha256', hash: delta.sha256 }
+}
+
+interface Progress {
+  readonly part: PartFile | undefined
+  done(): void
+}
+
+/** Tries as often as it takes, from where it was; what concerns the file as a whole is for the caller. */
+async function fillSpan(
+  file: number,
+  span: Span,
+  job: Job,
+  parts: LargeParts,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  const { lanes, clock, random } = parts
+  const allows = (lane: Lane): boolean => lanes.mayHave(lane, job.lister, job.entry)
+  let { start } = span
+  for (let failures = 0; start < span.end;) {
+    try {
+      await lanes.run({ allows, signal }, async (lane) => {
+        const body = await lane.source.open(entryFor(lane, job.lister, job.entry), { start, end: span.end, signal })
+        await pour(body, file, { start, end: span.end }, parts, signal, (position) => {
+          start = position
+          progress.part?.reached(position)
+          progress.done()
+        })
+      })
+    } catch (error) {
+      const decision = decideRetry(error, { failures, changes: 0 }, random)
+      if (signal.aborted || lanes.isOut || decision.do !== 'wait') throw error
+      failures += 1
+      await clock.sleep(decision.ms, signal)
+    }
+  }
+}
+
+/** Writes what comes to its place in the file, while more comes. */
+async function pour(
+  body: AsyncIterable<Uint8Array>,
+  file: number,
+  { start, end }: Span,
+  { throttle, travelled }: LargeParts,
+  signal: AbortSignal,
+  reached: (position: number) => void,
+): Promise<void> {
+  let gathered: Uint8Array[] = []
+  let bytes = 0
+  let position = start
+  let writing: Promise<void> = Promise.resolve()
+  const write = async (
+    chunks: readonly Uint8Array[],
+    at: number,
+    length: number,
+    before: Promise<void>,
+  ): Promise<void> => {
+    await before
+    await writeAll(file, chunks, at, length)
+    reached(at + length)
+  }
+  try {
+    for await (const chunk of body) {
+      gathered.push(chunk)
+      bytes += chunk.byteLength
+      travelled(chunk.byteLength)
+      if (position + bytes > end) throw new FlotillaError('CORRUPT', 'more came than was asked for')
+      if (bytes >= WRITE_BYTES) {
+        await writing
+        writing = write(gathered, position, bytes, Promise.resolve())
+        writing.catch(() => undefined)
+        position += bytes
+        gathered = []
+        bytes = 0
+      }
+      await throttle.take(chunk.byteLength, signal)
+    }
+  } finally {
+    // What has come is kept also where the rest does not come.
+    await writing
+    if (bytes > 0 && position + bytes <= end) await write(gathered, position, bytes, Promise.resolve())
+  }
+  if (position + bytes < end) throw new FlotillaError('UNREACHABLE', 'less came than was asked for')
+}
+
+async function writeAll(file: number, chunks: readonly Uint8Array[], position: number, length: number): Promise<void> {
+  const { bytesWritten } = await writevAsync(file, [...chunks], position)
+  if (bytesWritten === length) return
+  const rest = Buffer.concat(chunks).subarray(bytesWritten)
+  await writeAll(file, [rest], position + bytesWritten, rest.byteLength)
+}
+
+async function verify({ entry, lister }: Job, follower: Follower | undefined, hash: string | undefined): Promise<void> {
+  if (follower === undefined || (await follower.end()) === hash) return
+  throw new FlotillaError(
+    'CORRUPT',
+    `${entry.key} came damaged: it does not match what ${lister.source.name} says of it`,
+  )
+}
+
+async function publish(file: number, { entry, lister }: Job, parts: LargeParts): Promise<void> {
+  const { calls, places } = parts
+  await calls.futimes(file, entry.modifiedMs / 1000, entry.modifiedMs / 1000)
+  await syncDescriptor(file)
+  const path = keyPath(entry.key)
+  const placed = placedOf(await calls.fstat(file))
+  await places.inFolder(folderOf(path), async (inside: FolderInside) => {
+    const from = `${inside.path}/${posix.basename(temporaryOf(entry.key))}`
+    // Where somebody has put another file there meanwhile, that one was not verified.
+    if ((await calls.lstat(from)).ino !== placed.inode) throw new FlotillaError('CORRUPT', `${from} was exchanged`)
+    await calls.rename(from, `${inside.path}/${posix.basename(path)}`)
+    await syncDirectory(inside.path)
+    return () => places.remember(entry, lister.index, placed)
+  })
+  PartFile.remove(parts.stateFolder, entry.key)
+}
+
+async function discard(key: string, { calls, places, stateFolder }: Omit<LargeParts, 'travelled'>): Promise<void> {
+  PartFile.remove(stateFolder, key)
+  const temporary = temporaryOf(key)
+  try {
+    await places.inFolder(
+      folderOf(temporary),
+      async (inside) => {
+        await calls.unlink(`${inside.path}/${posix.basename(temporary)}`)
+        return () => undefined
+      },
+      { make: false },
+    )
+  } catch {
+    // It is found by its name in the next round.
+  }
+}
+
+/** Which temporary files are parts that can be gone on with; by path from the root. */
+export function keptParts(stateFolder: string): (path: string) => boolean {
+  const kept = new Set(partKeys(stateFolder).map(temporaryOf))
+  return (path) => kept.has(path)
+}
+
+/** Parts of files that are not wanted any more. */
+export async function dropParts(parts: Omit<LargeParts, 'travelled'>): Promise<void> {
+  for (const key of partKeys(parts.stateFolder)) await discard(key, parts)
+}
+
+function partKeys(stateFolder: string): readonly string[] {
+  const names = readdirSync(stateFolder).filter((name) => name.startsWith(PART_PREFIX))
+  return names.flatMap((name) => partKey(posix.join(stateFolder, name)) ?? [])
+}

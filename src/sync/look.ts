@@ -1,0 +1,124 @@
+import type { Dirent } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { posix } from 'node:path'
+import type { FileCalls } from '../lib/file-calls.ts'
+import { withFolderInside } from '../lib/inside.ts'
+import { OWN_PREFIX, pathKey } from '../lib/safe-path.ts'
+import { SYNC_TEMPORARY } from './places.ts'
+import type { KnownFile, SyncState } from './state.ts'
+
+const PAGE = 500
+
+export interface LookOptions {
+  /** Without links. */
+  readonly root: string
+  readonly state: SyncState
+  readonly calls: FileCalls
+  readonly signal: AbortSignal
+  /** Looks at every file, not only in folders that show another time. */
+  readonly everything: boolean
+  /** Told of each file here that is not known. */
+  readonly onStranger: ((key: string) => void) | undefined
+  /** Temporary files that are still wanted. */
+  readonly keeps: (path: string) => boolean
+  /** Whether the content is still right; without it is not read. */
+  readonly isRight?: ((file: KnownFile) => Promise<boolean>) | undefined
+}
+
+/**
+ * Finds what others did to the files here since the last time, and marks it. Costs one question per folder: a folder has another time when
+ * anything in it was made, removed or renamed. What was written in place shows only when everything is looked at.
+ */
+export async function lookAround(options: LookOptions): Promise<void> {
+  const { state, calls, root, signal, everything, onStranger } = options
+  if (onStranger !== undefined && state.folder('') === undefined) await lookInto('', options)
+  let after: string | undefined
+  for (;;) {
+    const page = state.folders(after, PAGE)
+    for (const { path, modifiedMs } of page) {
+      signal.throwIfAborted()
+      const foundMs = await folderTime(posix.join(root, path), calls)
+      if (everything || modifiedMs === undefined || foundMs !== modifiedMs) await lookInto(path, options)
+    }
+    after = page.at(-1)?.path
+    if (page.length < PAGE) return
+  }
+}
+
+/** Undefined where there is no folder. */
+async function folderTime(path: string, calls: FileCalls): Promise<number | undefined> {
+  try {
+    const stat = await calls.lstat(path)
+    return stat.isDirectory() ? stat.mtimeMs : undefined
+  } catch {
+    return undefined
+  }
+}
+
+async function lookInto(folder: string, options: LookOptions): Promise<void> {
+  const { state, root, calls, onStranger } = options
+  // Before looking: what is done meanwhile shows the next time.
+  const modifiedMs = await folderTime(posix.join(root, folder), calls)
+  const children = modifiedMs === undefined ? [] : await childrenOf(posix.join(root, folder))
+  const names = new Set(
+    onStranger === undefined ? [] : children.filter((child) => child.isFile()).map(({ name }) => name),
+  )
+  const spoilt: string[] = []
+  for (const file of state.filesIn(folder)) {
+    names.delete(posix.basename(file.path ?? file.entry.key))
+    if (file.placed !== undefined && !(await isIntact(file, options))) spoilt.push(file.entry.key)
+  }
+  state.transaction(() => {
+    for (const key of spoilt) state.spoil(key)
+    for (const name of names) {
+      const key = pathKey(posix.join(folder, name))
+      if (key !== undefined && !name.startsWith(`${OWN_PREFIX}tmp-`)) onStranger?.(key)
+    }
+    if (modifiedMs === undefined) state.forgetFolder(folder)
+    else state.setFolder(folder, modifiedMs)
+  })
+  await sweep(folder, children, options)
+  if (onStranger !== undefined) await enterNew(folder, children, options)
+}
+
+/** Folders that were never looked into. */
+async function enterNew(folder: string, children: readonly Dirent[], options: LookOptions): Promise<void> {
+  for (const child of children) {
+    const path = posix.join(folder, child.name)
+    const isOurs = child.name.startsWith(OWN_PREFIX) && pathKey(`${path}/x`) === undefined
+    if (child.isDirectory() && !isOurs && options.state.folder(path) === undefined) await lookInto(path, options)
+  }
+}
+
+async function childrenOf(folder: string): Promise<readonly Dirent[]> {
+  try {
+    return await readdir(folder, { withFileTypes: true })
+  } catch {
+    return []
+  }
+}
+
+async function isIntact(file: KnownFile, { root, calls, isRight }: LookOptions): Promise<boolean> {
+  const { placed } = file
+  try {
+    const stat = await calls.lstat(posix.join(root, file.path ?? file.entry.key))
+    const isSame = stat.isFile() && stat.ino === placed?.inode && stat.size === placed.size
+    return isSame && stat.mtimeMs === placed.modifiedMs && (isRight === undefined || (await isRight(file)))
+  } catch {
+    return false
+  }
+}
+
+/** Removes what a sync that was killed has left behind. */
+async function sweep(folder: string, children: readonly Dirent[], options: LookOptions): Promise<void> {
+  const { root, calls, keeps } = options
+  const left = children.filter(({ name }) => name.startsWith(SYNC_TEMPORARY) && !keeps(posix.join(folder, name)))
+  if (left.length === 0) return
+  try {
+    await withFolderInside(root, folder, { calls }, async (inside) => {
+      for (const { name } of left) await calls.unlink(`${inside.path}/${name}`)
+    })
+  } catch {
+    // Another time.
+  }
+}

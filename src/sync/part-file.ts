@@ -1,0 +1,122 @@
+import { closeSync, ftruncateSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { hash } from 'node:crypto'
+import type { FileEntry } from '../core/files/entry.ts'
+import { BLOCK_BYTES } from '../core/sync/blocks.ts'
+
+/** What is said of the file, before the counters of its blocks. */
+const HEAD_BYTES = 8192
+const COUNTER_BYTES = 4
+export const PART_PREFIX = 'part-'
+
+interface Head {
+  readonly entry: FileEntry
+  readonly source: string
+  readonly boot: string
+  /** Of the temporary file. */
+  readonly inode: number
+}
+
+/**
+ * How much of a large file is here already, kept beside the state: of each block how many bytes are written. It is not synced: it outlives
+ * the process, but after a crash of the whole system it counts only where the file can be verified as a whole.
+ */
+export class PartFile {
+  readonly #file: number
+  readonly #counters: Uint32Array
+
+  private constructor(file: number, counters: Uint32Array) {
+    this.#file = file
+    this.#counters = counters
+  }
+
+  /** Goes on with what is there of exactly this file, or begins. `inode`: of the temporary file that is to be filled. */
+  static open(folder: string, entry: FileEntry, source: string, inode: number): PartFile {
+    const path = join(folder, partName(entry.key))
+    const head: Head = { entry, source, boot: bootId(), inode }
+    const blocks = Math.ceil(entry.size / BLOCK_BYTES)
+    const counters = new Uint32Array(blocks)
+    const found = readHead(path)
+    const file = openSync(path, found === undefined ? 'w+' : 'r+', 0o600)
+    if (found !== undefined && goesOn(found, head)) {
+      readSync(file, counters, 0, counters.byteLength, HEAD_BYTES)
+      for (const [block, done] of counters.entries()) {
+        counters[block] = Math.min(done, BLOCK_BYTES, entry.size - block * BLOCK_BYTES)
+      }
+    } else {
+      ftruncateSync(file, 0)
+      writeSync(file, Buffer.from(JSON.stringify(head).padEnd(HEAD_BYTES)), 0, HEAD_BYTES, 0)
+      ftruncateSync(file, HEAD_BYTES + counters.byteLength)
+    }
+    return new PartFile(file, counters)
+  }
+
+  done(block: number): number {
+    return this.#counters[block] ?? 0
+  }
+
+  /** The block is there up to, without, this position of the file. */
+  reached(position: number): void {
+    const block = Math.ceil(position / BLOCK_BYTES) - 1
+    this.#counters[block] = position - block * BLOCK_BYTES
+    const at = block * COUNTER_BYTES
+    const bytes = new Uint8Array(this.#counters.buffer, at, COUNTER_BYTES)
+    writeSync(this.#file, bytes, 0, COUNTER_BYTES, HEAD_BYTES + at)
+  }
+
+  close(): void {
+    closeSync(this.#file)
+  }
+
+  /** What is gathered of that file is of no use any more, or in its place. */
+  static remove(folder: string, key: string): void {
+    rmSync(join(folder, partName(key)), { force: true })
+  }
+}
+
+/** The key of the file that a part is of; undefined where it cannot be told. */
+export function partKey(path: string): string | undefined {
+  return readHead(path)?.entry.key
+}
+
+function partName(key: string): string {
+  return `${PART_PREFIX}${keyHash(key)}`
+}
+
+/** Names the temporary file of a key, the same every time. */
+export function keyHash(key: string): string {
+  return hash('sha256', key).slice(0, 24)
+}
+
+function goesOn(found: Head, now: Head): boolean {
+  const { entry } = now
+  const same = found.entry.key === entry.key && found.entry.size === entry.size && found.inode === now.inode
+  if (!same) return false
+  const hasHash = entry.sha256 !== undefined || entry.md5 !== undefined
+  if (found.boot !== now.boot && !hasHash) return false
+  if (hasHash) return found.entry.sha256 === entry.sha256 && found.entry.md5 === entry.md5
+  return (
+    found.source === now.source &&
+    found.entry.etag === entry.etag &&
+    (entry.etag !== '' || found.entry.modifiedMs === entry.modifiedMs)
+  )
+}
+
+function readHead(path: string): Head | undefined {
+  try {
+    const text = readFileSync(path).subarray(0, HEAD_BYTES).toString()
+    const head = JSON.parse(text) as Head
+    return typeof head.entry.key === 'string' ? head : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Changes when the system starts anew. */
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  } catch {
+    return ''
+  }
+}

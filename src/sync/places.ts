@@ -1,0 +1,206 @@
+import { randomBytes } from 'node:crypto'
+import { constants, fsyncSync } from 'node:fs'
+import { posix } from 'node:path'
+import type { Clock } from '../core/clock.ts'
+import type { FileEntry } from '../core/files/entry.ts'
+import { syncDirectory, TEMPORARY_PREFIX } from '../lib/atomic-file.ts'
+import type { FileCalls } from '../lib/file-calls.ts'
+import { type FolderInside, openFileInside, withFolderInside } from '../lib/inside.ts'
+import { syncDescriptor } from '../lib/quick-file.ts'
+import { keyPath } from '../lib/safe-path.ts'
+import { fileError } from './faults.ts'
+import type { Placed, SyncState } from './state.ts'
+
+/** Temporary files of a sync: what is left of them after a crash can be told from those of others. */
+export const SYNC_TEMPORARY = `${TEMPORARY_PREFIX}sync-`
+
+const NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+/** Open at once, of the thousand that a process may have. */
+const OPEN_MAX = 64
+/** An fsync that takes longer is left to threads, several at a time. On a file system in memory it takes a microsecond. */
+const QUICK_SYNC_MS = 0.1
+
+export interface PlacesOptions {
+  /** Without links. */
+  readonly root: string
+  readonly state: SyncState
+  readonly calls: FileCalls
+  readonly clock: Clock
+}
+
+/** A file whose bytes are here, whole and verified. */
+export interface Ready {
+  readonly entry: FileEntry
+  /** The source whose ETag the entry has. */
+  readonly origin: number
+  readonly bytes: Uint8Array
+}
+
+interface Written {
+  readonly ready: Ready
+  readonly name: string
+  readonly temporary: string
+  readonly placed: Placed
+}
+
+/** Puts files in their places: nobody sees one before it is whole and durable. */
+export class Places {
+  readonly #options: PlacesOptions
+  #isSyncSlow = false
+
+  constructor(options: PlacesOptions) {
+    this.#options = options
+  }
+
+  get root(): string {
+    return this.#options.root
+  }
+
+  /** When it resolves these are visible, durable and remembered, but for those answered, with why. */
+  async putAll(files: readonly Ready[]): Promise<ReadonlyMap<Ready, Error>> {
+    const failed = new Map<Ready, Error>()
+    const byFolder = Map.groupBy(files, ({ entry }) => folderOf(keyPath(entry.key)))
+    for (const [folder, ready] of byFolder) {
+      try {
+        await this.inFolder(folder, async (inside) => this.#putInside(inside, ready, failed))
+      } catch (error) {
+        for (const one of ready) if (!failed.has(one)) failed.set(one, fileError(error, posix.join(this.root, folder)))
+      }
+    }
+    return failed
+  }
+
+  /**
+   * Runs `use` in a folder, which is made where it is missing; `use` answers what is to be remembered then. The time of the folder
+   * is remembered with it: a later change by others shows by another time. What others did before is not passed over.
+   */
+  async inFolder(
+    folder: string,
+    use: (inside: FolderInside) => Promise<() => void>,
+    { make } = { make: true },
+  ): Promise<void> {
+    const { root, calls, state } = this.#options
+    await withFolderInside(root, folder, { make, calls }, async (inside) => {
+      const before = (await calls.fstat(inside.descriptor)).mtimeMs
+      const remember = await use(inside)
+      const after = (await calls.fstat(inside.descriptor)).mtimeMs
+      const isSure = inside.made.includes(folder) || state.folder(folder) === before
+      state.transaction(() => {
+        remember()
+        state.setFolder(folder, isSure ? after : undefined)
+        // What else was done in the folders above at that time is not known.
+        for (const made of inside.made) state.setFolder(folderOf(made), undefined)
+      })
+    })
+  }
+
+  /** Gives the file that is there another time of modification. */
+  async touch(entry: FileEntry, origin: number): Promise<void> {
+    const { root, calls, state } = this.#options
+    const path = keyPath(entry.key)
+    const file = await openFileInside(root, path, calls)
+    try {
+      await calls.futimes(file, entry.modifiedMs / 1000, entry.modifiedMs / 1000)
+      const placed = placedOf(await calls.fstat(file))
+      state.transaction(() => this.remember(entry, origin, placed))
+    } catch (error) {
+      throw fileError(error, posix.join(root, path))
+    } finally {
+      await calls.close(file)
+    }
+  }
+
+  /** Within a transaction: the file lies in its place. */
+  remember(entry: FileEntry, origin: number, placed: Placed): void {
+    const path = keyPath(entry.key)
+    this.#options.state.put({ entry, origin, placed, path: path === entry.key ? undefined : path })
+    this.#options.state.done(entry.key)
+  }
+
+  async #putInside(inside: FolderInside, files: readonly Ready[], failed: Map<Ready, Error>): Promise<() => void> {
+    const { calls } = this.#options
+    const done: Written[] = []
+    for (let start = 0; start < files.length; start += OPEN_MAX) {
+      const written = await this.#writeAll(inside, files.slice(start, start + OPEN_MAX), failed)
+      for (const one of written) {
+        try {
+          await calls.rename(`${inside.path}/${one.temporary}`, `${inside.path}/${one.name}`)
+          done.push(one)
+        } catch (error) {
+          failed.set(one.ready, fileError(error, posix.join(this.root, keyPath(one.ready.entry.key))))
+          await calls.unlink(`${inside.path}/${one.temporary}`)
+        }
+      }
+    }
+    await syncDirectory(inside.path)
+    return () => {
+      for (const { ready, placed } of done) this.remember(ready.entry, ready.origin, placed)
+    }
+  }
+
+  /** Under temporary names, durable. */
+  async #writeAll(
+    inside: FolderInside,
+    files: readonly Ready[],
+    failed: Map<Ready, Error>,
+  ): Promise<readonly Written[]> {
+    const { calls } = this.#options
+    const prefix = `${SYNC_TEMPORARY}${randomBytes(6).toString('hex')}-`
+    const written: Written[] = []
+    const open: number[] = []
+    try {
+      for (const [index, ready] of files.entries()) {
+        const temporary = `${prefix}${index}`
+        try {
+          const file = await calls.open(`${inside.path}/${temporary}`, NEW, 0o644)
+          open.push(file)
+          const placed = await this.#write(file, ready)
+          written.push({ ready, temporary, placed, name: posix.basename(keyPath(ready.entry.key)) })
+        } catch (error) {
+          failed.set(ready, fileError(error, posix.join(this.root, keyPath(ready.entry.key))))
+          await quietly(() => calls.unlink(`${inside.path}/${temporary}`))
+        }
+      }
+      await this.#syncAll(open)
+    } finally {
+      for (const file of open) await calls.close(file)
+    }
+    return written
+  }
+
+  async #write(file: number, { entry, bytes }: Ready): Promise<Placed> {
+    const { calls } = this.#options
+    for (let start = 0; start < bytes.byteLength;) start += await calls.write(file, bytes.subarray(start), start)
+    await calls.futimes(file, entry.modifiedMs / 1000, entry.modifiedMs / 1000)
+    return placedOf(await calls.fstat(file))
+  }
+
+  async #syncAll(files: readonly number[]): Promise<void> {
+    if (this.#isSyncSlow) {
+      await Promise.all(files.map(async (file) => syncDescriptor(file)))
+      return
+    }
+    const { clock } = this.#options
+    const startMs = clock.monotonicMs()
+    for (const file of files) fsyncSync(file)
+    this.#isSyncSlow = clock.monotonicMs() - startMs > QUICK_SYNC_MS * files.length
+  }
+}
+
+export function placedOf(stat: { readonly ino: number; readonly size: number; readonly mtimeMs: number }): Placed {
+  return { inode: stat.ino, size: stat.size, modifiedMs: stat.mtimeMs }
+}
+
+/** '' for what lies at the root. */
+export function folderOf(path: string): string {
+  const end = path.lastIndexOf('/')
+  return end < 0 ? '' : path.slice(0, end)
+}
+
+async function quietly(call: () => void | Promise<void>): Promise<void> {
+  try {
+    await call()
+  } catch {
+    // What is left behind is found by its name.
+  }
+}

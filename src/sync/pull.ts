@@ -1,0 +1,136 @@
+import { realpath, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { FlotillaError } from '../core/errors.ts'
+import type { Summary } from '../core/sync/summary.ts'
+import { Backoff } from '../lib/backoff.ts'
+import { callsFor } from '../lib/file-calls.ts'
+import { sha256 } from '../lib/hash.ts'
+import { makeFolder } from '../lib/make-folder.ts'
+import { OWN_PREFIX } from '../lib/safe-path.ts'
+import { sleepQuietly } from '../lib/waiting.ts'
+import { contentCheck } from './content.ts'
+import { fileError } from './faults.ts'
+import { Hasher } from './hasher.ts'
+import { Lanes } from './lanes.ts'
+import type { PullOptions, RoundOptions } from './options.ts'
+import { Placer } from './placer.ts'
+import { Places } from './places.ts'
+import { Round, type Workshop } from './round.ts'
+import { SyncState } from './state.ts'
+import { Throttle } from './throttle.ts'
+import { viewOf } from './view.ts'
+
+/** In the folder that is synced: what is remembered between rounds. */
+export const STATE_FOLDER = `${OWN_PREFIX}state`
+
+/** The longest that one request waits for a change. */
+const WAIT_MS = 55_000
+/** How soon it is tried again when not all came over. */
+const AGAIN = { firstMs: 1000, maxMs: 60_000 } as const
+
+export interface RunOptions {
+  /** How long after the end of a round the next one begins. */
+  readonly repeatMs: number
+  /** Waits for changes at the source where it can tell of them, and begins a round as soon as there is one. */
+  readonly watch: boolean
+  readonly onRound: (summary: Summary) => void
+  /** A round ended without a result: no source answered, or what it said cannot be. */
+  readonly onError: (error: unknown) => void
+}
+
+/** Keeps a folder in step with a source. Only one at a time for the same sources, folder and name, in all processes. */
+export class Pull {
+  readonly #options: PullOptions
+  readonly #hasher = new Hasher()
+  readonly #lanes: Lanes
+  #shop: Workshop | undefined
+
+  constructor(options: PullOptions) {
+    this.#options = options
+    this.#lanes = new Lanes(options.sources, options)
+  }
+
+  /**
+   * Looks once, and does what follows. Files that could not be brought over are told in the answer. Rejects as listing the sources does,
+   * with `LOST_RACE` while another process does the same, and as the file system does where nothing can be written.
+   */
+  async round(signal: AbortSignal, options: RoundOptions = {}): Promise<Summary> {
+    const shop = await this.#open()
+    const selection = await this.#options.select(viewOf(shop, signal))
+    return new Round(shop, selection, signal).run(options)
+  }
+
+  /** Round after round, until the signal is aborted. */
+  async run(signal: AbortSignal, { repeatMs, watch, onRound, onError }: RunOptions): Promise<void> {
+    const { clock, random } = this.#options
+    const again = new Backoff({ ...AGAIN, maxMs: Math.max(AGAIN.firstMs, Math.min(AGAIN.maxMs, repeatMs)), random })
+    const canWait = watch && this.#options.sources.some(({ peer }) => peer !== undefined)
+    for (let waitMs = 0; !signal.aborted;) {
+      let pauseMs = canWait ? 0 : repeatMs
+      try {
+        const summary = await this.round(signal, { waitMs })
+        onRound(summary)
+        if (summary.complete) again.reset()
+        waitMs = summary.complete ? WAIT_MS : again.nextMs()
+        if (!summary.complete && !canWait) pauseMs = Math.min(repeatMs, again.nextMs())
+      } catch (error) {
+        if (signal.aborted) return
+        onError(error)
+        waitMs = 0
+        pauseMs = again.nextMs()
+      }
+      await sleepQuietly(clock, pauseMs, signal)
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#hasher.close()
+    this.#shop?.state.close()
+    this.#shop = undefined
+  }
+
+  async #open(): Promise<Workshop> {
+    if (this.#shop !== undefined) return this.#shop
+    const { to, clock, random, sources, name, bandwidth, dryRun: isDry = false, checksum } = this.#options
+    const exists = await isFolder(to)
+    try {
+      if (!exists && !isDry) await makeFolder(to, 0o755)
+      const root = exists || !isDry ? await realpath(to) : to
+      const stateFolder = join(root, STATE_FOLDER)
+      if (!isDry) await makeFolder(stateFolder, 0o700)
+      const file = `sync-${sha256(JSON.stringify([sources.map((source) => source.name), name])).slice(0, 16)}.db`
+      const hasState = !isDry || (await isFolder(stateFolder))
+      const state = SyncState.open(hasState ? join(stateFolder, file) : ':memory:', { isDry })
+      const calls = this.#options.calls ?? (await callsFor(exists || !isDry ? root : '/'))
+      const places = new Places({ root, state, calls, clock })
+      const throttle = new Throttle(clock, bandwidth)
+      const parts = {
+        lanes: this.#lanes,
+        places,
+        placer: new Placer(places, clock),
+        throttle,
+        clock,
+        random,
+        calls,
+        stateFolder,
+        hasher: this.#hasher,
+      }
+      const isRight = checksum === true ? contentCheck(root, calls) : undefined
+      this.#shop = { options: this.#options, state, root, parts, isRight }
+      return this.#shop
+    } catch (error) {
+      throw fileError(error, to)
+    }
+  }
+}
+
+/** Rejects where something else has the name. */
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    if ((await stat(path)).isDirectory()) return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
+  }
+  throw new FlotillaError('BAD_REQUEST', `${path} is not a folder`)
+}

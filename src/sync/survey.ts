@@ -1,0 +1,308 @@
+import { posix } from 'node:path'
+import { FlotillaError } from '../core/errors.ts'
+import { compareKeys, type FileEntry } from '../core/files/entry.ts'
+import { impossible } from '../core/files/impossible.ts'
+import type { FileChange } from '../core/files/peer.ts'
+import { compare, type Comparison } from '../core/sync/compare.ts'
+import { isMetadata, metadataRank } from '../core/sync/order.ts'
+import type { Selection } from '../core/sync/selection.ts'
+import { chunkOf } from '../core/sync/times.ts'
+import type { FileCalls } from '../lib/file-calls.ts'
+import { keyPath } from '../lib/safe-path.ts'
+import type { Lane } from './lanes.ts'
+import { folderOf, placedOf } from './places.ts'
+import { type KnownFile, type Placed, STAGES, type SyncState } from './state.ts'
+
+const PAGE = 1000
+
+export interface SurveyEvents {
+  listed(files: number): void
+  adopted(entry: FileEntry): void
+  /** Resolves when there is room for more. */
+  fetch(entry: FileEntry): Promise<void>
+  touch(entry: FileEntry): Promise<void>
+  /** A file that comes after all others; it is noted already. */
+  deferred(entry: FileEntry): void
+}
+
+export interface SurveyOptions {
+  readonly root: string
+  readonly state: SyncState
+  readonly calls: FileCalls
+  readonly lister: Lane
+  readonly selection: Selection
+  /** Notes what is to be deleted. */
+  readonly deletes: boolean
+  readonly events: SurveyEvents
+  /** Whether the content of a file here is what the source says; only asked where the source tells a hash. */
+  readonly isRight: ((entry: FileEntry) => Promise<boolean>) | undefined
+}
+
+interface Decided {
+  readonly entry: FileEntry
+  readonly what: Comparison | 'unwanted' | 'ignored'
+  readonly placed?: Placed | undefined
+}
+
+/** Compares what a source has with what is here, and says what is to be done. Memory does not grow with the number of files. */
+export class Survey {
+  readonly #options: SurveyOptions
+  #missingFolder: string | undefined
+  readonly #hadTodo: boolean
+
+  constructor(options: SurveyOptions) {
+    this.#options = options
+    this.#hadTodo = options.state.countTodo(0, Number.MAX_SAFE_INTEGER) > 0
+  }
+
+  /** Everything there is, in any order. */
+  async unsorted(pages: AsyncIterable<readonly FileEntry[]>): Promise<void> {
+    const { state, selection } = this.#options
+    const listed = state.collect()
+    const newest = new NewestChunks(selection.newestChunks)
+    try {
+      for await (const page of pages) {
+        const covered = page.filter((entry) => isSound(entry) && selection.covers(entry.key))
+        let added = 0
+        state.transaction(() => {
+          for (const entry of covered) if (listed.add(entry)) added += 1
+        })
+        for (const { key } of covered) newest.see(key)
+        if (added === 0 && covered.length > 0) throw badListing(`it repeats itself at ${covered[0]?.key}`)
+        this.#options.events.listed(page.length)
+      }
+      await this.sorted(pagesOf(listed.page), newest)
+    } finally {
+      listed.drop()
+    }
+  }
+
+  /** Everything there is, in ascending order. */
+  async sorted(pages: AsyncIterable<readonly FileEntry[]>, newest?: NewestChunks): Promise<void> {
+    const known = new KnownFiles(this.#options.state)
+    let last = ''
+    for await (const page of pages) {
+      const decided: Decided[] = []
+      const gone: KnownFile[] = []
+      for (const entry of page) {
+        isSound(entry)
+        if (compareKeys(entry.key, last) <= 0) throw badListing(`${entry.key} comes after ${last}`)
+        last = entry.key
+        const here = known.upTo(entry.key, gone)
+        decided.push(await this.#decide(entry, here, newest))
+      }
+      if (newest === undefined) this.#options.events.listed(page.length)
+      await this.#act(decided, gone)
+    }
+    for (;;) {
+      const gone: KnownFile[] = []
+      const more = known.rest(gone)
+      await this.#act([], gone)
+      if (!more) return
+    }
+  }
+
+  /** What has changed since the last time. */
+  async changes(changes: readonly FileChange[]): Promise<void> {
+    const { state, events } = this.#options
+    const decided: Decided[] = []
+    const gone: KnownFile[] = []
+    for (const change of changes) {
+      if ('gone' in change) {
+        const here = state.known(change.key)
+        if (here !== undefined) gone.push(here)
+        // It may have been noted, and has not come over yet.
+        else state.done(change.key)
+        continue
+      }
+      isSound(change)
+      decided.push(await this.#decide(change, state.known(change.key)))
+    }
+    events.listed(changes.length)
+    await this.#act(decided, gone)
+  }
+
+  /** What was found to be damaged here. */
+  async spoilt(): Promise<void> {
+    const { state } = this.#options
+    for (let after = ''; ;) {
+      const page = state.spoilt(after, PAGE)
+      const decided: Decided[] = []
+      for (const file of page) decided.push(await this.#decide(file.entry, file))
+      await this.#act(decided, [])
+      after = page.at(-1)?.entry.key ?? ''
+      if (page.length < PAGE) return
+    }
+  }
+
+  async #decide(entry: FileEntry, here: KnownFile | undefined, newest?: NewestChunks): Promise<Decided> {
+    const { selection, lister, isRight } = this.#options
+    if (!selection.covers(entry.key)) return { entry, what: 'ignored' }
+    const verdict = newest?.takes(entry.key) === false ? 'unwanted' : selection.judge(entry)
+    if (verdict === 'later') return { entry, what: 'same' }
+    if (verdict === 'unwanted') return { entry, what: here === undefined ? 'ignored' : 'unwanted' }
+    let placed: Placed | undefined
+    const local = here?.intact === true ? undefined : await this.#local(entry.key)
+    const what = compare(entry, lister.index, here, () => (placed = local))
+    if (what !== 'adopt' || isRight === undefined || (await isRight(entry))) return { entry, what, placed }
+    return { entry, what: 'fetch' }
+  }
+
+  /** What lies here under that key. */
+  async #local(key: string): Promise<Placed | undefined> {
+    const { root, calls } = this.#options
+    const path = keyPath(key)
+    const folder = folderOf(path)
+    if (folder === this.#missingFolder) return undefined
+    try {
+      const stat = await calls.lstat(posix.join(root, path))
+      return stat.isFile() ? placedOf(stat) : undefined
+    } catch {
+      const isFolder = await isThere(posix.join(root, folder), calls)
+      this.#missingFolder = isFolder ? undefined : folder
+      return undefined
+    }
+  }
+
+  async #act(decided: readonly Decided[], gone: readonly KnownFile[]): Promise<void> {
+    const { events } = this.#options
+    this.#note(decided, gone)
+    for (const { entry, what } of decided) {
+      if (what === 'adopt') events.adopted(entry)
+      else if (what === 'touch') await events.touch(entry)
+      else if (what === 'fetch') {
+        if (isMetadata(entry.key)) events.deferred(entry)
+        else await events.fetch(entry)
+      }
+    }
+  }
+
+  #note(decided: readonly Decided[], gone: readonly KnownFile[]): void {
+    const { state, deletes, lister, selection } = this.#options
+    const isDeleted = ({ entry }: KnownFile): boolean => deletes && selection.covers(entry.key)
+    const worth = decided.filter(({ what }) => what !== 'ignored' && (what !== 'same' || this.#hadTodo))
+    if (worth.length === 0 && !gone.some(isDeleted)) return
+    state.transaction(() => {
+      for (const file of gone) if (isDeleted(file)) state.defer(file.entry, STAGES.gone)
+      for (const { entry, what, placed } of worth) {
+        if (what === 'same') state.done(entry.key)
+        else if (what === 'adopt' && placed !== undefined) this.#adopt(entry, lister, placed)
+        else if (what === 'unwanted' && deletes) state.defer(entry, STAGES.gone)
+        else if (what === 'fetch' && isMetadata(entry.key)) state.defer(entry, metadataRank(entry.key))
+      }
+    })
+  }
+
+  #adopt(entry: FileEntry, lister: Lane, placed: Placed): void {
+    const { state } = this.#options
+    const path = keyPath(entry.key)
+    state.put({ entry, origin: lister.index, placed, path: path === entry.key ? undefined : path })
+    state.done(entry.key)
+    const folder = folderOf(path)
+    // It has to be looked into once, with all that lies in it.
+    if (state.folder(folder) === undefined) state.setFolder(folder, undefined)
+  }
+}
+
+/** The files that are known, read along with a sorted listing. */
+class KnownFiles {
+  readonly #state: SyncState
+  #page: readonly KnownFile[] = []
+  #at = 0
+  #after = ''
+  #isEnd = false
+
+  constructor(state: SyncState) {
+    this.#state = state
+  }
+
+  /** The file of that key; those before it go to `gone`. */
+  upTo(key: string, gone: KnownFile[]): KnownFile | undefined {
+    for (let file = this.#peek(); file !== undefined; file = this.#peek()) {
+      const order = compareKeys(file.entry.key, key)
+      if (order > 0) return undefined
+      this.#at += 1
+      if (order === 0) return file
+      gone.push(file)
+    }
+    return undefined
+  }
+
+  /** Some of those that are left; false when there are no more. */
+  rest(gone: KnownFile[]): boolean {
+    for (let file = this.#peek(); file !== undefined && gone.length < PAGE; file = this.#peek()) {
+      this.#at += 1
+      gone.push(file)
+    }
+    return this.#peek() !== undefined
+  }
+
+  #peek(): KnownFile | undefined {
+    if (this.#at === this.#page.length && !this.#isEnd) {
+      this.#page = this.#state.page(this.#after, PAGE)
+      this.#at = 0
+      this.#isEnd = this.#page.length < PAGE
+      this.#after = this.#page.at(-1)?.entry.key ?? this.#after
+    }
+    return this.#page[this.#at]
+  }
+}
+
+/** Which chunks of each folder are the newest. */
+class NewestChunks {
+  readonly #count: number | undefined
+  readonly #byFolder = new Map<string, number[]>()
+
+  constructor(count: number | undefined) {
+    this.#count = count
+  }
+
+  see(key: string): void {
+    const chunk = chunkOf(key)
+    if (chunk === undefined || this.#count === undefined) return
+    const folder = folderOf(key)
+    const chunks = this.#byFolder.get(folder) ?? []
+    chunks.push(chunk)
+    chunks.sort((a, b) => b - a)
+    chunks.length = Math.min(chunks.length, this.#count)
+    this.#byFolder.set(folder, chunks)
+  }
+
+  takes(key: string): boolean {
+    const chunk = chunkOf(key)
+    if (chunk === undefined || this.#count === undefined) return true
+    return chunk >= (this.#byFolder.get(folderOf(key))?.at(-1) ?? chunk)
+  }
+}
+
+async function* pagesOf(
+  page: (after: string, limit: number) => readonly FileEntry[],
+): AsyncGenerator<readonly FileEntry[], void> {
+  for (let after = ''; ;) {
+    const entries = page(after, PAGE)
+    if (entries.length > 0) yield entries
+    if (entries.length < PAGE) return
+    after = entries.at(-1)?.key ?? after
+    await Promise.resolve()
+  }
+}
+
+async function isThere(path: string, calls: FileCalls): Promise<boolean> {
+  try {
+    await calls.lstat(path)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** True, or throws. */
+function isSound(entry: FileEntry): true {
+  const why = impossible(entry)
+  if (why !== undefined) throw badListing(`of ${JSON.stringify(entry.key).slice(0, 200)} ${why}`)
+  return true
+}
+
+function badListing(why: string): FlotillaError {
+  return new FlotillaError('BAD_LISTING', `the listing contradicts itself: ${why}`)
+}
