@@ -45,7 +45,15 @@ export async function failureOf(answer: PoolAnswer, what: string, name: string):
   const location = status >= 300 && status < 400 ? answer.header('location') : undefined
   return new FlotillaError(code, `${name} answers ${status}${reason} to ${what}`, {
     hint: location === undefined ? HINTS[code] : `It sends elsewhere, which is not followed: ${clean(location)}`,
+    retryAfterMs: retryAfterMs(answer.header('retry-after')),
   })
+}
+
+/** Seconds, or a date. */
+function retryAfterMs(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const ms = /^\d{1,6}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now()
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms)
 }
 
 async function bodyOf(answer: PoolAnswer): Promise<string> {

@@ -1,0 +1,82 @@
+import type { FileEntry } from '../../core/files/entry.ts'
+import type { FileSource, ListScope } from '../../core/files/source.ts'
+import type { Op } from '../../core/op.ts'
+import type { Clock } from '../../core/clock.ts'
+import { type Part, partHeaders, partOf } from '../../lib/file-answers.ts'
+import { S3Connection } from './connection.ts'
+import { Listing } from './listing.ts'
+import type { S3Location } from './location.ts'
+
+export interface S3SourceOptions extends S3Location {
+  readonly clock: Clock
+  /** How many requests are under way at once; 64 unless told. */
+  readonly connections?: number | undefined
+  /** How many of them list; 8 unless told. */
+  readonly listings?: number | undefined
+  /** How long the other side may be silent before it counts as gone; 30 s unless told. */
+  readonly silenceMs?: number | undefined
+  /** For services that list in another order than that of the bytes of a key. */
+  readonly isUnsorted?: boolean | undefined
+  /** More keys than this are refused; 100 million unless told. */
+  readonly keysMax?: number | undefined
+  /** How long an answer takes from where on a long listing is asked for in several pieces at once; 15 ms unless told. */
+  readonly slowMs?: number | undefined
+}
+
+/** The files of a bucket, or of a folder in it, in any service that speaks S3. */
+export function openS3Source(options: S3SourceOptions): FileSource {
+  return new S3Source(options)
+}
+
+class S3Source implements FileSource {
+  readonly name: string
+  readonly sorted: boolean
+  readonly #connection: S3Connection
+  readonly #listing: Listing
+  readonly #prefix: string
+
+  constructor(options: S3SourceOptions) {
+    const { endpoint, bucket, prefix, clock } = options
+    this.name = `s3 ${endpoint}/${bucket}${prefix === '' ? '' : `/${prefix}`}`
+    this.sorted = options.isUnsorted !== true
+    this.#prefix = prefix
+    this.#connection = new S3Connection({
+      location: options,
+      name: this.name,
+      nowMs: () => clock.nowMs(),
+      connections: options.connections ?? 64,
+      silenceMs: options.silenceMs ?? 30_000,
+    })
+    this.#listing = new Listing({
+      connection: this.#connection,
+      bucket,
+      base: prefix,
+      isSorted: this.sorted,
+      parallel: options.listings ?? 8,
+      keysMax: options.keysMax ?? 100_000_000,
+      slowMs: options.slowMs ?? 15,
+      monotonicMs: () => clock.monotonicMs(),
+    })
+  }
+
+  list(scope: ListScope & Op): AsyncIterable<readonly FileEntry[]> {
+    return this.#listing.list(scope)
+  }
+
+  async open(
+    entry: FileEntry,
+    { start = 0, end = entry.size, signal }: Op & { readonly start?: number; readonly end?: number } = {},
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const part: Part = { entry, start, end: Math.min(end, entry.size) }
+    if (part.start >= part.end && entry.size > 0) return nothing()
+    const key = this.#prefix + entry.key
+    const answer = await this.#connection.send({ method: 'GET', key, headers: partHeaders(part), signal })
+    return await partOf(answer, part, this.name)
+  }
+
+  async close(): Promise<void> {
+    await this.#connection.close()
+  }
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array, void> {}
