@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { openMeteoError } from '../compat/openmeteo/requests.ts'
 import type { ErrorBody } from '../core/api.ts'
 import { PEER_HEADER, PEER_PATH, PEER_VERSION } from '../core/files/peer-wire.ts'
-import { type S3Code, S3Error } from '../lib/s3/errors.ts'
+import type { S3Code, S3Error } from '../lib/s3/errors.ts'
 import { InvalidApiKey } from './authenticate.ts'
 import { errorDocument } from './errors.ts'
 
