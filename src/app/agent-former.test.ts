@@ -5,11 +5,16 @@ import { formerOf } from './agent-former.ts'
 
 test('a node takes back what it said of trees and proxies that it no longer has, and nothing else', async () => {
   const store = new MemoryStore({ clock: new VirtualClock() })
-  const stay = ['joined', 'alive', 'target/new', 'datasets/new', 'loads/new', 'proxy/new'].map((end) => `node/a/${end}`)
-  const go = ['target/old', 'datasets/old', 'loads/old', 'proxy/old'].map((end) => `node/a/${end}`)
+  const stay = ['joined', 'alive', 'target/new', 'datasets/new', 'loads/new', 'proxy/new', 'files/data'].map(
+    (end) => `node/a/${end}`,
+  )
+  const go = ['target/old', 'datasets/old', 'loads/old', 'proxy/old', 'files/new', 'files/old', 'target/data'].map(
+    (end) => `node/a/${end}`,
+  )
   const others = ['node/ab/target/old', 'node/b/proxy/old']
   for (const key of [...stay, ...go, ...others]) await store.commit({ changes: [{ op: 'put', key, value: '{}' }] })
-  const config = { node: 'a', targets: { new: {} }, proxies: { new: {} } } as unknown as Parameters<typeof formerOf>[0]
+  const targets = { new: { kind: 'erddap' }, data: { kind: 'files' } }
+  const config = { node: 'a', targets, proxies: { new: {} } } as unknown as Parameters<typeof formerOf>[0]
   const { signal } = new AbortController()
   await formerOf(config, store).run(signal)
   await formerOf(config, store).run(signal)

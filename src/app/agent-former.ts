@@ -11,7 +11,9 @@ const OF_A_TREE: ReadonlySet<string> = new Set(['target', 'datasets', 'loads'])
 export function formerOf({ node, targets, proxies }: Has, store: Store): Service {
   const isFormer = (key: string): boolean => {
     const { family = '', tree = '' } = parseNodeKey(key) ?? {}
-    return OF_A_TREE.has(family) ? !Object.hasOwn(targets, tree) : family === 'proxy' && !Object.hasOwn(proxies, tree)
+    if (family === 'proxy') return !Object.hasOwn(proxies, tree)
+    const kind = Object.hasOwn(targets, tree) ? targets[tree]?.kind : undefined
+    return family === 'files' ? kind !== 'files' : OF_A_TREE.has(family) && (kind ?? 'files') === 'files'
   }
   return {
     name: 'former trees and proxies',

@@ -2,7 +2,7 @@ import { parseAccessLine } from '../agent/metrics/access-line.ts'
 import { metricsPage } from '../agent/metrics/page.ts'
 import { Tail } from '../agent/metrics/tail.ts'
 import { Traffic } from '../agent/metrics/traffic.ts'
-import type { AgentConfig } from '../config/agent.ts'
+import { type AgentConfig, erddapTargets } from '../config/agent.ts'
 import { absolute } from '../config/paths.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
@@ -20,7 +20,7 @@ interface Deps {
 
 /** What runs beside the reconciling of an agent where it is configured: old logs removed, metrics shown. */
 export function careServices(config: AgentConfig, { clock, log, base }: Deps): readonly Service[] {
-  const targets = Object.values(config.targets)
+  const targets = erddapTargets(config).map(([, target]) => target)
   const logs = targets.flatMap(({ bigParentDirectory, logRetentionDays: retentionDays }) =>
     retentionDays === undefined ? [] : [keepLogs({ bigParentDirectory, retentionDays, clock, log })],
   )

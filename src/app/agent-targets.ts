@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import { watch } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AgentTarget } from '../agent/parts.ts'
-import type { AgentConfig } from '../config/agent.ts'
+import { type AgentConfig, erddapTargets } from '../config/agent.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import { Liveness, takesConnections } from '../targets/erddap/runtime/liveness.ts'
@@ -13,10 +13,10 @@ interface TargetDeps {
   readonly log: Logger
 }
 
-/** The targets of a node, each with the tree whose releases it takes. */
+/** The targets of a node that take releases, each with the tree of these. */
 export function targetsOf(config: AgentConfig, state: string, deps: TargetDeps): readonly AgentTarget[] {
   const values = new Map(Object.entries(config.values))
-  return Object.entries(config.targets).map(([tree, { kind, serveUrl, ...options }]) => {
+  return erddapTargets(config).map(([tree, { kind, serveUrl, ...options }]) => {
     const stateDirectory = options.stateDirectory ?? join(state, 'targets', tree)
     const target = targets[kind].create({ ...options, stateDirectory }, { ...deps, node: config.node, values })
     const folders = [options.contentDirectory, options.bigParentDirectory]

@@ -1,4 +1,5 @@
 import type { Command } from './command.ts'
+import { FILES_COMMANDS } from './files-commands.ts'
 import { PROXY_COMMANDS } from './proxy-commands.ts'
 import { TOKEN_COMMANDS } from './token-commands.ts'
 
@@ -251,6 +252,7 @@ export const COMMANDS: readonly Entry[] = [
     summary: 'say what a release of a folder would do; changes nothing',
     load: async () => (await import('./commands/datasets-plan.ts')).datasetsPlan,
   },
+  ...FILES_COMMANDS,
   ...PROXY_COMMANDS,
   ...TOKEN_COMMANDS,
   {

@@ -3,6 +3,8 @@ import { isName } from '../core/keys.ts'
 import { LOG_LEVELS } from '../lib/log.ts'
 import { targets } from '../targets/registry.ts'
 import { bus } from './bus.ts'
+import { files } from './files.ts'
+import { filesTarget } from './files-target.ts'
 import { metrics } from './metrics.ts'
 import { checkWay, operationsSchema } from './operations.ts'
 import { proxy } from './proxies.ts'
@@ -58,7 +60,8 @@ const settings = z.strictObject({
   sources,
   metrics,
   logLevel: z.enum(LOG_LEVELS).default('info').describe('how much is logged'),
-  targets: z.record(name, z.discriminatedUnion('kind', [erddap])).default({}),
+  targets: z.record(name, z.discriminatedUnion('kind', [erddap, filesTarget])).default({}),
+  files: files.optional(),
   proxies: z.record(name, proxy).default({}),
 })
 
@@ -68,3 +71,21 @@ export const agentSchema = settings.superRefine((told, context) => {
 })
 
 export type AgentConfig = z.output<typeof agentSchema>
+
+type AnyTarget = AgentConfig['targets'][string]
+export type ErddapTarget = Extract<AnyTarget, { readonly kind: 'erddap' }>
+export type FilesTarget = Extract<AnyTarget, { readonly kind: 'files' }>
+
+/** Those that take releases, by tree. */
+export function erddapTargets({
+  targets: all,
+}: Pick<AgentConfig, 'targets'>): readonly (readonly [string, ErddapTarget])[] {
+  return Object.entries(all).flatMap(([tree, one]) => (one.kind === 'erddap' ? [[tree, one] as const] : []))
+}
+
+/** Those that pull files, by tree. */
+export function filesTargets({
+  targets: all,
+}: Pick<AgentConfig, 'targets'>): readonly (readonly [string, FilesTarget])[] {
+  return Object.entries(all).flatMap(([tree, one]) => (one.kind === 'files' ? [[tree, one] as const] : []))
+}

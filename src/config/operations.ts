@@ -33,6 +33,8 @@ interface Described {
   readonly hub?: string | undefined
   readonly operations?: object | undefined
   readonly sources: object
+  readonly files?: object | undefined
+  readonly targets?: Readonly<Record<string, { readonly kind: string }>>
 }
 
 /** Settings that mean nothing without a hub. */
@@ -40,8 +42,9 @@ const OF_A_HUB = ['bus', 'sharedBlobs', 'peerListen', 'peerUrl'] as const
 
 /** Either a hub says what this node does, or the node itself: what belongs to the other way is a mistake. */
 export function checkWay(settings: Described & Partial<Record<(typeof OF_A_HUB)[number], unknown>>) {
-  const { hub, operations, sources } = settings
-  const isAlone = operations !== undefined || Object.keys(sources).length > 0
+  const { hub, operations, sources, files, targets = {} } = settings
+  const keepsFiles = files !== undefined || Object.values(targets).some(({ kind }) => kind === 'files')
+  const isAlone = operations !== undefined || Object.keys(sources).length > 0 || keepsFiles
   if (hub === undefined && !isAlone) return [{ path: ['hub'], message: 'is missing' }]
   if (hub === undefined) {
     const misplaced = OF_A_HUB.filter((name) => settings[name] !== undefined)

@@ -14,6 +14,8 @@ export interface WhyOptions {
   readonly settleMs: number
 }
 
+/** For how long a file must have been left alone to be taken for whole, unless it came by a rename. */
+export const SETTLE_MS = 100
 const NAMES_MAX = 10_000
 
 /** Looks at every part of the way to a file, for a person: may wait for the file system. */

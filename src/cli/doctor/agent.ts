@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { AgentConfig } from '../../config/agent.ts'
+import { type AgentConfig, type ErddapTarget as Erddap, erddapTargets } from '../../config/agent.ts'
 import { operationsTokenFile } from '../../config/operations.ts'
 import { absolute } from '../../config/paths.ts'
 import { messageOf } from '../../core/errors.ts'
@@ -9,14 +9,12 @@ import { readSecretFile } from '../../lib/secret-file.ts'
 import { type Check, fail, type Finding, ok, warn } from './check.ts'
 import { isPrivate, replaces, space, writable } from './folders.ts'
 
-type Erddap = AgentConfig['targets'][string]
-
 /** What can be seen of one node on its own server. `file` is the agent's configuration. */
 export function agentChecks(file: string, config: AgentConfig): readonly Check[] {
   const group = `node ${config.node}`
   const base = dirname(file)
   const state = absolute(base, config.state)
-  const targets = Object.entries(config.targets)
+  const targets = erddapTargets(config)
   const none: Check = {
     group,
     name: 'targets',

@@ -1,5 +1,6 @@
 import type { NodeAnswer } from '../api.ts'
 import type { ErrorCode } from '../errors.ts'
+import type { FailedFile } from '../sync/summary.ts'
 import type { GroupReport } from './flip.ts'
 
 /** Value of `node/<node>/files/<tree>`: how far a node is with a tree of files that it keeps in step with its source. */
@@ -24,12 +25,6 @@ export interface NodeFiles {
   /** By name of the group: the generations that are flipped together with other nodes. */
   readonly groups?: Readonly<Record<string, GroupReport>>
   readonly atMs: number
-}
-
-export interface FailedFile {
-  readonly key: string
-  readonly code: ErrorCode
-  readonly message: string
 }
 
 /** How all nodes fare with one tree of files. */

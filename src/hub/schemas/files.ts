@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { GroupReport } from '../../core/files/flip.ts'
-import type { FailedFile, FilesStatus, NodeFiles } from '../../core/files/report.ts'
+import type { FilesStatus, NodeFiles } from '../../core/files/report.ts'
+import type { FailedFile } from '../../core/sync/summary.ts'
 import { named, zCount, zErrorCode, zMoment } from './common.ts'
 import { hold } from './hold.ts'
 

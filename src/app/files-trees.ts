@@ -1,0 +1,117 @@
+import { realpath, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { FilesConfig } from '../config/files.ts'
+import { absolute } from '../config/paths.ts'
+import type { Clock } from '../core/clock.ts'
+import { FlotillaError } from '../core/errors.ts'
+import type { PullWhy } from '../core/files/peer-look.ts'
+import type { TreeUploads } from '../core/files/tree-uploads.ts'
+import type { Logger } from '../core/log.ts'
+import type { Op } from '../core/op.ts'
+import { IndexThread } from '../files/index/index-client.ts'
+import { type IndexedTree, openTreeIndex } from '../files/index/tree-index.ts'
+import { type FolderFiles, openTreeFiles } from '../files/io/tree-files.ts'
+import { openTreeUploads } from '../files/io/uploads.ts'
+import { SETTLE_MS, whyFile } from '../files/why.ts'
+import type { ServedTree } from '../fileserver/options.ts'
+import { sha256 } from '../lib/hash.ts'
+import { isInside } from '../lib/open-inside.ts'
+
+export interface TreesDeps {
+  readonly clock: Clock
+  readonly log: Logger
+  /** The folder that relative paths of the configuration start from. */
+  readonly base: string
+  /** Folder of what is known of the trees, one below it for each. */
+  readonly state: string
+  /** What a node that pulls the tree from elsewhere knows of a file. */
+  readonly pullWhy?: ((tree: string, key: string, op: Op) => Promise<PullWhy | undefined>) | undefined
+}
+
+/** A tree that is ready to be served. */
+export interface OpenTree extends ServedTree {
+  readonly folder: string
+  readonly index: IndexedTree
+  close(): Promise<void>
+}
+
+/** Rejects, with nothing left open, where one of them cannot be opened. */
+export async function openTrees(config: FilesConfig, deps: TreesDeps): Promise<readonly OpenTree[]> {
+  const thread = new IndexThread()
+  const open: OpenTree[] = []
+  try {
+    for (const [name, { folder, readOnly }] of Object.entries(config.trees)) {
+      const root = await rootOf(name, absolute(deps.base, folder), deps)
+      open.push(await openTree({ name, root, readOnly: readOnly || config.readOnly }, thread, deps))
+    }
+    return open
+  } catch (error) {
+    for (const tree of open) await tree.close()
+    throw error
+  }
+}
+
+interface TreePlace {
+  readonly name: string
+  readonly root: string
+  readonly readOnly: boolean
+}
+
+async function openTree({ name, root, readOnly }: TreePlace, thread: IndexThread, deps: TreesDeps): Promise<OpenTree> {
+  const { clock, log, state, pullWhy } = deps
+  // By its folder: what was known of another one that had this name must not be mixed with it.
+  const stateFile = join(state, `${name}-${sha256(root).slice(0, 12)}`, 'index.sqlite')
+  const index = await openTreeIndex({ root, stateFile, log, thread, settleMs: SETTLE_MS }).catch((error: unknown) => {
+    throw inUse(error, name)
+  })
+  let files: FolderFiles
+  let uploads: TreeUploads | undefined
+  try {
+    files = await openTreeFiles({ root, index, clock, log })
+    uploads = readOnly ? undefined : await openTreeUploads(files, { clock, log })
+  } catch (error) {
+    await index.close()
+    throw error
+  }
+  return {
+    name,
+    folder: root,
+    readOnly,
+    index,
+    files,
+    uploads,
+    why: async (key, op) => ({
+      entry: index.get(key),
+      folder: whyFile({ root, key, nowMs: clock.nowMs(), settleMs: SETTLE_MS }),
+      pull: await pullWhy?.(name, key, op),
+    }),
+    close: async () => {
+      await files.close()
+      await index.close()
+    },
+  }
+}
+
+async function rootOf(name: string, folder: string, { state }: TreesDeps): Promise<string> {
+  const found = await stat(folder).catch(() => undefined)
+  if (found?.isDirectory() !== true) {
+    const what = found === undefined ? 'there is no folder' : 'this is no folder:'
+    throw new FlotillaError('NOT_FOUND', `${what} ${folder}, which the tree ${name} is to be`, {
+      hint: 'Make or mount it, or correct the path.',
+    })
+  }
+  const root = await realpath(folder)
+  const home = await realpath(state).catch(() => state)
+  if (home !== root && !isInside(root, home)) return root
+  throw new FlotillaError('CONFIG_INVALID', `the state folder ${state} lies in the tree ${name}`, {
+    hint: 'Say where else: --state DIR, or `state` in the configuration.',
+  })
+}
+
+function inUse(error: unknown, name: string): unknown {
+  if (!(error instanceof FlotillaError) || error.code !== 'LOST_RACE') return error
+  return new FlotillaError('LOST_RACE', `another file service uses the state of the tree ${name}`, {
+    ...error.details,
+    hint: 'Stop it first, or give this one a state folder of its own: --state DIR.',
+  })
+}

@@ -1,0 +1,138 @@
+import { hostname } from 'node:os'
+import type { FilesConfig } from '../config/files.ts'
+import type { Service } from '../core/service.ts'
+import { FileServer } from '../fileserver/file-server.ts'
+import type { ListeningAddress } from '../fileserver/options.ts'
+import { isLoopbackHost } from '../lib/loopback.ts'
+import { makeFolder } from '../lib/make-folder.ts'
+import type { Secret } from '../lib/secret.ts'
+import { supervise } from '../lib/supervise.ts'
+import { FilesAccess } from './files-access.ts'
+import { type OpenTree, openTrees, type TreesDeps } from './files-trees.ts'
+
+export interface FilesDeps extends TreesDeps {
+  /** May read everything, besides what the files of keys say. */
+  readonly keys: readonly Secret[]
+}
+
+/** A file service that listens. */
+export interface ReadyFiles {
+  readonly url: string
+  readonly trees: readonly { readonly name: string; readonly folder: string; readonly readOnly: boolean }[]
+  readonly state: string
+  /** For people: who may. */
+  readonly reads: string
+  readonly writes: string
+  /** Whether a listing of a tree needs a key. */
+  readonly needsKey: boolean
+}
+
+/** A file service that does not listen yet. */
+export interface FilesService {
+  /** Run as long as it shall be there. */
+  readonly services: readonly Service[]
+  readonly access: FilesAccess
+  readonly trees: readonly OpenTree[]
+  close(): Promise<void>
+}
+
+/** How much larger a file is that is better sent by nginx. Facts: nginx with X-Accel-Redirect overtakes at about this size. */
+const SENDFILE_BYTES = 256 * 1024
+
+/** Rejects with what is wrong with keys, folders or state, and leaves nothing open then. */
+export async function openFiles(
+  config: FilesConfig,
+  deps: FilesDeps,
+  onListening: (ready: ReadyFiles) => void,
+): Promise<FilesService> {
+  const { clock, log, state } = deps
+  const access = await FilesAccess.open(config, deps)
+  await makeFolder(state, 0o700)
+  const trees = await openTrees(config, deps)
+  const { domain, sendfilePrefix } = config
+  const server = new FileServer({
+    ...config.listen,
+    trees,
+    access: () => access.current,
+    domain,
+    ...(sendfilePrefix !== undefined && { sendfile: { prefix: sendfilePrefix, minBytes: SENDFILE_BYTES } }),
+    clock,
+    log,
+    onListening: (address) => onListening(readyAt(address, config, deps, trees)),
+  })
+  return {
+    services: [server, access, ...trees.map(({ index }) => index.service)],
+    access,
+    trees,
+    close: async () => {
+      for (const tree of trees) await tree.close()
+    },
+  }
+}
+
+/** Serves files until the signal is aborted; what is under way then may come to its end. `onReady` is called once it listens. */
+export async function runFiles(
+  config: FilesConfig,
+  deps: FilesDeps & { readonly signal: AbortSignal },
+  onReady: (ready: ReadyFiles) => void,
+): Promise<void> {
+  const { clock, log } = deps
+  const broken = new AbortController()
+  const signal = AbortSignal.any([deps.signal, broken.signal])
+  const service = await openFiles(config, deps, (ready) => {
+    log.info('files are served', { url: ready.url, trees: ready.trees.map(({ name }) => name) })
+    onReady(ready)
+  })
+  try {
+    await supervise(service.services.map(firstTime), { clock, log, signal, random: Math.random })
+  } finally {
+    await service.close()
+  }
+  if (broken.signal.aborted) throw broken.signal.reason
+
+  /** What cannot even begin is told, and not tried again and again. */
+  function firstTime(one: Service): Service {
+    if (!(one instanceof FileServer)) return one
+    return { name: one.name, run: async (until) => await one.run(until).catch((error: unknown) => broken.abort(error)) }
+  }
+}
+
+function readyAt(
+  address: ListeningAddress,
+  config: FilesConfig,
+  { keys, state }: FilesDeps,
+  trees: readonly OpenTree[],
+) {
+  const { apiKeyFile, s3CredentialsFile, openReads, openJson, openWrites, readOnly } = config
+  const hasKeys = apiKeyFile !== undefined || keys.length > 0
+  const isOpen = openReads || (!hasKeys && s3CredentialsFile === undefined)
+  const who =
+    hasKeys && s3CredentialsFile !== undefined ? 'keys and S3 credentials' : hasKeys ? 'keys' : 'S3 credentials'
+  const reads = isOpen ? 'anybody' : `those with ${who}${openJson ? '; *.json anybody' : ''}`
+  const writes = readOnly
+    ? 'nobody'
+    : openWrites
+      ? 'anybody on this machine'
+      : hasKeys || s3CredentialsFile !== undefined
+        ? `those with ${who} that say so`
+        : 'nobody: give --s3-credentials FILE, or --open-writes on this machine'
+  return {
+    url: urlOf(address, config),
+    trees: trees.map(({ name, folder, readOnly: isFixed }) => ({ name, folder, readOnly: isFixed })),
+    state,
+    reads: isOpen && !isLoopbackHost(address.host) ? `${reads} who reaches this address` : reads,
+    writes,
+    needsKey: !isOpen,
+  }
+}
+
+/** How others reach it. */
+export function urlOf(
+  { host, port }: { host: string; port: number },
+  { publicUrl }: Pick<FilesConfig, 'publicUrl'>,
+): string {
+  if (publicUrl !== undefined) return publicUrl
+  const everywhere = host === '0.0.0.0' || host === '::'
+  const name = everywhere ? hostname() : host.includes(':') ? `[${host}]` : host
+  return `http://${name}:${port}`
+}

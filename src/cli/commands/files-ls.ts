@@ -1,0 +1,57 @@
+import type { FileEntry } from '../../core/files/entry.ts'
+import { clean } from '../../lib/clean.ts'
+import { command } from '../command.ts'
+import type { Context } from '../context.ts'
+import { FILES_AT, filesAt, filesPath } from '../files-at.ts'
+
+export const filesLs = command({
+  arguments: [{ name: 'PATH', summary: 'TREE, or TREE/PREFIX; all trees without one', optional: true }],
+  options: {
+    recursive: { type: 'flag', summary: 'every file below, however deep' },
+    ...FILES_AT,
+  },
+  details: 'A prefix that ends with a slash is a folder. With --json a line for each file, folder or tree.',
+  examples: ['flotilla files ls', 'flotilla files ls data/icon/', 'flotilla files ls data --recursive --json'],
+  async run({ options, args }, context) {
+    const { output, clock, signal } = context
+    const { lookAt } = await import('../../app/files-look.ts')
+    const look = lookAt(await filesAt(options, context), clock)
+    try {
+      if (args.PATH === undefined) {
+        for (const tree of await look.trees({ signal })) {
+          if (options.json) output.json('tree', { tree })
+          else output.print(clean(tree))
+        }
+        return 0
+      }
+      const { tree, key: prefix } = filesPath(args.PATH)
+      const scope = { prefix, recursive: options.recursive, signal }
+      for await (const { folders, files } of look.list(tree, scope)) {
+        for (const folder of folders) {
+          if (options.json) output.json('folder', { tree, folder })
+          else output.print(row('-', '', `${tree}/${folder}`))
+        }
+        for (const file of files) {
+          if (options.json) output.json('file', { tree, ...file })
+          else printFile(tree, file, context)
+        }
+        if (output.out.closed === true) break
+      }
+      return 0
+    } finally {
+      await look.close()
+    }
+  },
+})
+
+function printFile(tree: string, { key, size, modifiedMs }: FileEntry, { output }: Context): void {
+  output.print(row(String(size), timeOf(modifiedMs), `${tree}/${key}`))
+}
+
+function row(size: string, time: string, path: string): string {
+  return `${size.padStart(14)}  ${time.padEnd(20)}  ${clean(path)}`
+}
+
+export function timeOf(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z')
+}

@@ -1,0 +1,41 @@
+import type { Entry } from './commands.ts'
+
+/** The part of the table that is about files: serving them, and looking at who has which. */
+export const FILES_COMMANDS: readonly Entry[] = [
+  {
+    name: 'files serve',
+    group: 'Start',
+    summary: 'serve folders to S3 clients, Open-Meteo and other nodes; needs no hub',
+    load: async () => (await import('./commands/files-serve.ts')).filesServe,
+  },
+  {
+    name: 'files ls',
+    group: 'Look',
+    summary: 'list what a file service serves',
+    load: async () => (await import('./commands/files-ls.ts')).filesLs,
+  },
+  {
+    name: 'files stat',
+    group: 'Look',
+    summary: 'show what a file service knows of one file',
+    load: async () => (await import('./commands/files-stat.ts')).filesStat,
+  },
+  {
+    name: 'files where',
+    group: 'Look',
+    summary: 'ask every node which version of a file it has',
+    load: async () => (await import('./commands/files-where.ts')).filesWhere,
+  },
+  {
+    name: 'files why',
+    group: 'Look',
+    summary: 'explain why a file is served on a node, or is not',
+    load: async () => (await import('./commands/files-why.ts')).filesWhy,
+  },
+  {
+    name: 'files verify',
+    group: 'Look',
+    summary: 'read files again and compare them with their hashes',
+    load: async () => (await import('./commands/files-verify.ts')).filesVerify,
+  },
+]

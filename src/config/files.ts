@@ -1,0 +1,52 @@
+import { z } from 'zod'
+import { isName } from '../core/keys.ts'
+import { LOG_LEVELS } from '../lib/log.ts'
+import { address, baseUrl, path } from './units.ts'
+
+const NAME = 'a tree has a name of 1 to 64 of a-z 0-9 . _ -, starting and ending with a letter or digit'
+const treeName = z.string({ error: NAME }).refine(isName, { error: NAME })
+
+const tree = z.strictObject({
+  folder: path().describe('folder that is served under this name'),
+  readOnly: z.boolean().default(false).describe('nobody may write to this tree, whatever their credentials say'),
+})
+
+/** First part of a path within nginx, without slashes. */
+const prefix = z.string().regex(/^[\w.-]{1,64}$/, { error: 'takes one part of a path, such as flotilla' })
+const DOMAIN = 'takes a host name, such as files.example.org'
+
+/** Everything that a file service can be told, be it alone or inside an agent. */
+const settings = z.strictObject({
+  listen: address().prefault('127.0.0.1:8480').describe('address and port at which files are served'),
+  publicUrl: baseUrl().optional().describe('how others reach it; made of `listen` when not set'),
+  trees: z.record(treeName, tree).default({}),
+  state: path()
+    .optional()
+    .describe('folder of the index and of what is known of each file; outside of the trees, one for each service'),
+  apiKeyFile: path().optional().describe('file of keys (`apikey=`): KEY [read|write] [TREE[/PREFIX] …], one a line'),
+  s3CredentialsFile: path()
+    .optional()
+    .describe('file of S3 credentials: ACCESS:SECRET [read|write] [TREE[/PREFIX] …], one a line, or an AWS file'),
+  readOnly: z.boolean().default(false).describe('nobody may write anything'),
+  openReads: z.boolean().default(false).describe('anybody may read, although there are keys'),
+  openJson: z.boolean().default(false).describe('anybody may read *.json, as Open-Meteo’s servers have it'),
+  openWrites: z.boolean().default(false).describe('anybody may write; on a loopback address only'),
+  domain: z
+    .string()
+    .regex(/^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/, { error: DOMAIN })
+    .optional()
+    .describe('trees are host names below this one as well: http://TREE.DOMAIN/KEY'),
+  sendfilePrefix: prefix
+    .optional()
+    .describe('large files are handed to the nginx in front, by X-Accel-Redirect below this internal location'),
+})
+
+/** The section of an agent. */
+export const files = settings
+
+/** A file service of its own. */
+export const filesSchema = settings.extend({
+  logLevel: z.enum(LOG_LEVELS).default('info').describe('how much is logged'),
+})
+
+export type FilesConfig = z.output<typeof settings>
