@@ -44,7 +44,7 @@ function rank(unit: number): number {
 
 /** The first text that comes after everything with this prefix. Undefined where nothing can follow. */
 export function endOfPrefix(prefix: string): string | undefined {
-  const points = [...prefix]
+  const points = Array.from(prefix)
   for (let last = points.pop(); last !== undefined; last = points.pop()) {
     const point = last.codePointAt(0) ?? 0
     if (point === 0x10ffff) continue

@@ -55,7 +55,7 @@ export class Folder {
       else if (entry.isDirectory() || entry.isSymbolicLink()) names.push(`${entry.name}/`)
     }
     // Without surrogates the order of strings is that of keys, and the system's own is much faster.
-    return plain ? names.sort() : names.sort(compareKeys)
+    return plain ? names.toSorted() : names.toSorted(compareKeys)
   }
 
   close(): void {

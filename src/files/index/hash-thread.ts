@@ -18,8 +18,11 @@ function stepBack(): void {
   }
 }
 
+function answer(message: HashAnswer): void {
+  parentPort?.postMessage(message, [])
+}
+
 async function run({ path, stat, bytesPerSecond }: HashJob): Promise<void> {
-  const answer = (message: HashAnswer): void => parentPort?.postMessage(message)
   const startedMs = systemClock.monotonicMs()
   let bytes = 0
   const pace = async (more: number): Promise<void> => {

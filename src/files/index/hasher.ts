@@ -100,7 +100,7 @@ async function answerOf(
         else if ('failed' in answer) reject(new Error(answer.failed))
         else resolve(answer.ended)
       }
-      const onError = (error: unknown): void => reject(error as Error)
+      const onError = (error: Error): void => reject(error)
       const onExit = (): void => reject(new Error('the thread ended'))
       worker.on('message', onMessage).on('error', onError).on('exit', onExit)
       const onAbort = (): void => reject(signal.reason as Error)
@@ -109,7 +109,7 @@ async function answerOf(
         worker.off('message', onMessage).off('error', onError).off('exit', onExit)
         signal.removeEventListener('abort', onAbort)
       })
-      worker.postMessage(job)
+      worker.postMessage(job, [])
     })
   } finally {
     over.abort()

@@ -57,7 +57,7 @@ export class IndexThread {
   }
 
   #handle(number: number, tree: Tree): TreeHandle {
-    const post = (asked: OfTree<Asked>): void => this.#post({ tree: number, ...asked } as Asked)
+    const post = (asked: OfTree<Asked>): void => this.#post({ tree: number, ...asked })
     const answered = async (ask: (id: number) => OfTree<Asked>): Promise<void> => {
       const id = ++this.#numbers
       await new Promise<void>((resolve, reject) => {
@@ -66,10 +66,10 @@ export class IndexThread {
         post(ask(id))
       })
     }
+    const rest = (): void => post({ do: 'rest' })
     return {
       follow: async (signal) => {
         if (signal.aborted) return
-        const rest = (): void => post({ do: 'rest' })
         signal.addEventListener('abort', rest, { once: true })
         try {
           await new Promise<void>((resolve, reject) => {
@@ -100,7 +100,7 @@ export class IndexThread {
 
   #post(asked: Asked): void {
     this.#worker ??= this.#start()
-    this.#worker.postMessage(asked)
+    this.#worker.postMessage(asked, [])
   }
 
   #start(): Worker {

@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads'
 import { systemClock } from '../../lib/system-clock.ts'
 import { Hasher } from './hasher.ts'
-import type { Asked, Told } from './thread-messages.ts'
+import type { Asked, Tell } from './thread-messages.ts'
 import { ThreadTree } from './thread-tree.ts'
 
 /** Entry of the thread that follows folders: takes `Asked`, answers with `Told`. */
@@ -11,9 +11,9 @@ const hasher = new Hasher(systemClock)
 
 function handle(asked: Asked): void {
   const { tree: number } = asked
-  const tell = (told: Omit<Told, 'tree'>): void => parentPort?.postMessage({ tree: number, ...told })
+  const tell: Tell = (told) => parentPort?.postMessage({ tree: number, ...told }, [])
   if (asked.do === 'open') {
-    const tree = ThreadTree.open(asked.settings, { clock: systemClock, hasher, tell: (told) => tell(told) })
+    const tree = ThreadTree.open(asked.settings, { clock: systemClock, hasher, tell })
     if (tree !== undefined) trees.set(number, tree)
     return
   }

@@ -27,10 +27,20 @@ export class Intake {
   readonly #relied = new Set<string>()
   /** How long a file must be left alone to be taken for whole. */
   settleMs = 0
-  sight: Sight | undefined
+  #sight: Sight | undefined
 
   constructor(options: IntakeOptions) {
     this.#options = options
+  }
+
+  /** What is looked with; undefined while the folder is not to be seen. */
+  get sight(): Sight | undefined {
+    return this.#sight
+  }
+
+  see(sight: Sight | undefined): void {
+    this.#sight?.release()
+    this.#sight = sight
   }
 
   /** Answers whether it was kept: deletions are only believed if everything is still mounted after they were seen. */

@@ -23,7 +23,7 @@ export class Places {
 
   /** Before a scan: those that are gone altogether were taken away on purpose. */
   prune(sight: Sight): void {
-    for (const path of [...this.#known.keys()]) {
+    for (const path of this.#known.keys()) {
       if (path !== '' && identity(sight, path) === undefined) this.#forget(path)
     }
   }

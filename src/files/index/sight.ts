@@ -20,25 +20,21 @@ const NONE: Seen = { kind: 'none' }
 export class Sight {
   /** Absolute, without links. */
   readonly root: string
-  /** `device:inode` of the root when it was found. */
-  readonly identity: string
   /** Path of a link → path of the generation that it leads to. */
   readonly #links = new Map<string, string>()
+  readonly #identity: string
   #last: { readonly real: string; readonly folder: Folder } | undefined
 
   /** Throws as the system does where the root is not there. */
   constructor(root: string) {
     this.root = realpathSync(root)
-    this.identity = identityOf(this.root)
+    const { dev, ino } = statSync(this.root)
+    this.#identity = `${dev}:${ino}`
   }
 
-  /** Whether the root is still where and what it was. */
-  stands(): boolean {
-    try {
-      return identityOf(this.root) === this.identity
-    } catch {
-      return false
-    }
+  /** Whether it is the same folder, in the same place. */
+  equals(other: Sight): boolean {
+    return this.root === other.root && this.#identity === other.#identity
   }
 
   /** Where a path leads to, generations resolved. */
@@ -124,9 +120,4 @@ export function unseen(error: unknown): Seen {
 export function parentOf(path: string): string {
   const slash = path.lastIndexOf('/')
   return slash < 0 ? '' : path.slice(0, slash)
-}
-
-function identityOf(path: string): string {
-  const { dev, ino } = statSync(path)
-  return `${dev}:${ino}`
 }

@@ -2,7 +2,8 @@ import type { ErrorCode } from '../../core/errors.ts'
 import type { FileStat } from '../../core/files/entry.ts'
 import type { FileFacts } from '../../core/files/tree-index.ts'
 import type { JournalLimits, Totals } from './index-writer.ts'
-import type { FollowOptions, Following } from './tree-follower.ts'
+import type { FollowOptions } from './scans.ts'
+import type { Following } from './tree-follower.ts'
 
 export interface TreeSettings extends FollowOptions {
   readonly root: string
@@ -35,6 +36,8 @@ export interface ToldError {
   readonly message: string
   readonly file: string
 }
+
+export type Tell = (told: Told extends infer T ? (T extends unknown ? Omit<T, 'tree'> : never) : never) => void
 
 /** What it tells. */
 export type Told = { readonly tree: number } &

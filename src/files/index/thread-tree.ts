@@ -8,11 +8,9 @@ import type { Hasher } from './hasher.ts'
 import { Hashing } from './hashing.ts'
 import { IndexWriter } from './index-writer.ts'
 import { isSameAs, rounded } from './rows.ts'
-import type { Asked, Told, ToldError, TreeSettings } from './thread-messages.ts'
+import type { Asked, Tell, ToldError, TreeSettings } from './thread-messages.ts'
 import { TreeFollower } from './tree-follower.ts'
 
-type Tell = (told: DistributiveOmit<Told, 'tree'>) => void
-type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
 type Note = Extract<Asked, { readonly do: 'note' }>
 
 interface Surroundings {

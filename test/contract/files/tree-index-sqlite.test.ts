@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import type { FileStat } from '../../../src/core/files/entry.ts'
 import { silent } from '../../../src/core/log.ts'
+import { IndexThread } from '../../../src/files/index/index-client.ts'
 import { type IndexedTree, openTreeIndex, type TreeIndexOptions } from '../../../src/files/index/tree-index.ts'
 import { temporaryFolder } from '../../helpers/folder.ts'
 import { treeIndexContract } from './tree-index.ts'
@@ -12,6 +13,8 @@ const ways: Readonly<Record<string, Partial<TreeIndexOptions>>> = {
   'an index of a folder that is scanned': { watchesMax: 0, blindSettleMs: 100 },
 }
 
+const thread = new IndexThread()
+
 for (const [name, options] of Object.entries(ways)) {
   treeIndexContract(name, async () => {
     const [root, state] = [temporaryFolder(), temporaryFolder()]
@@ -20,7 +23,7 @@ for (const [name, options] of Object.entries(ways)) {
     let running: Promise<void> = Promise.resolve()
     let index: IndexedTree
     const open = async (): Promise<IndexedTree> => {
-      index = await openTreeIndex({ root, stateFile, log: silent, ...options })
+      index = await openTreeIndex({ root, stateFile, log: silent, thread, ...options })
       stop = new AbortController()
       running = index.service.run(stop.signal)
       return index
