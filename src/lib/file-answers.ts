@@ -2,6 +2,7 @@ import { type ErrorCode, FlotillaError } from '../core/errors.ts'
 import type { FileEntry } from '../core/files/entry.ts'
 import { clean } from './clean.ts'
 import { type PoolAnswer, readAnswer } from './http-pool.ts'
+import type { WholeAnswer } from './http-whole.ts'
 
 /** Part of a file, as it was asked for. */
 export interface Part {
@@ -30,6 +31,17 @@ export async function partOf(answer: PoolAnswer, part: Part, name: string): Prom
   if (failure === undefined) return exactly(answer, part, name)
   await answer.discard()
   throw failure
+}
+
+/** The same for an answer that has arrived as a whole, to a request for a whole file. */
+export async function wholeOf(answer: WholeAnswer, entry: FileEntry, name: string): Promise<Uint8Array> {
+  const { status, bytes } = answer
+  const part = { entry, start: 0, end: entry.size }
+  if (status !== 200 && status !== 206) throw await failureOf(answer, entry.key, name)
+  const failure = mismatch(answer, part, name)
+  if (failure !== undefined) throw failure
+  if (bytes.byteLength === entry.size) return bytes
+  throw new FlotillaError('UNREACHABLE', `${name} broke off its answer to ${entry.key}`)
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Pool } from 'undici'
 import { FlotillaError, messageOf } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
+import { exchangeWhole, type WholeAnswer } from './http-whole.ts'
 
 export interface PoolOptions {
   /** `http://host:port` or `https://…`; a path, query or credentials in it are left out. */
@@ -54,17 +55,12 @@ export class HttpPool {
    * that changes nothing, when a kept-alive connection turns out to have been closed by the other side.
    */
   async send(request: PoolRequest): Promise<PoolAnswer> {
-    request.signal?.throwIfAborted()
-    this.#pool ??= this.#open()
-    const pool = await this.#pool
-    try {
-      return await this.#exchange(pool, request).catch(async (error: unknown) => {
-        if (!wasIdle(error) || request.signal?.aborted === true) throw error
-        return await this.#exchange(pool, request)
-      })
-    } catch (error) {
-      throw this.#failure(error, request, 'does not answer')
-    }
+    return await this.#twice(request, (pool) => this.#exchange(pool, request))
+  }
+
+  /** As `send`, but with the body of an answer that has at most so many bytes; `TOO_LARGE` for another. Half the cost for small ones. */
+  async whole(request: PoolRequest, limitBytes: number): Promise<WholeAnswer> {
+    return await this.#twice(request, (pool) => exchangeWhole(pool, request, limitBytes))
   }
 
   /** Ends every connection; requests under way are rejected. */
@@ -84,6 +80,20 @@ export class HttpPool {
       headersTimeout: silenceMs,
       bodyTimeout: silenceMs,
     })
+  }
+
+  async #twice<T>(request: PoolRequest, exchange: (pool: Pool) => Promise<T>): Promise<T> {
+    request.signal?.throwIfAborted()
+    this.#pool ??= this.#open()
+    const pool = await this.#pool
+    try {
+      return await exchange(pool).catch(async (error: unknown) => {
+        if (!wasIdle(error) || request.signal?.aborted === true) throw error
+        return await exchange(pool)
+      })
+    } catch (error) {
+      throw this.#failure(error, request, 'does not answer')
+    }
   }
 
   async #exchange(pool: Pool, request: PoolRequest): Promise<PoolAnswer> {

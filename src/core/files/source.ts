@@ -30,11 +30,19 @@ export interface FileSource {
     options?: Op & { readonly start?: number; readonly end?: number },
   ): Promise<AsyncIterable<Uint8Array>>
 
+  /**
+   * The bytes of a whole small file at once, as `open` gives them and rejecting as it does; there where that costs less
+   * than to iterate. For files of at most `WHOLE_BYTES_MAX`.
+   */
+  whole?(entry: FileEntry, op?: Op): Promise<Uint8Array>
+
   /** What only another Flotilla offers. */
   readonly peer?: PeerSource
 
   close(): Promise<void>
 }
+
+export const WHOLE_BYTES_MAX = 1024 * 1024
 
 /** Which part of the source is looked at; a source may give more, never less. */
 export interface ListScope {

@@ -1,7 +1,8 @@
 import type { FlotillaError } from '../../core/errors.ts'
 import type { Op } from '../../core/op.ts'
 import { failureOf } from '../../lib/file-answers.ts'
-import { HttpPool, type PoolAnswer, readAnswer } from '../../lib/http-pool.ts'
+import { HttpPool, type PoolAnswer, type PoolRequest, readAnswer } from '../../lib/http-pool.ts'
+import type { WholeAnswer } from '../../lib/http-whole.ts'
 import { canonicalQuery, UNSIGNED_PAYLOAD } from '../../lib/s3/canonical.ts'
 import { Signer } from '../../lib/s3/sign.ts'
 import { type Parameter, uriEncodePath } from '../../lib/s3/target.ts'
@@ -50,16 +51,15 @@ export class S3Connection {
     const answer = await route.send(request)
     if (!ELSEWHERE.has(answer.status)) return answer
     const body = await readAnswer(answer, ERROR_BYTES).catch(() => Buffer.alloc(0))
-    const again = { ...answer, body: once(body) }
-    const region =
-      answer.header('x-amz-bucket-region') ?? /<Region>([\w-]{1,40})<\/Region>/.exec(body.toString('latin1'))?.[1]
-    if (region === undefined || region === route.region) return again
-    // Another request may have found out meanwhile.
-    if (this.#route === route) {
-      const { location } = route
-      this.#route = this.#add(location.isAws ? inRegion(location, region) : { ...location, region })
-    }
+    if (!this.#learn(route, answer, body)) return { ...answer, body: once(body) }
     return await this.#route.send(request)
+  }
+
+  /** As `send`, for an answer of at most so many bytes. */
+  async whole(request: S3Request, limitBytes: number): Promise<WholeAnswer> {
+    const answer = await this.#route.whole(request, limitBytes)
+    if (!ELSEWHERE.has(answer.status) || !this.#learn(this.#route, answer, answer.bytes)) return answer
+    return await this.#route.whole(request, limitBytes)
   }
 
   async failure(answer: PoolAnswer, what: string): Promise<FlotillaError> {
@@ -68,6 +68,19 @@ export class S3Connection {
 
   async close(): Promise<void> {
     await Promise.all(this.#routes.map((route) => route.close()))
+  }
+
+  /** Takes another route where an answer on this one tells of another region. */
+  #learn(route: Route, answer: PoolAnswer, body: Uint8Array): boolean {
+    const text = Buffer.from(body).toString('latin1')
+    const region = answer.header('x-amz-bucket-region') ?? /<Region>([\w-]{1,40})<\/Region>/.exec(text)?.[1]
+    if (region === undefined || region === route.region) return false
+    const { location } = route
+    // Another request may have found out meanwhile.
+    if (this.#route === route) {
+      this.#route = this.#add(location.isAws ? inRegion(location, region) : { ...location, region })
+    }
+    return true
   }
 
   #add(location: S3Location): Route {
@@ -100,21 +113,29 @@ class Route {
     this.#nowMs = nowMs
   }
 
-  async send({ method, key, query = [], headers = {}, signal }: S3Request): Promise<PoolAnswer> {
+  async send(request: S3Request): Promise<PoolAnswer> {
+    return await this.#pool.send(this.#signed(request))
+  }
+
+  async whole(request: S3Request, limitBytes: number): Promise<WholeAnswer> {
+    return await this.#pool.whole(this.#signed(request), limitBytes)
+  }
+
+  #signed({ method, key, query = [], headers = {}, signal }: S3Request): PoolRequest {
     const { apikey } = this.location
     const path = this.#base + uriEncodePath(key)
     const all = apikey === undefined ? query : [...query, ['apikey', apikey.reveal()] as const]
-    const signed =
-      this.#signer?.sign({
-        method,
-        path,
-        query: all,
-        headers: { ...headers, host: this.#host },
-        payload: UNSIGNED_PAYLOAD,
-        nowMs: this.#nowMs(),
-      }) ?? headers
     const target = all.length === 0 ? path : `${path}?${canonicalQuery(all)}`
-    return await this.#pool.send({ method, path: target, headers: signed, signal })
+    if (this.#signer === undefined) return { method, path: target, headers, signal }
+    const signed = this.#signer.sign({
+      method,
+      path,
+      query: all,
+      headers: { ...headers, host: this.#host },
+      payload: UNSIGNED_PAYLOAD,
+      nowMs: this.#nowMs(),
+    })
+    return { method, path: target, headers: signed, signal }
   }
 
   async close(): Promise<void> {

@@ -1,8 +1,8 @@
 import type { FileEntry } from '../../core/files/entry.ts'
-import type { FileSource, ListScope } from '../../core/files/source.ts'
+import { type FileSource, type ListScope, WHOLE_BYTES_MAX } from '../../core/files/source.ts'
 import type { Op } from '../../core/op.ts'
 import type { Clock } from '../../core/clock.ts'
-import { type Part, partHeaders, partOf } from '../../lib/file-answers.ts'
+import { type Part, partHeaders, partOf, wholeOf } from '../../lib/file-answers.ts'
 import { S3Connection } from './connection.ts'
 import { Listing } from './listing.ts'
 import type { S3Location } from './location.ts'
@@ -72,6 +72,12 @@ class S3Source implements FileSource {
     const key = this.#prefix + entry.key
     const answer = await this.#connection.send({ method: 'GET', key, headers: partHeaders(part), signal })
     return await partOf(answer, part, this.name)
+  }
+
+  async whole(entry: FileEntry, { signal }: Op = {}): Promise<Uint8Array> {
+    const headers = partHeaders({ entry, start: 0, end: entry.size })
+    const request = { method: 'GET', key: this.#prefix + entry.key, headers, signal } as const
+    return await wholeOf(await this.#connection.whole(request, WHOLE_BYTES_MAX), entry, this.name)
   }
 
   async close(): Promise<void> {
