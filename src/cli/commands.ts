@@ -253,6 +253,12 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/datasets-plan.ts')).datasetsPlan,
   },
   ...FILES_COMMANDS,
+  {
+    name: 'sync',
+    group: 'Change',
+    summary: 'keep a folder in step with a node, an Open-Meteo server, S3 or another folder',
+    load: async () => (await import('./commands/sync.ts')).sync,
+  },
   ...PROXY_COMMANDS,
   ...TOKEN_COMMANDS,
   {

@@ -1,5 +1,4 @@
-import type { FlotillaError } from '../core/errors.ts'
-import { isError } from '../core/errors.ts'
+import { type FlotillaError, isError } from '../core/errors.ts'
 import type { FileEntry } from '../core/files/entry.ts'
 import type { ChangePage } from '../core/files/peer.ts'
 import { guardDeletion } from '../core/sync/guard.ts'
@@ -231,16 +230,15 @@ export class Round {
     const layout = this.#shop.options.layout ?? 'any'
     const lacking = new Set<string | undefined>()
     await this.#eachTodo(STAGES.data, (entry) => void lacking.add(modelOf(entry.key, layout)))
-    lacking.delete(undefined)
     for (let stage = 1; stage < STAGES.gone && this.#state.countTodo(stage, STAGES.gone) > 0; stage++) {
       await this.#eachTodo(stage, async (entry) => {
-        if (lacking.has(modelOf(entry.key, layout))) this.#tally.held(entry)
+        const model = modelOf(entry.key, layout)
+        if (model !== undefined && lacking.has(model)) this.#tally.held(entry)
         else if (this.#isDry) this.#tally.fetched(entry)
         else await fetcher.add({ entry, lister })
       })
       await fetcher.drain()
       await this.#eachTodo(STAGES.data, (entry) => void lacking.add(modelOf(entry.key, layout)))
-      lacking.delete(undefined)
     }
   }
 

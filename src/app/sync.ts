@@ -1,0 +1,174 @@
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '../core/clock.ts'
+import { isError } from '../core/errors.ts'
+import type { Logger } from '../core/log.ts'
+import {
+  chunkTimes,
+  type ChunkTimes,
+  metaKey,
+  type ModelSet,
+  PRESSURE_DAY,
+  selectModels,
+} from '../core/sync/open-meteo.ts'
+import { type GenericSelection, select, type Selection } from '../core/sync/selection.ts'
+import { pastDays, type TimeSpan, years } from '../core/sync/times.ts'
+import { writeAtomic } from '../lib/atomic-file.ts'
+import type { S3Credentials } from '../lib/s3/sign.ts'
+import type { Secret } from '../lib/secret.ts'
+import type { Summary } from '../core/sync/summary.ts'
+import type { PullOptions, RoundView } from '../sync/options.ts'
+import { Pull, type RunOptions, STATE_FOLDER } from '../sync/pull.ts'
+import { type FoundTree, openSource } from './sync-sources.ts'
+
+const DAY_MS = 86_400_000
+
+export interface SyncSpec {
+  /** Folders, absolute, and URLs; all have the same files. */
+  readonly from: readonly string[]
+  readonly to: string
+  readonly what: Wanted
+  readonly apikey: Secret | undefined
+  readonly s3: S3Credentials | undefined
+}
+
+export type Wanted =
+  | { readonly models: ModelSet; readonly days: number; readonly years: readonly [number, number] | undefined }
+  | (Omit<GenericSelection, 'span'> & { readonly days: number | undefined })
+
+export interface SyncDeps {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly signal: AbortSignal
+}
+
+type Manner = Omit<PullOptions, 'sources' | 'to' | 'select' | 'name' | 'layout' | 'clock' | 'random' | 'log'>
+
+/** One folder that is kept in step with its sources. */
+export interface OpenedSync {
+  /** For messages. */
+  readonly name: string
+  /** As `Pull.round`. */
+  round(signal: AbortSignal): Promise<Summary>
+  /** As `Pull.run`. */
+  run(signal: AbortSignal, options: RunOptions): Promise<void>
+  close(): Promise<void>
+}
+
+/** Opens the sources and the folder. Rejects with what is wrong with them. */
+export async function openSync(spec: SyncSpec, manner: Manner, deps: SyncDeps): Promise<OpenedSync> {
+  const { from, to, what, apikey, s3 } = spec
+  const { clock, log, env, signal } = deps
+  const models = 'models' in what
+  const memory = await FoundBefore.read(to, models)
+  const sources = await Promise.all(
+    from.map(async (one) => {
+      const opened = await openSource({ from: one, apikey, s3, models, known: memory.of(one), clock, env, signal })
+      memory.found(one, opened.found)
+      return opened.source
+    }),
+  )
+  const pull = new Pull({
+    ...manner,
+    sources,
+    to,
+    select: async (view) => selectionOf(what, view),
+    name: JSON.stringify(models ? what.models : [what.prefixes, what.include?.map(({ text }) => text)]),
+    layout: models ? 'models' : 'any',
+    clock,
+    random: Math.random,
+    log,
+  })
+  const keeping = async (summary: Summary): Promise<Summary> => {
+    if (manner.dryRun !== true) await memory.keep()
+    return summary
+  }
+  return {
+    name: sources.map((source) => source.name).join(', '),
+    round: async (op) => memory.unlessWrong(async () => keeping(await pull.round(op))),
+    run: async (op, options) =>
+      pull.run(op, {
+        ...options,
+        onRound: (summary) => {
+          options.onRound(summary)
+          void keeping(summary)
+        },
+      }),
+    close: async () => {
+      await pull.close()
+      await Promise.all(sources.map(async (source) => source.close()))
+    },
+  }
+}
+
+async function selectionOf(what: Wanted, view: RoundView): Promise<Selection> {
+  const { nowMs } = view
+  if (!('models' in what)) {
+    return select({ ...what, span: what.days === undefined ? undefined : pastDays(what.days, nowMs) })
+  }
+  const span: TimeSpan = what.years === undefined ? pastDays(what.days, nowMs) : years(...what.years)
+  const chunks = new Map<string, ChunkTimes>()
+  for (const domain of what.models.domains) {
+    const times = chunkTimes((await view.read(metaKey(domain))) ?? '')
+    if (times !== undefined) chunks.set(domain, times)
+  }
+  const pressureDay = view.remembered(PRESSURE_DAY)
+  return selectModels({ ...what.models, span, chunks, day: Math.floor(nowMs / DAY_MS), pressureDay })
+}
+
+const FILE = 'sources.json'
+
+/** Which tree of which node a URL turned out to mean: the next process need not ask. */
+class FoundBefore {
+  readonly #path: string
+  readonly #models: boolean
+  readonly #known: Map<string, FoundTree>
+  #isKept: boolean
+
+  private constructor(path: string, models: boolean, known: Map<string, FoundTree>) {
+    this.#path = path
+    this.#models = models
+    this.#known = known
+    this.#isKept = true
+  }
+
+  static async read(to: string, models: boolean): Promise<FoundBefore> {
+    const path = join(to, STATE_FOLDER, FILE)
+    try {
+      return new FoundBefore(path, models, new Map(JSON.parse(await readFile(path, 'utf8')) as [string, FoundTree][]))
+    } catch {
+      return new FoundBefore(path, models, new Map())
+    }
+  }
+
+  of(url: string): FoundTree | undefined {
+    return this.#known.get(this.#name(url))
+  }
+
+  found(url: string, tree: FoundTree | undefined): void {
+    if (tree === undefined || this.of(url) !== undefined) return
+    this.#known.set(this.#name(url), tree)
+    this.#isKept = false
+  }
+
+  async keep(): Promise<void> {
+    if (this.#isKept) return
+    this.#isKept = true
+    await writeAtomic(this.#path, JSON.stringify([...this.#known]))
+  }
+
+  /** Something else may be at a URL by now: the next process asks what it is. */
+  async unlessWrong<T>(use: () => Promise<T>): Promise<T> {
+    try {
+      return await use()
+    } catch (error) {
+      if (!isError(error, 'LOST_RACE', 'DELETE_GUARD')) await rm(this.#path, { force: true })
+      throw error
+    }
+  }
+
+  #name(url: string): string {
+    return this.#models ? `models ${url}` : url
+  }
+}
