@@ -5,7 +5,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /** System calls whose effect outlives the process: between any two of them a crash leaves a different disk. */
-const LASTING = ['write', 'pwrite64', 'writev', 'fsync', 'fdatasync', 'rename', 'unlink', 'mkdir', 'ftruncate']
+const LASTING = [
+  'write',
+  'pwrite64',
+  'writev',
+  'fsync',
+  'fdatasync',
+  'rename',
+  'unlink',
+  'mkdir',
+  'rmdir',
+  'ftruncate',
+  'link',
+  'symlink',
+]
 
 /** The process is killed, as by `kill -9`, when it makes this system call for the nth time. */
 export interface CrashPoint {
