@@ -1,5 +1,5 @@
 import type { ErrorBody } from '../../core/api.ts'
-import { ERRORS, FlotillaError } from '../../core/errors.ts'
+import { type ErrorCode, ERRORS, FlotillaError } from '../../core/errors.ts'
 import { PEER_HEADER, PEER_PATH } from '../../core/files/peer-wire.ts'
 import { type Authorize, authorizer, type FileCredentials, originOf } from '../../lib/file-access.ts'
 import { failureOf } from '../../lib/file-answers.ts'
@@ -70,6 +70,8 @@ export class Connection {
   }
 }
 
+const OF_STATUS: Readonly<Record<number, ErrorCode>> = { 401: 'UNAUTHENTICATED', 403: 'FORBIDDEN', 429: 'RATE_LIMITED' }
+
 function errorOf(text: string, status: number, origin: string): FlotillaError {
   try {
     const { code, message, hint } = (JSON.parse(text) as ErrorBody).error
@@ -77,5 +79,5 @@ function errorOf(text: string, status: number, origin: string): FlotillaError {
   } catch {
     // Of another form; the status says enough.
   }
-  return new FlotillaError(status === 401 ? 'UNAUTHENTICATED' : 'UNREACHABLE', `${origin} answers ${status}`)
+  return new FlotillaError(OF_STATUS[status] ?? 'UNREACHABLE', `${origin} answers ${status}`)
 }

@@ -13,6 +13,10 @@ class Arrived {
     this.#chunks = chunks
   }
 
+  get isEmpty(): boolean {
+    return this.#at === this.#chunk.byteLength
+  }
+
   /** The next `count` bytes where they are here already: nothing is copied, nobody waits. */
   now(count: number): Buffer | undefined {
     if (this.#chunk.byteLength - this.#at < count) return undefined
@@ -74,7 +78,7 @@ export async function* batchItems(
     const end = await take(FRAME.headerBytes)
     if (end.readUInt32LE(0) !== FRAME.end || end.readUInt32LE(4) !== entries.length) throw bad(name)
     // Read to its end, so that the connection can be used again.
-    if ((await chunks.next()).done !== true) throw bad(name)
+    if (!arrived.isEmpty || (await chunks.next()).done !== true) throw bad(name)
   } finally {
     await chunks.return?.()
   }

@@ -342,7 +342,10 @@ describe('what is asked of another node in a wrong way', () => {
     ['POST', 'trees/t/changes', 400, 'BAD_REQUEST', '{"prefixes":[1]}'],
   ] as const)('%s %s is answered with %i %s', async ([method, path, status, code, body]) => {
     const { server } = await pair({ a: '1' })
-    const answer = await fetch(`${server.url}${PEER_PATH}${path}`, { method, body: body ?? null })
+    const answer = await fetch(
+      `${server.url}${PEER_PATH}${path}`,
+      body === undefined ? { method } : { method: 'POST', body },
+    )
     expect(answer.status).toBe(status)
     expect(answer.headers.get(PEER_HEADER)).toBe('1')
     expect(await answer.json()).toMatchObject({ error: { code } })

@@ -1,33 +1,55 @@
 import { mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import type { FileSource } from '../../../src/core/files/source.ts'
 import { keyPath } from '../../../src/lib/safe-path.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { systemClock } from '../../../src/lib/system-clock.ts'
 import { openFlotillaSource } from '../../../src/objects/flotilla/flotilla-source.ts'
 import { openFolderSource } from '../../../src/objects/folder/folder-source.ts'
 import { openOpenMeteoSource } from '../../../src/objects/openmeteo/open-meteo-source.ts'
+import { parseS3Url } from '../../../src/objects/s3/location.ts'
+import { openS3Source } from '../../../src/objects/s3/s3-source.ts'
+import { openFileServer } from '../../helpers/file-server.ts'
 import { temporaryFolder } from '../../helpers/folder.ts'
 import { MemoryTreeFiles } from '../../helpers/memory-tree-files.ts'
 import { MemoryTree } from '../../helpers/memory-tree.ts'
 import { openOpenMeteoServer } from '../../helpers/open-meteo-server.ts'
-import { openPeerServer } from '../../helpers/peer-server.ts'
 import { fileSourceContract, type TestSource } from './source.ts'
 
 const nowMs = (): number => systemClock.nowMs()
 
-fileSourceContract('a Flotilla node', { keys: 'any', listsAll: true }, async (files, modifiedMs) => {
+type Files = Readonly<Record<string, string | Uint8Array>>
+
+/** A source that asks a file service for a tree in memory. */
+async function served(
+  name: string,
+  files: Files,
+  modifiedMs: number,
+  open: (url: string) => FileSource,
+): Promise<TestSource> {
   const tree = new MemoryTree()
   for (const [key, content] of Object.entries(files)) tree.write(key, content, modifiedMs)
-  const server = await openPeerServer([{ name: 'data & more', index: tree, files: new MemoryTreeFiles(tree) }])
-  const source = openFlotillaSource({ server: server.url, tree: 'data & more', nowMs })
+  const server = await openFileServer({
+    trees: [{ name, index: tree, files: new MemoryTreeFiles(tree), readOnly: true }],
+  })
   return closing({
-    source,
-    server,
+    source: open(server.url),
+    server: { close: async () => undefined },
     write: async (key, content, at) => void tree.write(key, content, at),
     remove: async (key) => void tree.delete(key),
   })
-})
+}
+
+fileSourceContract('a Flotilla node', { keys: 'any', listsAll: true }, async (files, modifiedMs) =>
+  served('tree.1', files, modifiedMs, (server) => openFlotillaSource({ server, tree: 'tree.1', nowMs })),
+)
+
+fileSourceContract('a bucket', { keys: 'any', listsAll: true }, async (files, modifiedMs) =>
+  served('bucket', files, modifiedMs, (server) =>
+    openS3Source({ ...parseS3Url(`${server}/bucket`), clock: systemClock }),
+  ),
+)
 
 fileSourceContract('a server of Open-Meteo', { keys: 'plain', listsAll: true }, async (files, modifiedMs) => {
   const server = await openOpenMeteoServer({ apikey: 'k e&y' })

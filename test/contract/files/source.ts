@@ -8,8 +8,8 @@ import { collect } from '../../helpers/collect.ts'
 export interface TestSource {
   readonly source: FileSource
   /** As another program does, whole at once. */
-  write(key: string, content: Uint8Array | string, modifiedMs?: number): Promise<void>
-  remove(key: string): Promise<void>
+  readonly write: (key: string, content: Uint8Array | string, modifiedMs?: number) => Promise<void>
+  readonly remove: (key: string) => Promise<void>
 }
 
 export interface SourceAbilities {
