@@ -137,8 +137,8 @@ export class IndexWriter {
   #replace(key: string, stat: FileStat, facts: FileFacts | undefined, row: SeenRow | undefined): void {
     const etag = facts?.etag ?? etagOf(stat, row === undefined ? undefined : toKnown(row))
     const revision = this.#count(row === undefined ? 1 : 0, stat.size - (row?.size ?? 0))
-    if (row === undefined) this.#deletions -= Number(this.#sql.notGone.run(key).changes)
-    else this.#forget(key)
+    if (row !== undefined) this.#forget(key)
+    else if (this.#deletions > 0) this.#deletions -= Number(this.#sql.notGone.run(key).changes)
     this.#sql.put.run(
       key,
       stat.size,

@@ -30,6 +30,10 @@ interface ScansOptions extends FollowOptions {
   readonly intake: Intake
   readonly clock: Clock
   readonly transact: (work: () => void) => void
+  /** Whether everything was looked at before, in whatever process. */
+  readonly isKnown: boolean
+  /** Everything has been looked at for the first time. */
+  readonly onKnown: () => void
   /** It is scanned, or followed, differently. */
   readonly onNews: () => void
 }
@@ -56,12 +60,19 @@ export class Scans {
   #nextMs = 0
   #begun = 0
   #done = 0
+  #isKnown: boolean
   #follows: 'watch' | 'scan' = 'scan'
   #problems: readonly string[] = []
   #newProblems: string[] = []
 
   constructor(options: ScansOptions) {
     this.#options = options
+    this.#isKnown = options.isKnown
+  }
+
+  /** Whether everything has been looked at, once at least: before that files are missing that are there. */
+  get isKnown(): boolean {
+    return this.#isKnown
   }
 
   /** How many scans of everything were begun, and are over. */
@@ -151,7 +162,7 @@ export class Scans {
       onNews()
     } catch (error) {
       this.#problem(messageOf(error))
-      this.#endWhole()
+      this.#endWhole({ isComplete: false })
     }
   }
 
@@ -172,6 +183,7 @@ export class Scans {
     const { clock, transact } = this.#options
     const untilMs = clock.monotonicMs() + SLICE_MS
     let done = false
+    let isCut = false
     try {
       transact(() => {
         do done = scan.slice()
@@ -182,15 +194,20 @@ export class Scans {
       if ('errcode' in (error as object)) throw error
       this.#problem(messageOf(error))
       done = true
+      isCut = true
     }
     if (!done) return
     scan.close()
     if (scan === this.#part) this.#part = undefined
-    else this.#endWhole()
+    else this.#endWhole({ isComplete: !isCut })
   }
 
-  #endWhole(): void {
-    const { clock, places, scanMs, blindScanMs, onNews } = this.#options
+  #endWhole({ isComplete }: { readonly isComplete: boolean }): void {
+    const { clock, places, scanMs, blindScanMs, onNews, onKnown } = this.#options
+    if (isComplete && !this.#isKnown) {
+      this.#isKnown = true
+      onKnown()
+    }
     this.#whole = undefined
     this.#done = this.#begun
     this.#problems = this.#newProblems

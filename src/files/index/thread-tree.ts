@@ -36,8 +36,8 @@ export class ThreadTree {
     try {
       const { database, remade } = openIndex(settings)
       const tree = new ThreadTree(settings, around, database)
-      around.tell({ what: 'opened', remade })
       tree.#news()
+      around.tell({ what: 'opened', remade })
       return tree
     } catch (error) {
       around.tell({ what: 'not-opened', error: toldError(error, settings.stateFile) })

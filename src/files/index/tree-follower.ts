@@ -4,6 +4,7 @@ import type { Clock } from '../../core/clock.ts'
 import { pathKey } from '../../lib/safe-path.ts'
 import { Wake } from '../../lib/wake.ts'
 import { Barriers } from './barriers.ts'
+import { meta, setMeta } from './database.ts'
 import type { IndexWriter } from './index-writer.ts'
 import { Intake } from './intake.ts'
 import { Looks } from './looks.ts'
@@ -15,6 +16,8 @@ import { Watches } from './watches.ts'
 
 export interface Following {
   readonly scanning: boolean
+  /** Whether everything has been looked at once. */
+  readonly known: boolean
   readonly follows: 'watch' | 'scan'
   readonly problems: readonly string[]
 }
@@ -29,6 +32,7 @@ interface FollowerOptions extends FollowOptions {
 }
 
 const LOOKS_MAX = 50_000
+const KNOWN = 'known'
 /** Between two looks for deletions that are too old to be remembered. */
 const COMPACT_MS = 600_000
 /** The system forgets events when 16,384 wait, and we are not told; facts: inotify(7), max_queued_events, and libuv's uv__inotify_read. */
@@ -58,13 +62,15 @@ export class TreeFollower {
     const transact = (work: () => void): void => this.#transact(work)
     this.#intake = intake
     this.#watches = watches
-    this.#scans = new Scans({ ...options, places, intake, watches, transact })
+    const isKnown = meta(database, KNOWN) === 1
+    const onKnown = (): void => setMeta(database, KNOWN, 1)
+    this.#scans = new Scans({ ...options, places, intake, watches, transact, isKnown, onKnown })
     this.#wake = new Wake(clock)
   }
 
   get state(): Following {
-    const { isWhole, follows, problems } = this.#scans
-    return { scanning: isWhole, follows, problems }
+    const { isWhole, isKnown, follows, problems } = this.#scans
+    return { scanning: isWhole, known: isKnown, follows, problems }
   }
 
   /** Looks there soon: at a folder with everything below. */

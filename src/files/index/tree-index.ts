@@ -43,6 +43,8 @@ export interface IndexStatus {
   readonly bytes: number
   /** Looks at everything at the moment: until the first such look is over, the index may lack files. */
   readonly scanning: boolean
+  /** Whether everything was looked at once: until then nothing is listed, as what is not there could not be told from it. */
+  readonly known: boolean
   /** `watch`: the file system tells of every change. `scan`: not of all. */
   readonly follows: 'watch' | 'scan'
   readonly problems: readonly string[]
@@ -59,7 +61,7 @@ export interface IndexedTree extends TreeIndex {
   close(): Promise<void>
 }
 
-const NOTHING: IndexStatus = { files: 0, bytes: 0, scanning: false, follows: 'scan', problems: [] }
+const NOTHING: IndexStatus = { files: 0, bytes: 0, scanning: false, known: false, follows: 'scan', problems: [] }
 const DAY_MS = 86_400_000
 
 /**
@@ -135,7 +137,7 @@ class SqliteTreeIndex implements IndexedTree {
   }
 
   page(options: { readonly prefix: string; readonly after: string; readonly limit: number }): readonly FileEntry[] {
-    return this.#read.page(options)
+    return this.#known.page(options)
   }
 
   get(key: string): FileEntry | undefined {
@@ -147,7 +149,7 @@ class SqliteTreeIndex implements IndexedTree {
   }
 
   changes(options: { readonly since: string | undefined; readonly prefixes: readonly string[] }): Iterable<ChangePage> {
-    return this.#read.changes(options.since, options.prefixes)
+    return this.#known.changes(options.since, options.prefixes)
   }
 
   async changed({ signal }: Op): Promise<void> {
@@ -225,6 +227,11 @@ class SqliteTreeIndex implements IndexedTree {
 
   #wake(): void {
     for (const wake of this.#waiting) wake()
+  }
+
+  get #known(): IndexReader {
+    if (this.#status.known) return this.#read
+    throw new FlotillaError('NOT_READY', 'this folder is being looked at for the first time; it can be listed soon')
   }
 
   get #read(): IndexReader {
