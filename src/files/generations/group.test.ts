@@ -230,6 +230,49 @@ describe('a group', () => {
     },
   )
 
+  test('of a folder that was there before, where nothing can exchange names', async () => {
+    const path = process.env['PATH']
+    onTestFinished(() => void (process.env['PATH'] = path))
+    process.env['PATH'] = ''
+    const { root, group } = await opened(temporaryFolder({ 'data/icon/a': 'before' }))
+    await published({ root, group }, { a: 'after' })
+    expect(textAt(root, 'data/icon/a')).toBe('after')
+    expect(textAt(root, '.flotilla-generations/data%2Ficon/0-folder/a')).toBe('before')
+    expect(litterIn(root)).toEqual([])
+  })
+
+  test.for<[string, (paths: { place: string; onItsWay: string; former: string }) => void, string]>([
+    ['before anything was exchanged', ({ onItsWay }) => symlinkSync(TO_ONE, onItsWay), 'before'],
+    [
+      'when both were exchanged',
+      ({ place, onItsWay }) => {
+        renameSync(place, onItsWay)
+        symlinkSync(TO_ONE, place)
+      },
+      'after',
+    ],
+    [
+      'when the folder had gone and the link had not come',
+      ({ place, onItsWay, former }) => {
+        symlinkSync(TO_ONE, onItsWay)
+        renameSync(place, former)
+      },
+      'after',
+    ],
+  ])('goes on after a first flip that was broken off %s', async ([, broken, shows]) => {
+    const { root, group } = await opened(temporaryFolder({ 'data/icon/a': 'before' }))
+    await sealed({ root, group }, { a: 'after' }, 'one')
+    const { onItsWay, folder } = layoutOf('data/icon')
+    const [place, former] = [join(root, 'data/icon'), join(root, folder, '0-folder')]
+    broken({ place, onItsWay: join(root, 'data', onItsWay), former })
+    const again = await opened(root)
+    expect(textAt(root, 'data/icon/a')).toBe(shows)
+    expect(existsSync(former)).toBe(shows === 'after')
+    expect(litterIn(root)).toEqual([])
+    await published(again, { a: 'next' })
+    expect(textAt(root, 'data/icon/a')).toBe('next')
+  })
+
   test(
     'never shows files of two generations, while one after the other is published by a process that is killed',
     { timeout: 3_600_000 },
