@@ -57,7 +57,8 @@ async function looksAfter(
   const onChange = (): void => keeper.look()
   const common = { name, clock, log, onChange }
   const addresses = new Addresses({ ...common, networks, lookup: addressesOf })
-  const health = new Health({ ...common, pace: probe, open: (place) => askAt(place, proxy, clock) })
+  const expected = (other: string): readonly string[] => keeper.expected(other)
+  const health = new Health({ ...common, pace: probe, expected, open: (place) => askAt(place, proxy, clock) })
   const keeper: Keeper = new Keeper({
     ...common,
     tree,
@@ -90,8 +91,10 @@ export function routingOf({ rules, weights, hot, bound, depth, flags }: ProxySet
 export function askAt(place: Place, { probe, rules }: ProxySettings, clock: Clock) {
   const { status, timeoutMs } = probe
   const erddap = rules.find(({ system }) => system === 'erddap')
-  const usual = erddap !== undefined && 'base' in erddap ? `${erddap.base}/version` : '/'
-  return askOverHttp({ clock, path: probe.path ?? usual, status, timeoutMs }, place)
+  const base = erddap !== undefined && 'base' in erddap ? erddap.base : undefined
+  const path = probe.path ?? (base === undefined ? '/' : `${base}/version`)
+  const listPath = base === undefined ? undefined : `${base}/tabledap/allDatasets.csv0?datasetID`
+  return askOverHttp({ clock, path, listPath, status, timeoutMs }, place)
 }
 
 export async function addressesOf(name: string): Promise<readonly string[]> {

@@ -67,6 +67,15 @@ describe('items that a backend gets no requests for', () => {
     ).toEqual(['a up', 'b up'])
   })
 
+  test('are those that it does not list yet, since it is back, while another one serves them', () => {
+    const listed = new Map([['a', new Set(['buoys'])]])
+    expect(made(cluster(member('a'), member('b')), { listed })).toEqual(['a up -sst', 'b up'])
+    expect(made(cluster(member('a'), member('b', { unserved: { sst: 'failed' } })), { listed })).toEqual([
+      'a up',
+      'b up',
+    ])
+  })
+
   test('are not those that only a node serves which is drained for them, lost or down', () => {
     const failing = member('a', { unserved: { sst: 'loading' } })
     expect(made(cluster(failing, member('b', { drains: drain('sst') })))).toEqual(['a up', 'b up -sst'])

@@ -14,6 +14,8 @@ export interface RoutingSettings extends PlacementOptions {
 export interface Surroundings {
   /** Nodes that do not answer the checks. */
   readonly down: ReadonlySet<string>
+  /** By node, for those that are just back: the items that they list, of what they are said to serve. */
+  readonly listed?: ReadonlyMap<string, ReadonlySet<string>>
   /** The address of a host, in numbers; undefined while its name is not known here. */
   readonly addressOf: (host: string) => string | undefined
 }
@@ -29,11 +31,12 @@ export class TableMaker {
     this.#settings = settings
   }
 
-  make(cluster: Cluster, { down, addressOf }: Surroundings): RoutingTable {
+  make(cluster: Cluster, { down, listed, addressOf }: Surroundings): RoutingTable {
     const { rules, hot, everyNode, weights } = this.#settings
     const members = cluster.members.flatMap((member) => {
       const host = addressOf(member.host)
-      return host === undefined ? [] : [{ ...member, host, weight: weights[member.node] ?? WEIGHT }]
+      const unserved = unservedNow(member, cluster.items, listed?.get(member.node))
+      return host === undefined ? [] : [{ ...member, host, unserved, weight: weights[member.node] ?? WEIGHT }]
     })
     // Where nobody answers, the checks may be what is wrong: trying is better than refusing everything.
     const isBlind = members.every(({ node }) => down.has(node))
@@ -67,6 +70,16 @@ function isSame(a: readonly string[], b: readonly string[]): boolean {
 /** A node whose agent is lost may serve what no other does any more: its application is asked when nothing better is left. */
 function stateOf({ lost, drains }: Member): 'up' | 'drained' {
   return lost || drains.some(({ items }) => items === undefined) ? 'drained' : 'up'
+}
+
+function unservedNow(
+  { unserved }: Member,
+  items: readonly string[],
+  listed: ReadonlySet<string> | undefined,
+): Member['unserved'] {
+  if (listed === undefined) return unserved
+  const loading = items.filter((item) => !listed.has(item)).map((item) => [item, 'loading'] as const)
+  return { ...Object.fromEntries(loading), ...unserved }
 }
 
 function drainedItems({ drains }: Member): ReadonlySet<string> {

@@ -13,6 +13,8 @@ const A: Place = { host: '10.0.0.1', port: 80 }
 class Setup {
   readonly clock = new VirtualClock()
   readonly answers = new Map<number, boolean | 'late'>()
+  /** What it lists; undefined for nothing that could be read. */
+  listing: readonly string[] | undefined = ['sst', 'buoys']
   readonly asked: { readonly port: number; readonly atMs: number }[] = []
   closed = 0
   changes = 0
@@ -25,6 +27,7 @@ class Setup {
       log: silent,
       pace: PACE,
       onChange: () => void (this.changes += 1),
+      expected: () => ['sst', 'buoys'],
       open: ({ port }) => ({
         ask: async () => {
           this.asked.push({ port, atMs: this.clock.monotonicMs() })
@@ -32,6 +35,10 @@ class Setup {
           if (answer !== 'late') return answer
           await this.clock.sleep(800)
           throw new Error('no answer')
+        },
+        items: async () => {
+          if (this.listing === undefined) throw new Error('nothing that could be read')
+          return await Promise.resolve(new Set(this.listing))
         },
         close: () => void (this.closed += 1),
       }),
@@ -52,6 +59,42 @@ test('a node that answers is asked every second, and stays up', async () => {
   await at.clock.advance(3500)
   expect(at.asked.map(({ atMs }) => atMs)).toEqual([0, 1000, 2000, 3000])
   expect([at.down(), at.changes]).toEqual([[], 0])
+})
+
+test('one that is back lists what it has loaded until that is everything; what was told before proves nothing', async () => {
+  const at = new Setup()
+  const listed = (): unknown => at.health.listed.get('a') && [...(at.health.listed.get('a') ?? [])]
+  at.answers.set(80, false)
+  at.health.follow(new Map([['a', A]]))
+  await at.clock.advance(1000)
+  expect([at.down(), listed()]).toEqual([['a'], undefined])
+  at.answers.set(80, true)
+  at.listing = undefined
+  await at.clock.advance(4000)
+  expect([at.down(), listed()]).toEqual([[], []])
+  at.listing = ['sst']
+  const { changes } = at
+  await at.clock.advance(1000)
+  expect([listed(), at.changes]).toEqual([['sst'], changes + 1])
+  at.listing = ['buoys', 'sst', 'another']
+  await at.clock.advance(1000)
+  expect([listed(), at.changes]).toEqual([undefined, changes + 2])
+  at.listing = []
+  await at.clock.advance(5000)
+  expect(listed()).toBeUndefined()
+})
+
+test('what is never listed, such as what needs a login, is waited for ten minutes', async () => {
+  const at = new Setup()
+  at.answers.set(80, false)
+  at.health.follow(new Map([['a', A]]))
+  await at.clock.advance(1000)
+  at.answers.set(80, true)
+  at.listing = ['sst']
+  await at.clock.advance(590_000)
+  expect(at.health.listed.size).toBe(1)
+  await at.clock.advance(20_000)
+  expect(at.health.listed.size).toBe(0)
 })
 
 test('one that dies is down after two failures in a row, and up again after three good answers', async () => {

@@ -20,12 +20,16 @@ export interface Place {
 export interface Asker {
   /** Whether it answers as it should. Never takes longer than it may; a rejection means no. */
   readonly ask: () => Promise<boolean>
+  /** What it serves right now, as it says itself; undefined where that is not told. Absent where it has no such list. */
+  readonly items?: (() => Promise<ReadonlySet<string> | undefined>) | undefined
   readonly close: () => void
 }
 
 export interface HealthOptions {
   readonly name: string
   readonly open: (place: Place) => Asker
+  /** What the node is taken to serve. */
+  readonly expected: (node: string) => Iterable<string>
   readonly pace: CheckPace
   readonly clock: Clock
   readonly log: Logger
@@ -34,6 +38,11 @@ export interface HealthOptions {
 
 /** A first failure is looked into at once: what hangs should cost clients as little as possible. */
 const DOUBT_MS = 250
+/** Some items are never listed, such as those that need a login: whoever came back so long ago has loaded what it can. */
+const LOADING_MS = 600_000
+
+/** Whoever cannot even list what it serves is still starting. */
+const NOTHING: ReadonlySet<string> = new Set()
 
 interface Watched {
   readonly place: Place
@@ -43,6 +52,9 @@ interface Watched {
   against: number
   /** Nothing is known of it yet but what was assumed. */
   isNew: boolean
+  /** Since it is back: what it lists, until that is all that is expected. */
+  listed: ReadonlySet<string> | undefined
+  backAtMs: number
 }
 
 /**
@@ -66,6 +78,15 @@ export class Health implements Service {
   }
 
   /**
+   * By node, for those that are back and have not loaded everything yet: what they serve. What their agents told before
+   * they were away proves nothing of it.
+   */
+  get listed(): ReadonlyMap<string, ReadonlySet<string>> {
+    const all = [...this.#watched].map(([node, { listed }]) => [node, listed] as const)
+    return new Map(all.filter((one): one is readonly [string, ReadonlySet<string>] => one[1] !== undefined))
+  }
+
+  /**
    * From now on these nodes are asked. The first ones count as up until they fail, as they may be serving already; one that
    * comes later counts as down until it answers once.
    */
@@ -78,7 +99,8 @@ export class Health implements Service {
     }
     for (const [node, place] of places) {
       if (this.#watched.has(node)) continue
-      const watched = { place, stop: new AbortController(), isDown: !isFirst, against: 0, isNew: true }
+      const begins = { against: 0, isNew: true, listed: undefined, backAtMs: 0 }
+      const watched = { place, stop: new AbortController(), isDown: !isFirst, ...begins }
       this.#watched.set(node, watched)
       if (this.#running !== undefined) void this.#watch(node, watched, this.#running)
     }
@@ -102,12 +124,25 @@ export class Health implements Service {
     while (!over.aborted) {
       const startedMs = clock.monotonicMs()
       const isGood = await asker.ask().catch(() => false)
+      if (isGood && (watched.isDown || watched.listed !== undefined)) await this.#list(node, watched, asker)
       if (over.aborted) return
       this.#note(node, watched, isGood)
       const isDoubtful = !isGood && !watched.isDown
       const dueMs = isDoubtful ? Math.min(DOUBT_MS, pace.everyMs) : pace.everyMs - (clock.monotonicMs() - startedMs)
       await sleepQuietly(clock, Math.max(dueMs, 0), over)
     }
+  }
+
+  async #list(node: string, watched: Watched, asker: Asker): Promise<void> {
+    const { clock, expected, onChange } = this.#options
+    const nowMs = clock.monotonicMs()
+    if (watched.isDown) watched.backAtMs = nowMs
+    const isOver = nowMs - watched.backAtMs > LOADING_MS
+    const items = isOver ? undefined : await asker.items?.().catch(() => NOTHING)
+    const isWhole = items === undefined || [...expected(node)].every((item) => items.has(item))
+    const before = watched.listed
+    watched.listed = isWhole && !watched.isDown ? undefined : items
+    if (!watched.isDown && watched.listed?.size !== before?.size) onChange()
   }
 
   #note(node: string, watched: Watched, isGood: boolean): void {

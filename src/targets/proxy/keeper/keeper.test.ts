@@ -54,6 +54,7 @@ class Setup {
     const health = new Health({
       ...common,
       pace: { everyMs: 1000, fall: 2, rise: 2 },
+      expected: () => [],
       open: ({ port }) => ({ ask: async () => !this.dead.has(port), close: () => undefined }),
     })
     const mirror = new Mirror({

@@ -89,6 +89,12 @@ export class Keeper implements Service {
     this.#wake.poke('nodes')
   }
 
+  /** What a node is taken to serve, for the checks to look whether it does. */
+  expected(node: string): readonly string[] {
+    const unserved = this.#cluster?.members.find((member) => member.node === node)?.unserved ?? {}
+    return (this.#cluster?.items ?? []).filter((item) => !Object.hasOwn(unserved, item))
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options
     await this.#restore()
@@ -164,7 +170,7 @@ export class Keeper implements Service {
     })
     if (places.length === 0 && cluster.members.length > 0) return undefined
     health.follow(new Map(places))
-    return maker.make(cluster, { down: health.down, addressOf })
+    return maker.make(cluster, { down: health.down, listed: health.listed, addressOf })
   }
 
   #known(): Cluster | undefined {
