@@ -188,8 +188,10 @@ test(
       `${seen.reduce((sum, { answers }) => sum + answers, 0)} answers; ${killed.length} kills, ${broken.length} requests broken by them; ` +
         `outcomes ${JSON.stringify([...outcomes])}\n`,
     )
-    expect(unexplained).toEqual([])
-    expect(seen.flatMap(({ backward }) => backward)).toEqual([])
+    expect({ unexplained, backward: seen.flatMap(({ backward }) => backward) }).toEqual({
+      unexplained: [],
+      backward: [],
+    })
     expect(outcomes.get(0) ?? 0).toBeGreaterThan(CHANGES / 2)
   },
   isSoak ? 4 * 3_600_000 : 300_000,
