@@ -26,7 +26,7 @@ export async function copyObject(exchange: Exchange, tree: ServedTree, key: stri
     const facts = (): FileFacts => ({ headers: { ...kept, ...checksum?.headers() } })
     const { size } = source.entry
     const { signal } = exchange
-    const body = source.read(0, size, { signal, reuse: true })
+    const body = source.read(0, size, { signal })
     const options = { size, check: checksum?.check, facts, signal, ...writeConditions(exchange) }
     const entry = written(await tree.files.put(key, body, options), exchange)
     const result = { LastModified: isoSeconds(entry.modifiedMs), ETag: `"${entry.etag}"`, ...checksum?.elements() }

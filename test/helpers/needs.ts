@@ -29,11 +29,19 @@ const PACKAGES = {
   haproxy: 'haproxy',
   nginx: 'nginx',
   'nginx-lua': 'libnginx-mod-http-lua',
+  curl: 'curl',
+  rclone: 'rclone',
+  s3cmd: 's3cmd',
+  awscli: 'awscli',
+  boto3: 'python3-boto3',
 } as const
 
 /** What is no program, by the file that tells whether it is there. */
 const FILES: Readonly<Partial<Record<Tool, string>>> = {
   'nginx-lua': '/usr/lib/nginx/modules/ngx_http_lua_module.so',
+  // Those of the system: another version may be first on the PATH.
+  awscli: '/usr/bin/aws',
+  boto3: '/usr/lib/python3/dist-packages/boto3/__init__.py',
 }
 
 export type Tool = keyof typeof PACKAGES

@@ -13,7 +13,8 @@ export interface TreeFiles {
   /**
    * Takes the whole body, verifies, and only then makes it visible, at once and durable. Rejects with what `body` rejects with,
    * `CORRUPT` where it is not what was announced, `DISK_FULL`, `BAD_REQUEST` where a folder is in the place of the file or the other
-   * way round; nothing has changed then. Constant memory.
+   * way round; nothing has changed then. Constant memory. The chunks of `body` must stay as they are: they are written while
+   * the next is asked for.
    */
   put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions & Op): Promise<PutResult>
 

@@ -61,7 +61,7 @@ export async function copyPart(exchange: Exchange, place: UploadPlace, router: R
     }
     const facts = () => ({ headers: wished === undefined ? {} : { [CHECKSUMS[wished.algorithm].header]: value } })
     const { signal } = exchange
-    const body = source.read(start, end, { signal, reuse: true })
+    const body = source.read(start, end, { signal })
     const part = await uploads
       .putPart(key, upload.id, number, body, { size: end - start, check, facts, signal })
       .catch((error: unknown) => {
