@@ -41,6 +41,7 @@ export async function wholeOf(answer: WholeAnswer, entry: FileEntry, name: strin
   const failure = mismatch(answer, part, name)
   if (failure !== undefined) throw failure
   if (bytes.byteLength === entry.size) return bytes
+  if (bytes.byteLength > entry.size) throw changed(entry.key, name)
   throw new FlotillaError('UNREACHABLE', `${name} broke off its answer to ${entry.key}`)
 }
 
