@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { posix } from 'node:path'
+import type { FileEntry, FileStat } from '../../core/files/entry.ts'
 import type { Conditions, PutResult } from '../../core/files/tree-files.ts'
 import type { FileFacts, TreeIndex } from '../../core/files/tree-index.ts'
 import type { Op } from '../../core/op.ts'
@@ -7,7 +8,7 @@ import type { FileCalls } from '../../lib/file-calls.ts'
 import { removeEmptyInside, withFolderInside } from '../../lib/inside.ts'
 import { syncDescriptor } from '../../lib/quick-file.ts'
 import { blocked, isAbsent } from './faults.ts'
-import { statOf } from './file-stat.ts'
+import { hasSameContent, statOf } from './file-stat.ts'
 import { KeyLocks } from './key-locks.ts'
 
 /** Folders that we made are remembered, so as to go when they are empty; the oldest are forgotten. */
@@ -18,6 +19,12 @@ export interface Ready {
   readonly temporary: string
   readonly descriptor: number
   readonly facts: FileFacts
+}
+
+/** What is told of a file when it is opened. */
+export interface Known {
+  readonly entry: FileEntry
+  readonly facts: FileFacts | undefined
 }
 
 export interface Tree {
@@ -32,6 +39,8 @@ export class Placing {
   readonly #tree: Tree
   readonly #locks = new KeyLocks()
   readonly #made = new Set<string>()
+  /** By path: what becomes visible just now. */
+  readonly #arriving = new Map<string, { readonly stat: FileStat; readonly facts: FileFacts }>()
 
   constructor(tree: Tree) {
     this.#tree = tree
@@ -62,13 +71,26 @@ export class Placing {
         const target = `${folder}/${posix.basename(path)}`
         if (!holds(conditions, await this.#etag(key, path, target))) return 'failed-condition'
         conditions.signal?.throwIfAborted()
+        this.#arriving.set(path, { stat: statOf(await calls.fstat(ready.descriptor)), facts: ready.facts })
         await calls.rename(ready.temporary, target)
+        // Renaming is a change of status: before, it would have been noted of another file.
         const stat = statOf(await calls.fstat(ready.descriptor))
-        // Renaming counts as a change of status: before, it would have been noted of another file.
         await Promise.all([index.note(key, stat, ready.facts), syncDescriptor(descriptor)])
         return { entry: index.entryOf(key, stat) }
-      }),
+      }).finally(() => this.#arriving.delete(path)),
     )
+  }
+
+  /** What is known of a file. Of one that has just come it is not in the index yet, but the same from the first moment on. */
+  known(key: string, path: string, stat: FileStat): Known {
+    const { index } = this.#tree
+    const entry = index.entryOf(key, stat)
+    const arriving = this.#arriving.get(path)
+    if (arriving?.stat.inode !== stat.inode || !hasSameContent(arriving.stat, stat)) {
+      return { entry, facts: index.factsOf(key, stat) }
+    }
+    const { facts } = arriving
+    return { entry: { ...entry, etag: facts.etag ?? entry.etag, md5: facts.md5, sha256: facts.sha256 }, facts }
   }
 
   async remove(

@@ -5,12 +5,7 @@ import type { FileFacts } from '../../core/files/tree-index.ts'
 import { type FileCalls, remoteCalls } from '../../lib/file-calls.ts'
 import type { Buffers } from './buffers.ts'
 import { hasSameContent, statOf } from './file-stat.ts'
-
-/** What is known of a file when it is opened. */
-export interface Known {
-  readonly entry: FileEntry
-  readonly facts: FileFacts | undefined
-}
+import type { Known } from './placing.ts'
 
 /** Small enough to have been read at once. */
 export class WholeFile implements OpenedFile {

@@ -218,6 +218,28 @@ describe('the files of a folder', () => {
     expect(readdirSync(join(root, 'e'))).toEqual(['f', 'link'])
   })
 
+  test('a file has its ETag and headers from the moment it is visible, also while the index does not know it', async () => {
+    const { root, files, index } = await opened()
+    const [noting, goesOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const note = index.note.bind(index)
+    index.note = async (...args) => {
+      noting.resolve()
+      await goesOn.promise
+      await note(...args)
+    }
+    const put = files.put('a', bodyOf('x'), { facts: () => ({ etag: 'promised', headers: { 'x-amz-meta-a': 'b' } }) })
+    await noting.promise
+    expect(existsSync(join(root, 'a'))).toBe(true)
+    const expected = { entry: { etag: 'promised' }, facts: { headers: { 'x-amz-meta-a': 'b' } } }
+    expect(await files.open('a')).toMatchObject(expected)
+    write(join(root, 'a'), 'another')
+    expect((await files.open('a'))?.entry.etag).not.toBe('promised')
+    goesOn.resolve()
+    await put
+    await files.put('a', bodyOf('x'), { facts: () => ({ etag: 'promised', headers: { 'x-amz-meta-a': 'b' } }) })
+    expect(await files.open('a')).toMatchObject(expected)
+  })
+
   test('temporary files of an earlier life are swept when they are old, and only those of bodies', async () => {
     const root = temporaryFolder()
     const [dead, alive, other] = ['a/b/.flotilla-tmp-put-1', 'a/.flotilla-tmp-put-2', '.flotilla-tmp-other'] as const

@@ -14,8 +14,8 @@ import { isKey, keyPath } from '../../lib/safe-path.ts'
 import { Buffers } from './buffers.ts'
 import { explained, isAbsent } from './faults.ts'
 import { hasSameContent, statOf } from './file-stat.ts'
-import { Placing, type Tree } from './placing.ts'
-import { changed, type Known, LongFile, WholeFile } from './reading.ts'
+import { type Known, Placing, type Tree } from './placing.ts'
+import { changed, LongFile, WholeFile } from './reading.ts'
 import { receive } from './receive.ts'
 import { SmallCache } from './small-cache.ts'
 import { sweepTemporaries, temporaryPutName } from './temporaries.ts'
@@ -106,7 +106,7 @@ export class FolderFiles implements TreeFiles {
     try {
       const stat = statOf(await calls.lstat(`${root}/${path}`))
       const bytes = this.#cache.get(path, stat)
-      return bytes === undefined ? undefined : new WholeFile(this.#known(key, stat), bytes)
+      return bytes === undefined ? undefined : new WholeFile(this.placing.known(key, path, stat), bytes)
     } catch {
       return undefined
     }
@@ -129,7 +129,7 @@ export class FolderFiles implements TreeFiles {
       if (stat.size <= QUICK_BYTES && this.#wholeBytes + stat.size <= WHOLE_TOTAL)
         return await this.#whole(key, path, file, stat)
       isKept = true
-      return new LongFile(this.#known(key, stat), file, stat, calls, this.#buffers)
+      return new LongFile(this.placing.known(key, path, stat), file, stat, calls, this.#buffers)
     } finally {
       if (!isKept) await calls.close(file)
     }
@@ -145,7 +145,7 @@ export class FolderFiles implements TreeFiles {
       stat = statOf(await calls.fstat(file))
       if (read !== before.size || !hasSameContent(before, stat)) continue
       this.#cache.set(path, stat, bytes, this.#clock.nowMs())
-      return this.#held(this.#known(key, stat), bytes)
+      return this.#held(this.placing.known(key, path, stat), bytes)
     }
     throw changed(key)
   }
@@ -156,11 +156,6 @@ export class FolderFiles implements TreeFiles {
     return new WholeFile(known, bytes, () => {
       this.#wholeBytes -= size
     })
-  }
-
-  #known(key: string, stat: FileStat): Known {
-    const { index } = this.tree
-    return { entry: index.entryOf(key, stat), facts: index.factsOf(key, stat) }
   }
 
   /** Takes the body into a temporary file of the folder, and from there to its place. */
