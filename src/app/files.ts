@@ -4,7 +4,6 @@ import type { Service } from '../core/service.ts'
 import { FileServer } from '../fileserver/file-server.ts'
 import type { ListeningAddress } from '../fileserver/options.ts'
 import { isLoopbackHost } from '../lib/loopback.ts'
-import { makeFolder } from '../lib/make-folder.ts'
 import type { Secret } from '../lib/secret.ts'
 import { supervise } from '../lib/supervise.ts'
 import { FilesAccess } from './files-access.ts'
@@ -45,9 +44,8 @@ export async function openFiles(
   deps: FilesDeps,
   onListening: (ready: ReadyFiles) => void,
 ): Promise<FilesService> {
-  const { clock, log, state } = deps
+  const { clock, log } = deps
   const access = await FilesAccess.open(config, deps)
-  await makeFolder(state, 0o700)
   const trees = await openTrees(config, deps)
   const { domain, sendfilePrefix } = config
   const server = new FileServer({
