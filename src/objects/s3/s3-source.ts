@@ -1,8 +1,9 @@
+import { isError } from '../../core/errors.ts'
 import type { FileEntry } from '../../core/files/entry.ts'
 import { type FileSource, type ListScope, WHOLE_BYTES_MAX } from '../../core/files/source.ts'
 import type { Op } from '../../core/op.ts'
 import type { Clock } from '../../core/clock.ts'
-import { type Part, partHeaders, partOf, wholeOf } from '../../lib/file-answers.ts'
+import { changed, type Part, partHeaders, partOf, wholeOf } from '../../lib/file-answers.ts'
 import { S3Connection } from './connection.ts'
 import { Listing } from './listing.ts'
 import type { S3Location } from './location.ts'
@@ -77,7 +78,11 @@ class S3Source implements FileSource {
   async whole(entry: FileEntry, { signal }: Op = {}): Promise<Uint8Array> {
     const headers = partHeaders({ entry, start: 0, end: entry.size })
     const request = { method: 'GET', key: this.#prefix + entry.key, headers, signal } as const
-    return await wholeOf(await this.#connection.whole(request, WHOLE_BYTES_MAX), entry, this.name)
+    try {
+      return await wholeOf(await this.#connection.whole(request, WHOLE_BYTES_MAX), entry, this.name)
+    } catch (error) {
+      throw isError(error, 'TOO_LARGE') ? changed(entry.key, this.name) : error
+    }
   }
 
   async close(): Promise<void> {
