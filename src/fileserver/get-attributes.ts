@@ -22,7 +22,7 @@ export async function getAttributes(exchange: Exchange, tree: ServedTree, key: s
     ETag: names.has('ETag') ? entry.etag : undefined,
     Checksum: names.has('Checksum') ? checksum : undefined,
     ObjectParts:
-      names.has('ObjectParts') && sizes !== undefined ? { TotalPartsCount: unpackSizes(sizes).length } : undefined,
+      names.has('ObjectParts') && sizes !== undefined ? { PartsCount: unpackSizes(sizes).length } : undefined,
     StorageClass: names.has('StorageClass') ? 'STANDARD' : undefined,
     ObjectSize: names.has('ObjectSize') ? entry.size : undefined,
   })

@@ -9,7 +9,7 @@ export interface Bucket {
 export interface Place {
   /** Undefined where the path names none. */
   readonly bucket: Bucket | undefined
-  /** Empty: the bucket itself. Without a bucket, what was taken for one. */
+  /** Empty: the bucket itself. Without a bucket, the path that begins with what was taken for one. */
   readonly key: string
   /** The bucket was not named: the path did not begin with one. */
   readonly isGuess: boolean
@@ -46,13 +46,13 @@ export class Router {
 
   /** `path` is decoded and starts with a slash. */
   place(path: string, bucketOfHost: string | undefined): Place {
-    if (bucketOfHost !== undefined) return this.#of(bucketOfHost, path.slice(1)) ?? nowhere(bucketOfHost)
+    if (bucketOfHost !== undefined) return this.#of(bucketOfHost, path.slice(1)) ?? nowhere(`${bucketOfHost}${path}`)
     const slash = path.indexOf('/', 1)
     const name = slash === -1 ? path.slice(1) : path.slice(1, slash)
     if (name === '' && slash === -1) return nowhere('')
     const place = this.#of(name, slash === -1 ? '' : path.slice(slash + 1))
     if (place !== undefined) return place
-    if (this.#guess === undefined) return nowhere(name)
+    if (this.#guess === undefined) return nowhere(path.slice(1))
     return { bucket: this.#guess, key: path.slice(1), isGuess: true }
   }
 
