@@ -64,12 +64,12 @@ export class Operations {
     return await this.#object(exchange, bucket, key)
   }
 
-  async #service(exchange: Exchange, name: string): Promise<void> {
+  async #service(exchange: Exchange, path: string): Promise<void> {
     const { trees } = this.#options
-    if (name !== '') {
-      if (exchange.method === 'PUT' && !name.includes('/'))
-        return await createBucket(exchange, undefined, this.#options)
-      throw noBucket(name)
+    if (path !== '') {
+      const isBucket = /^[^/]+\/?$/.test(path)
+      if (exchange.method === 'PUT' && isBucket) return await createBucket(exchange, undefined, this.#options)
+      throw noBucket(path)
     }
     if (exchange.method === 'HEAD') return headBucket(exchange)
     if (exchange.method !== 'GET') throw new S3Error('MethodNotAllowed')
