@@ -149,10 +149,11 @@ function namesIn(value: string | undefined): readonly string[] {
 
 /** Somebody who sends a byte now and then holds a connection and a file: a body has to come at some speed. */
 async function* watched(
-  { request, response }: Exchange,
+  exchange: Exchange,
   clock: Clock,
   { bodyBytesPerSecond, slowAfterMs }: BodyOptions['limits'],
 ): AsyncGenerator<Uint8Array, void> {
+  const { request, response } = exchange
   if (request.headers.expect !== undefined) response.writeContinue()
   const begunMs = clock.monotonicMs()
   let bytes = 0
@@ -164,6 +165,8 @@ async function* watched(
       const passedMs = clock.monotonicMs() - begunMs
       if (passedMs > slowAfterMs && (bytes * 1000) / passedMs < bodyBytesPerSecond) throw new S3Error('RequestTimeout')
     }
+    // Making a large file durable takes its time.
+    exchange.takeTime()
   } catch (error) {
     if (error instanceof S3Error || !request.destroyed) throw error
     throw new ClientGone()

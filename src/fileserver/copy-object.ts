@@ -1,19 +1,25 @@
+import type { Clock } from '../core/clock.ts'
 import type { OpenedFile } from '../core/files/tree-files.ts'
 import type { FileFacts } from '../core/files/tree-index.ts'
 import { CHECKSUMS, checksumOfHeader, isChecksumAlgorithm, newChecksum } from '../lib/s3/checksums.ts'
 import { S3Error } from '../lib/s3/errors.ts'
 import { xmlDocument } from '../lib/s3/xml-write.ts'
 import { evaluate, OF_COPY, writeConditions } from './conditions.ts'
-import { sendXml } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import { isoSeconds } from './listing/elements.ts'
+import { answerPatiently } from './patience.ts'
 import { keptHeaders } from './object-headers.ts'
 import type { ServedTree } from './options.ts'
 import { refuseEncryption, written } from './put-object.ts'
 import type { Router } from './router.ts'
 
 /** PUT with `x-amz-copy-source`: a file of any tree that the caller may read, under another key. */
-export async function copyObject(exchange: Exchange, tree: ServedTree, key: string, router: Router): Promise<void> {
+export async function copyObject(
+  exchange: Exchange,
+  tree: ServedTree,
+  key: string,
+  { router, clock }: { readonly router: Router; readonly clock: Clock },
+): Promise<void> {
   refuseEncryption(exchange)
   const isReplaced = directiveIn(exchange) === 'REPLACE'
   const replaced = isReplaced ? keptHeaders(exchange) : undefined
@@ -28,9 +34,11 @@ export async function copyObject(exchange: Exchange, tree: ServedTree, key: stri
     const { signal } = exchange
     const body = source.read(0, size, { signal })
     const options = { size, check: checksum?.check, facts, signal, ...writeConditions(exchange) }
-    const entry = written(await tree.files.put(key, body, options), exchange)
-    const result = { LastModified: isoSeconds(entry.modifiedMs), ETag: `"${entry.etag}"`, ...checksum?.elements() }
-    sendXml(exchange.response, 200, xmlDocument('CopyObjectResult', result))
+    await answerPatiently(exchange, clock, async () => {
+      const entry = written(await tree.files.put(key, body, options), exchange)
+      const result = { LastModified: isoSeconds(entry.modifiedMs), ETag: `"${entry.etag}"`, ...checksum?.elements() }
+      return xmlDocument('CopyObjectResult', result)
+    })
   })
 }
 

@@ -45,6 +45,11 @@ export class Exchange {
     return { ...this.#hoisted, ...this.request.headers }
   }
 
+  /** From now on it is for us to go on, and nobody is to blame for silence. The next request on the connection is watched again. */
+  takeTime(): void {
+    this.request.socket.setTimeout(0)
+  }
+
   /** Aborts when whoever asked is gone. */
   get signal(): AbortSignal {
     if (this.#gone === undefined) {

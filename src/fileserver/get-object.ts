@@ -10,6 +10,8 @@ import { type ByteRange, parseRange } from './range.ts'
 import { sendBytes } from './send-file.ts'
 
 const MIB = 1024 * 1024
+/** MiB a second: slower, and a connection would look as if nobody read from it. */
+const RATE_MIN = 0.1
 
 type Options = Pick<FileServerOptions, 'clock' | 'sendfile'>
 
@@ -125,7 +127,7 @@ export function unpackSizes(text: string): readonly number[] {
 /** Open-Meteo's clients of old ask for a rate, in MiB a second. */
 function rateOf(exchange: Exchange): number | undefined {
   const rate = Number(exchange.parameter('rate') ?? Number.NaN)
-  return rate > 0 && rate <= 1e6 ? rate * MIB : undefined
+  return rate > 0 && rate <= 1e6 ? Math.max(rate, RATE_MIN) * MIB : undefined
 }
 
 /** nginx knows nothing of our ETags, so what depends on them is answered from here. */

@@ -143,10 +143,10 @@ export class Operations {
     if (namesProperty(exchange)) throw new S3Error('NotImplemented')
     const isCopy = exchange.header('x-amz-copy-source') !== undefined
     if (exchange.parameter('uploadId') !== undefined || exchange.parameter('partNumber') !== undefined) {
-      if (isCopy) return await copyPart(exchange, uploads(), this.#router)
+      if (isCopy) return await copyPart(exchange, uploads(), { router: this.#router, clock: this.#options.clock })
       return await putPart(exchange, uploads(), this.#options)
     }
-    if (isCopy) return await copyObject(exchange, tree, key, this.#router)
+    if (isCopy) return await copyObject(exchange, tree, key, { router: this.#router, clock: this.#options.clock })
     return await putObject(exchange, tree, key, this.#options)
   }
 

@@ -1,3 +1,4 @@
+import type { FileEntry } from '../../core/files/entry.ts'
 import type { FileFacts } from '../../core/files/tree-index.ts'
 import type { Upload, UploadPart } from '../../core/files/tree-uploads.ts'
 import { CHECKSUMS, checksumOfParts, etagOfParts, parseChecksum } from '../../lib/s3/checksums.ts'
@@ -6,10 +7,10 @@ import { type CompletedPart, readCompleteMultipartUpload, XML_BYTES_MAX } from '
 import { xmlDocument } from '../../lib/s3/xml-write.ts'
 import { type BodyOptions, readSmallBody } from '../body.ts'
 import { writeConditions } from '../conditions.ts'
-import { sendXml } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { PARTS_HEADER } from '../object-headers.ts'
 import { packSizes } from '../get-object.ts'
+import { answerPatiently } from '../patience.ts'
 import { modifiedIn, written } from '../put-object.ts'
 import { announcedSize, checksumOfUpload, headersOfFile } from './create.ts'
 import { asNoUpload, uploadOf } from './parts.ts'
@@ -20,30 +21,45 @@ const PACKED_MAX = 1024
 
 /** POST `?uploadId=`: the parts become the file. */
 export async function completeUpload(exchange: Exchange, place: UploadPlace, options: BodyOptions): Promise<void> {
-  const { uploads, key, bucket } = place
+  const { uploads, key } = place
   const upload = await uploadOf(exchange, place)
   const named = readCompleteMultipartUpload(await readSmallBody(exchange, options, XML_BYTES_MAX))
   const parts = await partsNamed(named, place, upload)
   const facts = factsOf(exchange, upload, parts)
   const modifiedMs = upload.modifiedMs ?? modifiedIn(exchange)
   const { signal } = exchange
-  const complete = uploads.complete(key, upload.id, { parts, facts, modifiedMs, signal, ...writeConditions(exchange) })
-  const entry = written(await complete.catch(asPartError), exchange)
+  const conditions = writeConditions(exchange)
+  const complete = async (): Promise<FileEntry> => {
+    const completing = uploads.complete(key, upload.id, { parts, facts, modifiedMs, signal, ...conditions })
+    return written(await completing.catch(asPartError), exchange)
+  }
   // Open-Meteo's servers answer nothing, and its clients look at the status only.
   if (announcedSize(upload.facts) !== undefined) {
-    exchange.response.writeHead(200, { etag: `"${entry.etag}"`, 'content-length': 0 }).end()
+    const { etag } = await complete()
+    exchange.response.writeHead(200, { etag: `"${etag}"`, 'content-length': 0 }).end()
     return
   }
+  await answerPatiently(exchange, options.clock, async () =>
+    resultDocument(exchange, place, upload, facts, await complete()),
+  )
+}
+
+function resultDocument(
+  exchange: Exchange,
+  { bucket, shownKey }: UploadPlace,
+  upload: Upload,
+  facts: FileFacts,
+  { etag }: FileEntry,
+): string {
   const checksum = checksumOfUpload(upload.facts)
-  const { header, element } = checksum === undefined ? { header: '', element: '' } : CHECKSUMS[checksum.algorithm]
-  const document = xmlDocument('CompleteMultipartUploadResult', {
+  const { header: name, element } = checksum === undefined ? { header: '', element: '' } : CHECKSUMS[checksum.algorithm]
+  return xmlDocument('CompleteMultipartUploadResult', {
     Location: `http://${exchange.header('host') ?? ''}${exchange.target.rawPath}`,
     Bucket: bucket,
-    Key: place.shownKey,
-    ETag: `"${entry.etag}"`,
-    ...(checksum !== undefined && { [element]: facts.headers?.[header], ChecksumType: checksum.type }),
+    Key: shownKey,
+    ETag: `"${etag}"`,
+    ...(checksum !== undefined && { [element]: facts.headers?.[name], ChecksumType: checksum.type }),
   })
-  sendXml(exchange.response, 200, document)
 }
 
 /** DELETE `?uploadId=` */

@@ -1,3 +1,4 @@
+import type { Clock } from '../../core/clock.ts'
 import type { Upload, UploadPart } from '../../core/files/tree-uploads.ts'
 import { CHECKSUMS, checksumOfHeader, newChecksum } from '../../lib/s3/checksums.ts'
 import { S3Error } from '../../lib/s3/errors.ts'
@@ -7,6 +8,7 @@ import { withCopySource } from '../copy-object.ts'
 import { sendXml } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { isoSeconds } from '../listing/elements.ts'
+import { answerPatiently } from '../patience.ts'
 import { parseRange } from '../range.ts'
 import type { Router } from '../router.ts'
 import { announcedSize, checksumOfUpload } from './create.ts'
@@ -46,7 +48,11 @@ export async function putPart(exchange: Exchange, place: UploadPlace, options: B
 }
 
 /** The same with `x-amz-copy-source` and `x-amz-copy-source-range`. */
-export async function copyPart(exchange: Exchange, place: UploadPlace, router: Router): Promise<void> {
+export async function copyPart(
+  exchange: Exchange,
+  place: UploadPlace,
+  { router, clock }: { readonly router: Router; readonly clock: Clock },
+): Promise<void> {
   const { uploads, key } = place
   const number = partNumberIn(exchange)
   const upload = await uploadOf(exchange, place)
@@ -62,13 +68,15 @@ export async function copyPart(exchange: Exchange, place: UploadPlace, router: R
     const facts = () => ({ headers: wished === undefined ? {} : { [CHECKSUMS[wished.algorithm].header]: value } })
     const { signal } = exchange
     const body = source.read(start, end, { signal })
-    const part = await uploads
-      .putPart(key, upload.id, number, body, { size: end - start, check, facts, signal })
-      .catch((error: unknown) => {
-        throw asNoUpload(error)
-      })
-    const result = { LastModified: isoSeconds(part.modifiedMs), ETag: `"${part.etag}"`, ...checksumElements(part) }
-    sendXml(exchange.response, 200, xmlDocument('CopyPartResult', result))
+    await answerPatiently(exchange, clock, async () => {
+      const part = await uploads
+        .putPart(key, upload.id, number, body, { size: end - start, check, facts, signal })
+        .catch((error: unknown) => {
+          throw asNoUpload(error)
+        })
+      const result = { LastModified: isoSeconds(part.modifiedMs), ETag: `"${part.etag}"`, ...checksumElements(part) }
+      return xmlDocument('CopyPartResult', result)
+    })
   })
 }
 
