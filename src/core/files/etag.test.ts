@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { FileStat } from './entry.ts'
-import { etagOf, isSameContent, isWhole, type KnownFile, timeEtag } from './etag.ts'
+import { etagOf, isDoubtful, isSameContent, type KnownFile, timeEtag, wholeFromMs } from './etag.ts'
 
 const stat: fc.Arbitrary<FileStat> = fc.record({
   size: fc.nat(3),
@@ -72,8 +72,20 @@ it('an ETag of time and size is never taken for an MD5', () => {
 
 it('a file is whole at once when it was renamed into place or had its times set, or else when it is left alone', () => {
   const written: FileStat = { size: 1, modifiedMs: 5000, changedMs: 5000, inode: 1 }
-  expect(isWhole(written, 5050, 100)).toBe(false)
-  expect(isWhole(written, 5100, 100)).toBe(true)
-  expect(isWhole({ ...written, changedMs: 5001 }, 5001, 100)).toBe(true)
-  expect(isWhole({ ...written, modifiedMs: 9000 }, 5001, 100)).toBe(true)
+  expect(wholeFromMs(written, 100)).toBe(5100)
+  expect(wholeFromMs({ ...written, changedMs: 5001 }, 100)).toBe(-Infinity)
+  expect(wholeFromMs({ ...written, modifiedMs: 9000 }, 100)).toBe(-Infinity)
+})
+
+it('an empty file is given time for its first write, whatever was done to its status', () => {
+  const made: FileStat = { size: 0, modifiedMs: 5000, changedMs: 5004, inode: 1 }
+  expect(wholeFromMs(made, 100)).toBe(5104)
+})
+
+it('a status change alone is doubtful, unless a link explains it', () => {
+  const before: FileStat = { size: 5, modifiedMs: 1000, changedMs: 2000, inode: 7, links: 1 }
+  expect(isDoubtful({ ...before, changedMs: 3000 }, before)).toBe(true)
+  expect(isDoubtful({ ...before, changedMs: 3000, links: 2 }, before)).toBe(false)
+  expect(isDoubtful({ ...before, changedMs: 3000, inode: 8 }, before)).toBe(false)
+  expect(isDoubtful(before, before)).toBe(false)
 })

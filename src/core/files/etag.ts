@@ -32,11 +32,27 @@ export function isSameContent(a: FileStat, b: FileStat): boolean {
 }
 
 /**
- * Whether a file that is in place can be taken for complete: it was renamed into place or had its times or rights set after the last
- * write (both change the status only), or it was not written to for `settleMs`.
+ * Whether only the status of a file has changed: it was given other rights or another owner, or it was written to in place and
+ * its time put back. Only its content tells which.
  */
-export function isWhole({ modifiedMs, changedMs }: FileStat, nowMs: number, settleMs: number): boolean {
-  return micros(modifiedMs) !== micros(changedMs) || nowMs - modifiedMs >= settleMs
+export function isDoubtful(a: FileStat, b: FileStat): boolean {
+  return (
+    a.size === b.size && a.inode === b.inode && micros(a.modifiedMs) === micros(b.modifiedMs) && !isSameContent(a, b)
+  )
+}
+
+/**
+ * From when on a file that is in place can be taken for complete: at once when it was renamed into place or had its times or rights set
+ * after the last write (both change the status only), else when it was not written to for `settleMs`. Rights are also set before
+ * the first write.
+ */
+export function wholeFromMs({ size, modifiedMs, changedMs }: FileStat, settleMs: number): number {
+  if (size === 0) return Math.max(modifiedMs, changedMs) + settleMs
+  return micros(modifiedMs) === micros(changedMs) ? modifiedMs + settleMs : -Infinity
+}
+
+export function isWhole(stat: FileStat, nowMs: number, settleMs: number): boolean {
+  return wholeFromMs(stat, settleMs) <= nowMs
 }
 
 /** What all file systems and all ways of telling a time have in common, rounded as a copied time has to be. */

@@ -28,7 +28,7 @@ const SETTINGS = `
 
 /*
  * Times are REAL ms, and inodes REAL, as JavaScript has them: no file system can tell a number that cannot be read back.
- * `etag` is null where it follows from time and size; `hashed` is 1 with hashes, 2 where it failed. TEXT is compared by its bytes, so keys are in the order of listings.
+ * `etag` is null where it follows from time and size; `hashed` is of `HASHED`. TEXT is compared by its bytes, so keys are in the order of listings.
  */
 const SCHEMA = `
   CREATE TABLE entries (
@@ -38,6 +38,7 @@ const SCHEMA = `
   CREATE UNIQUE INDEX entries_by_revision ON entries (revision);
   CREATE INDEX entries_to_hash ON entries (modified) WHERE hashed = 0 AND size >= ${HASHED_FROM};
   CREATE INDEX entries_not_hashed ON entries (key) WHERE hashed = 2;
+  CREATE INDEX entries_doubtful ON entries (key) WHERE hashed = 3;
   CREATE TABLE gone (revision INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, at REAL NOT NULL) STRICT;
   CREATE TABLE facts (key TEXT PRIMARY KEY, facts TEXT NOT NULL) STRICT;
   CREATE TABLE hashes (id INTEGER PRIMARY KEY, key TEXT UNIQUE, sha256 TEXT NOT NULL, large BLOB NOT NULL) STRICT;

@@ -12,12 +12,15 @@ const SMALL_PER_LARGE = BLOCKS.large / BLOCKS.small
 
 export interface HashedFile {
   readonly sha256: string
+  /** Where it was asked for. */
+  readonly md5: string | undefined
   /** The hashes of the large blocks, one after the other. */
   readonly large: Uint8Array
 }
 
 export interface HashOptions {
   readonly stat: FileStat
+  readonly md5: boolean
   /** The hashes of the small blocks, part by part. */
   readonly onPart: (part: number, hashes: Uint8Array) => void
   /** Called after each large block. */
@@ -28,11 +31,13 @@ export interface HashOptions {
  * Reads the file once and hashes it and its blocks. `path` must be free of links. Undefined where it is no longer the file that
  * `stat` was told of, before or after. Rejects as opening and reading do. Memory: one large block, and 16 bytes for each other one.
  */
-export async function hashFile(path: string, { stat, onPart, pace }: HashOptions): Promise<HashedFile | undefined> {
+export async function hashFile(path: string, options: HashOptions): Promise<HashedFile | undefined> {
+  const { stat, onPart, pace } = options
   const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   try {
     if (!isAt(file, path) || !isStill(file, stat)) return undefined
     const whole = createHash('sha256')
+    const md5 = options.md5 ? createHash('md5') : undefined
     const larges: Uint8Array[] = []
     const small = new PartWriter(onPart)
     const window = Buffer.allocUnsafe(BLOCKS.large)
@@ -40,6 +45,7 @@ export async function hashFile(path: string, { stat, onPart, pace }: HashOptions
       const block = window.subarray(0, Math.min(BLOCKS.large, stat.size - at))
       if (!fill(file, block, at)) return undefined
       whole.update(block)
+      md5?.update(block)
       const hashes = smallHashes(block)
       larges.push(cutHash(hashes))
       small.add(hashes)
@@ -47,7 +53,7 @@ export async function hashFile(path: string, { stat, onPart, pace }: HashOptions
     }
     small.end()
     if (!isStill(file, stat)) return undefined
-    return { sha256: whole.digest('hex'), large: Buffer.concat(larges) }
+    return { sha256: whole.digest('hex'), md5: md5?.digest('hex'), large: Buffer.concat(larges) }
   } finally {
     closeSync(file)
   }

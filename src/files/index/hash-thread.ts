@@ -22,7 +22,7 @@ function answer(message: HashAnswer): void {
   parentPort?.postMessage(message, [])
 }
 
-async function run({ path, stat, bytesPerSecond }: HashJob): Promise<void> {
+async function run({ path, bytesPerSecond, ...job }: HashJob): Promise<void> {
   const startedMs = systemClock.monotonicMs()
   let bytes = 0
   const pace = async (more: number): Promise<void> => {
@@ -31,7 +31,7 @@ async function run({ path, stat, bytesPerSecond }: HashJob): Promise<void> {
     if (aheadMs >= 1) await systemClock.sleep(aheadMs)
   }
   try {
-    answer({ ended: await hashFile(path, { stat, pace, onPart: (part, hashes) => answer({ part, hashes }) }) })
+    answer({ ended: await hashFile(path, { ...job, pace, onPart: (part, hashes) => answer({ part, hashes }) }) })
   } catch (error) {
     answer({ failed: messageOf(error) })
   }

@@ -9,6 +9,7 @@ export interface HashJob {
   /** Absolute, without links. */
   readonly path: string
   readonly stat: FileStat
+  readonly md5: boolean
   /** At most; a cap for what else reads that disk. */
   readonly bytesPerSecond: number
 }

@@ -1,20 +1,24 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
+import type { FileStat } from '../../core/files/entry.ts'
 import { keyPath } from '../../lib/safe-path.ts'
 import { Wake } from '../../lib/wake.ts'
 import { HASHED_FROM } from './database.ts'
 import type { HashedFile } from './hash-file.ts'
 import type { Hasher } from './hasher.ts'
-import { isSameAs, SEEN_COLUMNS, type SeenRow, toKnown } from './rows.ts'
+import type { IndexWriter } from './index-writer.ts'
+import { HASHED, isSameAs, SEEN_COLUMNS, type SeenRow } from './rows.ts'
+import type { Seen } from './sight.ts'
 
 interface HashingOptions {
   readonly database: DatabaseSync
+  readonly writer: IndexWriter
   readonly hasher: Hasher
   readonly clock: Clock
   readonly bytesPerSecond: number
-  /** Where the file of a path lies; undefined while the folder is not to be seen. */
-  readonly absolute: (path: string) => string | undefined
+  /** What lies at a path now, and where that is; undefined while the folder is not to be seen. */
+  readonly look: (path: string) => { readonly seen: Seen; readonly absolute: string } | undefined
   readonly onHashed: () => void
   readonly onFailed: (key: string, why: string) => void
 }
@@ -28,7 +32,10 @@ interface Row extends SeenRow {
   readonly revision: number
 }
 
-/** Has the large files of an index hashed, the newest first, and removes the hashes of what is there no more. */
+/**
+ * Has large files hashed, the newest first, and before them those whose content is in doubt. Removes the hashes of what
+ * is there no more.
+ */
 export class Hashing {
   readonly #options: HashingOptions
   readonly #sql: ReturnType<typeof statements>
@@ -51,39 +58,61 @@ export class Hashing {
     this.#sql.tryAgain.run()
     while (!signal.aborted) {
       this.#sweep()
-      const row = this.#sql.next.get() as Row | undefined
-      const path = row === undefined ? undefined : this.#options.absolute(keyPath(row.key))
-      if (row === undefined || path === undefined) await this.#wake.wait({ ms: IDLE_MS, signal })
-      else await this.#hash(row, path, signal)
+      const row = (this.#sql.doubtful.get() ?? this.#sql.next.get()) as Row | undefined
+      const there = row === undefined ? undefined : this.#options.look(keyPath(row.key))
+      if (row === undefined || there === undefined) await this.#wake.wait({ ms: IDLE_MS, signal })
+      else if (there.seen.kind !== 'file') this.#fail(row)
+      else await this.#hash(row, there.absolute, there.seen.stat, signal)
     }
   }
 
-  async #hash(row: Row, path: string, signal: AbortSignal): Promise<void> {
+  async #hash(row: Row, path: string, stat: FileStat, signal: AbortSignal): Promise<void> {
     const { hasher, bytesPerSecond } = this.#options
+    const isDoubtful = row.hashed === HASHED.doubtful
     const id = Number(this.#sql.begin.run().lastInsertRowid)
     const onPart = (part: number, hashes: Uint8Array): void => void this.#sql.part.run(id, part, hashes)
     try {
-      const hashed = await hasher.hash({ path, stat: toKnown(row), bytesPerSecond }, onPart, signal)
-      // Of what changed meanwhile the index is told otherwise.
-      if (hashed === undefined) this.#sql.failed.run(row.key, row.revision)
-      else this.#take(row, id, hashed)
+      const md5 = isDoubtful && row.sha256 === null
+      const hashed = await hasher.hash({ path, stat, md5, bytesPerSecond }, onPart, signal)
+      if (hashed === undefined) this.#fail(row)
+      else if (isDoubtful) this.#verify(row, stat, hashed)
+      else this.#take(row, id, stat, hashed)
     } catch (error) {
       if (signal.aborted) return
       if ('errcode' in (error as object)) throw error
-      this.#sql.failed.run(row.key, row.revision)
+      this.#fail(row)
       this.#options.onFailed(row.key, messageOf(error))
     }
   }
 
-  #take(row: Row, id: number, { sha256, large }: HashedFile): void {
-    const now = this.#sql.row.get(row.key) as SeenRow | undefined
-    if (now === undefined || !isSameAs(toKnown(row), now)) return
-    this.#options.database.exec('BEGIN IMMEDIATE')
-    this.#sql.orphan.run(row.key)
-    this.#sql.end.run(row.key, sha256, large, id)
-    this.#sql.hashed.run(sha256, row.key)
-    this.#options.database.exec('COMMIT')
+  /** Of what has changed meanwhile the index is told otherwise, and then it is tried again. */
+  #fail(row: Row): void {
+    this.#sql.failed.run(row.key, row.revision)
+  }
+
+  #verify(row: Row, stat: FileStat, { sha256, md5 }: HashedFile): void {
+    const isSame = row.sha256 === null ? md5 === row.md5 : sha256 === row.sha256
+    this.#options.writer.transact(() => {
+      this.#options.writer.verified(row.key, stat, isSame)
+      return { keep: true }
+    })
     this.#options.onHashed()
+  }
+
+  #take(row: Row, id: number, stat: FileStat, { sha256, large }: HashedFile): void {
+    const { writer, onHashed } = this.#options
+    const { taken } = writer.transact(() => {
+      const now = writer.row(row.key)
+      const taken = now !== undefined && isSameAs(stat, now)
+      if (taken) {
+        this.#sql.orphan.run(row.key)
+        this.#sql.end.run(row.key, sha256, large, id)
+        this.#sql.hashed.run(sha256, row.key)
+      }
+      return { keep: taken, taken }
+    })
+    if (taken) onHashed()
+    else this.#fail(row)
   }
 
   /** A little of what belongs to nothing any more. Called while nothing is being hashed: that belongs to nothing yet. */
@@ -97,18 +126,19 @@ export class Hashing {
 
 function statements(database: DatabaseSync) {
   const prepare = (sql: string): StatementSync => database.prepare(sql)
+  const columns = `${SEEN_COLUMNS}, revision`
   return {
+    doubtful: prepare(`SELECT ${columns} FROM entries WHERE hashed = ${HASHED.doubtful} LIMIT 1`),
     next: prepare(
-      `SELECT ${SEEN_COLUMNS}, revision FROM entries WHERE hashed = 0 AND size >= ${HASHED_FROM}
+      `SELECT ${columns} FROM entries WHERE hashed = ${HASHED.no} AND size >= ${HASHED_FROM}
        ORDER BY modified DESC LIMIT 1`,
     ),
-    row: prepare(`SELECT ${SEEN_COLUMNS} FROM entries WHERE key = ?`),
-    tryAgain: prepare('UPDATE entries SET hashed = 0 WHERE hashed = 2'),
+    tryAgain: prepare(`UPDATE entries SET hashed = ${HASHED.no} WHERE hashed = ${HASHED.failed}`),
     begin: prepare("INSERT INTO hashes (key, sha256, large) VALUES (NULL, '', zeroblob(0))"),
     part: prepare('INSERT INTO small (id, hashes) VALUES ((? << 24) + ?, ?)'),
     end: prepare('UPDATE hashes SET key = ?, sha256 = ?, large = ? WHERE id = ?'),
-    hashed: prepare('UPDATE entries SET hashed = 1, sha256 = ? WHERE key = ?'),
-    failed: prepare('UPDATE entries SET hashed = 2 WHERE key = ? AND revision = ?'),
+    hashed: prepare(`UPDATE entries SET hashed = ${HASHED.yes}, sha256 = ? WHERE key = ?`),
+    failed: prepare(`UPDATE entries SET hashed = ${HASHED.failed} WHERE key = ? AND revision = ?`),
     orphan: prepare('UPDATE hashes SET key = NULL WHERE key = ?'),
     orphans: prepare('SELECT id FROM hashes WHERE key IS NULL LIMIT 1'),
     removeParts: prepare(

@@ -3,7 +3,6 @@ import { compareKeys, endOfPrefix, type FileEntry, type FileStat } from '../../c
 import { etagOf } from '../../core/files/etag.ts'
 import { type BlockHashes, BLOCKS, type BlocksOptions, type ChangePage } from '../../core/files/peer.ts'
 import type { FileFacts } from '../../core/files/tree-index.ts'
-import { meta } from './database.ts'
 import {
   ENTRY_COLUMNS,
   type EntryRow,
@@ -49,7 +48,7 @@ export class IndexReader {
   }
 
   entryOf(key: string, seen: FileStat): FileEntry {
-    const row = this.#sql.seen.get(key) as (SeenRow & EntryRow) | undefined
+    const row = this.#sql.seen.get(key) as SeenRow | undefined
     const stat = rounded(seen)
     if (row !== undefined && isSameAs(stat, row)) return toEntry(row)
     const { size, modifiedMs } = stat
@@ -130,11 +129,11 @@ export class IndexReader {
   }
 
   #epoch(): string {
-    return String(meta(this.#database, 'epoch'))
+    return String(this.#sql.meta.get('epoch')?.['value'])
   }
 
   #compacted(): number {
-    return Number(meta(this.#database, 'compacted'))
+    return Number(this.#sql.meta.get('compacted')?.['value'])
   }
 
   #newest(): number {
@@ -177,10 +176,11 @@ function statements(database: DatabaseSync) {
     after: listing('key > ?'),
     afterTo: listing('key > ? AND key < ?'),
     get: prepare(`SELECT ${ENTRY_COLUMNS} FROM entries WHERE key = ?`),
-    seen: prepare(`SELECT ${SEEN_COLUMNS}, md5, sha256 FROM entries WHERE key = ?`),
+    seen: prepare(`SELECT ${SEEN_COLUMNS} FROM entries WHERE key = ?`),
     facts: prepare('SELECT facts FROM facts WHERE key = ?'),
     hashes: prepare('SELECT id, sha256, large FROM hashes WHERE key = ?'),
     small: prepare('SELECT substr(hashes, ?, ?) AS hashes FROM small WHERE id = (? << 24) + ?'),
+    meta: prepare('SELECT value FROM meta WHERE name = ?'),
     newest: prepare(
       `SELECT max(coalesce((SELECT max(revision) FROM entries), 0), coalesce((SELECT max(revision) FROM gone), 0)) AS revision`,
     ),

@@ -1,9 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { FileStat } from '../../core/files/entry.ts'
-import { etagOf, timeEtag } from '../../core/files/etag.ts'
+import { etagOf, isDoubtful, timeEtag } from '../../core/files/etag.ts'
 import type { FileFacts } from '../../core/files/tree-index.ts'
 import { meta, setMeta } from './database.ts'
-import { isSameAs, isSeen, rounded, SEEN_COLUMNS, type SeenRow, toKnown } from './rows.ts'
+import { HASHED, isSameAs, isSeen, rounded, SEEN_COLUMNS, type SeenRow, toKnown } from './rows.ts'
 
 /** How many deletions are remembered, and for how long; older cursors begin anew. */
 export interface JournalLimits {
@@ -83,9 +83,22 @@ export class IndexWriter {
   put(key: string, seen: FileStat, facts: FileFacts | undefined, row = this.row(key)): void {
     if (row !== undefined && facts === undefined && isSeen(seen, row)) return
     const stat = rounded(seen)
+    if (facts === undefined && row !== undefined && isToVerify(stat, row)) {
+      if (row.hashed !== HASHED.doubtful) this.#sql.doubt.run(key)
+      return
+    }
     if (row !== undefined && isSameAs(stat, row)) this.#amend(key, stat, facts, row)
     else this.#replace(key, stat, facts, row)
     if (facts !== undefined) this.#sql.putFacts.run(key, JSON.stringify(facts))
+  }
+
+  /** The content of a file that was in doubt turned out to be the same, or another one. */
+  verified(key: string, seen: FileStat, isSame: boolean): void {
+    const row = this.row(key)
+    const stat = rounded(seen)
+    if (row === undefined || !isToVerify(stat, row)) return
+    if (isSame) this.#sql.verified.run(stat.changedMs, stat.links ?? null, key)
+    else this.#replace(key, stat, undefined, row)
   }
 
   gone(key: string, nowMs: number): void {
@@ -166,6 +179,11 @@ export class IndexWriter {
   }
 }
 
+/** What is known of the content can tell whether it is still the same. */
+function isToVerify(stat: FileStat, row: SeenRow): boolean {
+  return (row.md5 !== null || row.sha256 !== null) && isDoubtful(stat, toKnown(row))
+}
+
 function statements(database: DatabaseSync) {
   const prepare = (sql: string): StatementSync => database.prepare(sql)
   return {
@@ -187,6 +205,11 @@ function statements(database: DatabaseSync) {
     amend: prepare(
       `UPDATE entries SET changed = ?, links = ?, etag = ?, md5 = coalesce(?, md5), sha256 = coalesce(?, sha256),
          revision = coalesce(?, revision) WHERE key = ?`,
+    ),
+    doubt: prepare(`UPDATE entries SET hashed = ${HASHED.doubtful} WHERE key = ?`),
+    verified: prepare(
+      `UPDATE entries SET changed = ?, links = ?, hashed =
+         CASE WHEN key IN (SELECT key FROM hashes) THEN ${HASHED.yes} ELSE ${HASHED.no} END WHERE key = ?`,
     ),
     delete: prepare('DELETE FROM entries WHERE key = ?'),
     putGone: prepare('INSERT OR REPLACE INTO gone (revision, key, at) VALUES (?, ?, ?)'),

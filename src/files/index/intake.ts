@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import type { FileStat } from '../../core/files/entry.ts'
-import { isSameContent, isWhole } from '../../core/files/etag.ts'
+import { isSameContent, wholeFromMs } from '../../core/files/etag.ts'
 import { keyPath } from '../../lib/safe-path.ts'
 import type { IndexWriter } from './index-writer.ts'
 import type { Looks } from './looks.ts'
@@ -60,8 +60,9 @@ export class Intake {
   found({ path, key, stat }: FoundFile, row: SeenRow | undefined): void {
     const { writer, looks, clock } = this.#options
     const nowMs = clock.nowMs()
-    if (isWhole(stat, nowMs, this.settleMs) || this.#isStill(path, stat, nowMs)) writer.put(key, stat, undefined, row)
-    else looks.wait(path, Math.min(stat.modifiedMs, nowMs) + this.settleMs)
+    const fromMs = wholeFromMs(stat, this.settleMs)
+    if (fromMs <= nowMs || this.#isStill(path, stat, nowMs)) writer.put(key, stat, undefined, row)
+    else looks.wait(path, Math.min(fromMs, nowMs + this.settleMs))
   }
 
   /** What is known was not met: it may be gone. */
@@ -74,6 +75,7 @@ export class Intake {
 
   gone(path: string, key: string): void {
     const { writer, places, clock } = this.#options
+    if (writer.row(key) === undefined) return
     const place = places.over(path)
     if (!this.#relied.has(place) && !this.#stands(place)) return
     this.#relied.add(place)
@@ -81,7 +83,7 @@ export class Intake {
   }
 
   #isStill(path: string, stat: FileStat, nowMs: number): boolean {
-    if (stat.modifiedMs <= nowMs) return false
+    if (Math.max(stat.modifiedMs, stat.changedMs) <= nowMs) return false
     const before = this.#ahead.get(path)
     this.#ahead.delete(path)
     if (before !== undefined && isSameContent(before, stat)) return true

@@ -5,7 +5,7 @@ import { isSameContent, type KnownFile, timeEtag } from '../../core/files/etag.t
 export const ENTRY_COLUMNS = 'key, size, modified, etag, md5, sha256'
 
 /** Of `entries`: what was seen of the file. */
-export const SEEN_COLUMNS = 'key, size, modified, changed, inode, links, etag'
+export const SEEN_COLUMNS = 'key, size, modified, changed, inode, links, etag, md5, sha256, hashed'
 
 export interface EntryRow {
   readonly key: string
@@ -16,15 +16,15 @@ export interface EntryRow {
   readonly sha256: string | null
 }
 
-export interface SeenRow {
-  readonly key: string
-  readonly size: number
-  readonly modified: number
+export interface SeenRow extends EntryRow {
   readonly changed: number
   readonly inode: number
   readonly links: number | null
-  readonly etag: string | null
+  readonly hashed: number
 }
+
+/** What `hashed` says of a file: nothing was done, its blocks are known, it failed, or its content is in doubt. */
+export const HASHED = { no: 0, yes: 1, failed: 2, doubtful: 3 } as const
 
 export function toEntry({ key, size, modified, etag, md5, sha256 }: EntryRow): FileEntry {
   return {

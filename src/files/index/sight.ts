@@ -89,8 +89,10 @@ export class Sight {
   }
 
   follow(path: string, real: string | undefined): void {
+    if (this.#links.get(path) === real) return
     if (real === undefined) this.#links.delete(path)
     else this.#links.set(path, real)
+    // It may have been opened through the link.
     this.release()
   }
 

@@ -55,10 +55,11 @@ export class ThreadTree {
     this.#follower = new TreeFollower({ ...settings, database, writer: this.#writer, clock, onNews })
     this.#hashing = new Hashing({
       database,
+      writer: this.#writer,
       hasher,
       clock,
       bytesPerSecond: settings.hashBytesPerSecond,
-      absolute: (path) => this.#follower.absolute(path),
+      look: (path) => this.#follower.seen(path),
       onHashed: () => tell({ what: 'hashed' }),
       onFailed: (key, why) => tell({ what: 'not-hashed', key, why }),
     })

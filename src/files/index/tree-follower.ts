@@ -10,7 +10,7 @@ import { Intake } from './intake.ts'
 import { Looks } from './looks.ts'
 import { Places } from './places.ts'
 import { type FollowOptions, Scans, SLICE_MS } from './scans.ts'
-import type { Sight } from './sight.ts'
+import type { Seen, Sight } from './sight.ts'
 import { keyPrefix } from './walk.ts'
 import { Watches } from './watches.ts'
 
@@ -31,6 +31,8 @@ interface FollowerOptions extends FollowOptions {
   readonly onNews: () => void
 }
 
+/** What one of us puts into its place is noted in a moment, with what is known of it: it need not be announced without that. */
+const OURS_MS = 20
 const LOOKS_MAX = 50_000
 const KNOWN = 'known'
 /** Between two looks for deletions that are too old to be remembered. */
@@ -58,7 +60,7 @@ export class TreeFollower {
     const { database, writer, clock, watchesMax } = options
     const places = new Places(database)
     const intake = new Intake({ writer, clock, places, looks: this.#looks })
-    const watches = new Watches({ max: watchesMax, onEvent: (path) => this.#heard(path) })
+    const watches = new Watches({ max: watchesMax, onEvent: (path, isOurs) => this.#heard(path, isOurs) })
     const transact = (work: () => void): void => this.#transact(work)
     this.#intake = intake
     this.#watches = watches
@@ -85,10 +87,13 @@ export class TreeFollower {
     this.#wake.poke('asked')
   }
 
-  /** Where a path leads to, without links; undefined while the folder is not to be seen. */
-  absolute(path: string): string | undefined {
+  /** What lies at a path now, and where that is; undefined while the folder is not to be seen. */
+  seen(path: string): { readonly seen: Seen; readonly absolute: string } | undefined {
     const { sight } = this.#intake
-    return sight?.absolute(sight.real(path))
+    if (sight === undefined) return undefined
+    const seen = sight.look(path)
+    sight.release()
+    return { seen, absolute: sight.absolute(sight.real(path)) }
   }
 
   /** Resolves when everything that was there at the moment of calling is in the index, but for what is being written to. */
@@ -117,18 +122,21 @@ export class TreeFollower {
     const nowMs = this.#options.clock.nowMs()
     if (this.#events > EVENTS_MAX || this.#looks.takeOverflow()) this.#scans.want('')
     this.#events = 0
+    this.#watches.pause()
     this.#looks.wake(nowMs)
     this.#lookAround()
     this.#scans.step(nowMs)
     this.#compact(nowMs)
-    if (this.#scans.dueMs(nowMs) <= nowMs) return 0
+    const lookMs = this.#looks.dueMs(nowMs) ?? Infinity
+    if (Math.min(this.#scans.dueMs(nowMs), lookMs) <= nowMs) return 0
     this.#barriers.pass(nowMs, this.#scans.done, this.#looks.quietMs(nowMs))
-    return Math.min(this.#scans.dueMs(nowMs), this.#looks.dueMs(nowMs) ?? Infinity, this.#barriers.dueMs()) - nowMs
+    return Math.min(this.#scans.dueMs(nowMs), lookMs, this.#barriers.dueMs()) - nowMs
   }
 
-  #heard(path: string): void {
+  #heard(path: string, isOurs: boolean): void {
     this.#events++
-    this.#looks.add(path)
+    if (isOurs) this.#looks.wait(path, this.#options.clock.nowMs() + OURS_MS)
+    else this.#looks.add(path)
     this.#wake.poke('event')
   }
 
@@ -155,10 +163,12 @@ export class TreeFollower {
         this.#intake.found({ path, key: seen.key, stat: seen.stat }, writer.row(seen.key))
         break
       case 'folder':
+        this.#noFile(path)
         // Of one that is watched everything is told.
         if (!this.#watches.has(path)) this.#scans.want(path)
         break
       case 'generation':
+        this.#noFile(path)
         if (sight.followed(path) !== seen.real || !this.#watches.has(path)) this.#scans.flipped(path)
         break
       case 'none':
@@ -173,12 +183,16 @@ export class TreeFollower {
   #notThere(sight: Sight, path: string): void {
     if (sight.followed(path) !== undefined) sight.follow(path, undefined)
     this.#watches.remove(path)
-    const key = pathKey(path)
-    if (key !== undefined) this.#intake.gone(path, key)
+    this.#noFile(path)
     const prefix = keyPrefix(path)
     if (prefix === undefined) return
     const [below] = this.#options.writer.rows(prefix, undefined, 1)
     if (below?.key.startsWith(prefix) === true) this.#scans.want(path)
+  }
+
+  #noFile(path: string): void {
+    const key = pathKey(path)
+    if (key !== undefined) this.#intake.gone(path, key)
   }
 
   #transact(work: () => void): void {

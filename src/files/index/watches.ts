@@ -1,5 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs'
 import { posix } from 'node:path'
+import { TEMPORARY_PREFIX } from '../../lib/atomic-file.ts'
+import { isHidden } from './folder.ts'
 import { parentOf } from './sight.ts'
 
 interface Watched {
@@ -10,14 +12,16 @@ interface Watched {
 export interface WatchesOptions {
   /** Folders that are watched at most; the system has a limit of its own for all programs of a user. */
   readonly max: number
-  /** Something happened to what is called so. */
-  readonly onEvent: (path: string) => void
+  /** Something happened to what is called so. `isOurs`: beside files of ours on their way to their places. */
+  readonly onEvent: (path: string, isOurs: boolean) => void
 }
 
 /** Asks the system to tell what happens in each of many folders. Paths are relative to the root of the tree. */
 export class Watches {
   readonly #options: WatchesOptions
   readonly #watched = new Map<string, Watched>()
+  /** The folder in which one of our temporary files came or went, until the events that came together are over. */
+  #lastOurs: string | undefined
   #problem: string | undefined
 
   constructor(options: WatchesOptions) {
@@ -27,6 +31,11 @@ export class Watches {
   /** Why not all of them are watched. */
   get problem(): string | undefined {
     return this.#problem
+  }
+
+  /** What comes from here on did not come together with what came before. */
+  pause(): void {
+    this.#lastOurs = undefined
   }
 
   has(path: string): boolean {
@@ -40,14 +49,8 @@ export class Watches {
       return
     }
     try {
-      const watcher = watch(absolute, { persistent: false }, (_, name) => {
-        // Told of the folder itself, it was removed, moved or unmounted: what is in its place now is not watched.
-        if (name === null || name === posix.basename(absolute)) {
-          this.remove(path)
-          this.#options.onEvent(path)
-        }
-        if (name !== null) this.#options.onEvent(path === '' ? name : `${path}/${name}`)
-      })
+      const name = posix.basename(absolute)
+      const watcher = watch(absolute, { persistent: false }, (_, child) => this.#heard(path, child ?? name, name))
       watcher.on('error', () => this.remove(path))
       this.#watched.set(path, { watcher, children: new Set() })
       if (path !== '') this.#watched.get(parentOf(path))?.children.add(path)
@@ -67,6 +70,17 @@ export class Watches {
     watched.watcher.close()
     if (path !== '') this.#watched.get(parentOf(path))?.children.delete(path)
     for (const child of watched.children) this.remove(child)
+  }
+
+  #heard(path: string, child: string, own: string): void {
+    // Told of the folder itself, it was removed, moved or unmounted: what is in its place now is not watched.
+    if (child === own) {
+      this.remove(path)
+      this.#options.onEvent(path, false)
+    }
+    if (child.startsWith(TEMPORARY_PREFIX)) this.#lastOurs = path
+    if (isHidden(child)) return
+    this.#options.onEvent(path === '' ? child : `${path}/${child}`, this.#lastOurs === path)
   }
 
   close(): void {
