@@ -19,7 +19,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
-import { afterAll, beforeAll, expect } from 'vitest'
+import { afterAll, beforeAll, expect, vi } from 'vitest'
 import { READER, startFileService, WRITER, type FileService } from '../helpers/file-service.ts'
 import { writeFiles } from '../helpers/folder.ts'
 import { needs } from '../helpers/needs.ts'
@@ -35,6 +35,8 @@ import {
 
 /** Amazon's SDK against a file service, over plain HTTP and over TLS: it signs and sends bodies differently there. */
 
+// Real processes, of which some begin slowly.
+vi.setConfig({ testTimeout: 90_000 })
 const test = await needs({ tools: ['openssl'] })
 const LARGE = noise(11 * 1024 * 1024 + 5, 3)
 let service: FileService
@@ -228,7 +230,7 @@ test('what lies in the folder is a bucket like any other', async () => {
   mkdirSync(service.at('data', 'run/sub'), { recursive: true })
   const names = Array.from({ length: 10 }, (_, index) => `run/sub/${index}.om`)
   writeFiles(service.at('data'), Object.fromEntries(names.map((name) => [name, 'om file'])))
-  await expect.poll(async () => await keys('run/'), { timeout: 15_000 }).toEqual(names)
+  await expect.poll(async () => await keys('run/'), { timeout: 30_000 }).toEqual(names)
   const { Buckets } = await plain.send(new ListBucketsCommand())
   expect(Buckets?.map(({ Name }) => Name)).toEqual(['data', 'other'])
   const { Status } = await plain.send(new GetBucketVersioningCommand({ Bucket: 'data' }))
