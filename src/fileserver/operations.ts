@@ -92,6 +92,7 @@ export class Operations {
       if (namesProperty(exchange)) throw new S3Error('NotImplemented')
       return await createBucket(exchange, bucket, this.#options)
     }
+    if (!mayChange(exchange, bucket, trees)) throw new S3Error('AccessDenied')
     const { tree } = bucket
     if (method === 'POST' && exchange.parameter('delete') !== undefined && tree !== undefined) {
       checkWritable(exchange, tree)
@@ -167,6 +168,11 @@ async function readProperty(exchange: Exchange, tree: ServedTree, key: string): 
 function maySee({ caller }: Exchange, { tree }: Bucket, trees: readonly ServedTree[]): boolean {
   const looked = tree === undefined ? trees : [tree]
   return looked.some(({ name }) => caller.readable(name).length > 0)
+}
+
+function mayChange({ caller }: Exchange, { tree }: Bucket, trees: readonly ServedTree[]): boolean {
+  const looked = tree === undefined ? trees : [tree]
+  return looked.some(({ name }) => caller.writable(name).length > 0)
 }
 
 function checkWritable({ caller }: Exchange, tree: ServedTree): void {

@@ -14,7 +14,10 @@ export interface MemoryServedTree extends ServedTree {
   readonly files: MemoryTreeFiles
 }
 
-export function memoryTree(name: string, contents: Readonly<Record<string, string | Uint8Array>> = {}): MemoryServedTree {
+export function memoryTree(
+  name: string,
+  contents: Readonly<Record<string, string | Uint8Array>> = {},
+): MemoryServedTree {
   const index = new MemoryTree()
   for (const [key, content] of Object.entries(contents)) index.put(key, content)
   const files = new MemoryTreeFiles(index)
@@ -33,7 +36,7 @@ export interface RunningFileServer {
   readonly url: string
   readonly port: number
   readonly server: FileServer
-  stop(): Promise<void>
+  readonly stop: () => Promise<void>
 }
 
 /** A file service that is stopped when the test has finished. */
