@@ -137,7 +137,9 @@ export class ThreadTree {
       return
     }
     const row = this.#writer.row(key)
-    const isOvertaken = row !== undefined && row.changed > stat.changedMs && !isSameAs(rounded(stat), row)
+    // Rounded like what is kept: many changes have the same time, as file systems count it in milliseconds.
+    const { changedMs } = rounded(stat)
+    const isOvertaken = row !== undefined && row.changed > changedMs && !isSameAs(rounded(stat), row)
     // Something else has been seen in its place since.
     if (isOvertaken) this.#follower.check(keyPath(key))
     else this.#writer.put(key, stat, facts, row)
