@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { awsSettings } from './aws-settings.ts'
+import { awsSettings, withAwsSettings } from './aws-settings.ts'
+import { parseS3Url } from './location.ts'
 
 let home = ''
 beforeEach(() => {
@@ -45,5 +46,37 @@ describe('what AWS tools have set', () => {
     await expect(settings({ AWS_ACCESS_KEY_ID: 'K' })).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
     write('credentials', '[default]\naws_secret_access_key = geheim\n')
     await expect(settings({})).rejects.toThrow(/^(?!.*geheim)/)
+  })
+})
+
+describe('a location of Amazon', () => {
+  const env = { AWS_ACCESS_KEY_ID: 'K', AWS_SECRET_ACCESS_KEY: 'S', AWS_REGION: 'eu-west-1' }
+  const complete = async (url: string, more: NodeJS.ProcessEnv = {}) =>
+    await withAwsSettings(parseS3Url(url), { ...env, ...more }, home)
+
+  it('takes over what AWS tools have set', async () => {
+    const { endpoint, region, credentials } = await complete('s3://bucket/a')
+    expect([endpoint, region, credentials?.accessKey]).toEqual(['https://s3.eu-west-1.amazonaws.com', 'eu-west-1', 'K'])
+    const other = await complete('https://b.s3.us-west-2.amazonaws.com/')
+    expect([other.endpoint, other.region]).toEqual(['https://s3.us-west-2.amazonaws.com', 'us-west-2'])
+  })
+
+  it('is another service where the environment says so', async () => {
+    const more = { AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9000/' }
+    expect(await complete('s3://bucket/a', more)).toMatchObject({
+      endpoint: 'http://127.0.0.1:9000',
+      style: 'path',
+      isAws: false,
+      prefix: 'a/',
+    })
+    expect((await complete('https://b.s3.us-west-2.amazonaws.com/', more)).isAws).toBe(true)
+    await expect(complete('s3://bucket', { AWS_ENDPOINT_URL: 'x' })).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+  })
+
+  it('is the only one: nothing goes elsewhere, or in place of what was given', async () => {
+    expect((await complete('http://127.0.0.1:9000/bucket')).credentials).toBeUndefined()
+    expect((await complete('https://K:S@s3.amazonaws.com.evil.com/b')).credentials?.accessKey).toBe('K')
+    expect((await complete('https://s3.amazonaws.com.evil.com/b')).credentials).toBeUndefined()
+    expect((await complete('https://X:Y@s3.amazonaws.com/b')).credentials?.accessKey).toBe('X')
   })
 })

@@ -3,6 +3,24 @@ import { join } from 'node:path'
 import { FlotillaError } from '../../core/errors.ts'
 import type { S3Credentials } from '../../lib/s3/sign.ts'
 import { Secret } from '../../lib/secret.ts'
+import { AMAZON, inRegion, type S3Location } from './location.ts'
+
+/**
+ * A location of Amazon's with the credentials and the region that the AWS command line would use; `s3://bucket` at the service of
+ * `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`, if one is set. Any other location, or one with credentials of its own, as it is: what is
+ * set for Amazon goes nowhere else.
+ */
+export async function withAwsSettings(location: S3Location, env: NodeJS.ProcessEnv, home: string): Promise<S3Location> {
+  if (!location.isAws || location.credentials !== undefined) return location
+  const settings = await awsSettings(env, home)
+  const known = { ...location, ...settings, ...(location.region !== undefined && { region: location.region }) }
+  const endpoint = env['AWS_ENDPOINT_URL_S3'] ?? env['AWS_ENDPOINT_URL'] ?? ''
+  if (endpoint !== '' && location.endpoint === AMAZON) {
+    if (!URL.canParse(endpoint)) throw new FlotillaError('CONFIG_INVALID', 'AWS_ENDPOINT_URL is no URL')
+    return { ...known, endpoint: new URL(endpoint).origin, style: 'path', isAws: false }
+  }
+  return location.region === undefined && settings.region !== undefined ? inRegion(known, settings.region) : known
+}
 
 export interface AwsSettings {
   readonly credentials?: S3Credentials

@@ -2,6 +2,9 @@ import { FlotillaError } from '../../core/errors.ts'
 import type { S3Credentials } from '../../lib/s3/sign.ts'
 import { Secret } from '../../lib/secret.ts'
 
+/** Where a bucket of any region can be asked for. */
+export const AMAZON = 'https://s3.amazonaws.com'
+
 /** Where a tree lies in an S3 service. */
 export interface S3Location {
   /** `https://host:port`, without a path. In virtual-host style without the bucket. */
@@ -57,13 +60,13 @@ function amazon(url: URL): Place {
   const prefix = folder(decoded(url.pathname.slice(1)))
   // The certificate of the service covers one label.
   const style = bucket.includes('.') ? 'path' : 'virtual'
-  return { endpoint: 'https://s3.amazonaws.com', bucket, prefix, style, isAws: true }
+  return { endpoint: AMAZON, bucket, prefix, style, isAws: true }
 }
 
-const AMAZON = /^(?:(.+)\.)?s3(?:[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-\d))?\.(amazonaws\.com(?:\.cn)?)$/
+const AMAZON_HOST = /^(?:(.+)\.)?s3(?:[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-\d))?\.(amazonaws\.com(?:\.cn)?)$/
 
 function located(url: URL): Place {
-  const [, bucketOfHost, region, domain] = AMAZON.exec(url.hostname) ?? []
+  const [, bucketOfHost, region, domain] = AMAZON_HOST.exec(url.hostname) ?? []
   const regionOf = region === undefined ? {} : { region }
   const protocol = url.protocol === 's3:' ? (isLocal(url.hostname) ? 'http:' : 'https:') : url.protocol
   const path = decoded(url.pathname.slice(1))
