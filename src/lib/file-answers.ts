@@ -20,6 +20,13 @@ export function partHeaders({ entry, start, end }: Part): Record<string, string>
   }
 }
 
+/** A part without bytes of a file that has some: there is nothing to ask for. */
+export function isNothing({ entry, start, end }: Part): boolean {
+  return start >= end && entry.size > 0
+}
+
+export async function* nothing(): AsyncGenerator<Uint8Array, void> {}
+
 /**
  * The bytes of an answer to `partHeaders`: exactly those of the part, or it rejects: with `NOT_FOUND`, with `CHANGED` where the answer
  * tells of another file than the one that was listed, with `UNREACHABLE` where it breaks off, or as `statusError`.

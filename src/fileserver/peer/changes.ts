@@ -28,7 +28,8 @@ export class Changes {
     for (let since = sinceOf(asked.since, scope); ;) {
       // Armed before looking, so that no change falls between the two.
       using waiting = waiters.arm()
-      const found = lookAt(tree.index, since, scope)
+      const found = await lookAt(tree.index, since, scope)
+      signal.throwIfAborted()
       if (!response.headersSent) {
         response.writeHead(200, { 'content-type': 'application/x-ndjson', 'x-accel-buffering': 'no' })
       }
@@ -61,10 +62,13 @@ interface Look {
 }
 
 /** The first page that says something. */
-function lookAt(index: TreeIndex, since: string | undefined, { prefixes }: Scope): Look {
+async function lookAt(index: TreeIndex, since: string | undefined, { prefixes }: Scope): Promise<Look> {
   const rest = index.changes({ since, prefixes })[Symbol.iterator]()
   let first = nextOf(rest)
-  while (!first.reset && first.changes.length === 0 && first.cursor === undefined) first = nextOf(rest)
+  while (!first.reset && first.changes.length === 0 && first.cursor === undefined) {
+    await setImmediate()
+    first = nextOf(rest)
+  }
   return { first, rest }
 }
 

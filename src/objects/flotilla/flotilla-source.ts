@@ -2,7 +2,7 @@ import { compareKeys, type FileEntry } from '../../core/files/entry.ts'
 import { FlotillaError } from '../../core/errors.ts'
 import type { FileSource, ListScope } from '../../core/files/source.ts'
 import type { Op } from '../../core/op.ts'
-import { partHeaders, partOf } from '../../lib/file-answers.ts'
+import { isNothing, nothing, partHeaders, partOf } from '../../lib/file-answers.ts'
 import { uriEncode, uriEncodePath } from '../../lib/s3/target.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'
 import { FlotillaPeer } from './flotilla-peer.ts'
@@ -48,6 +48,7 @@ export class FlotillaSource implements FileSource {
     { start = 0, end = entry.size, signal }: Op & { readonly start?: number; readonly end?: number } = {},
   ): Promise<AsyncIterable<Uint8Array>> {
     const part = { entry, start, end: Math.min(end, entry.size) }
+    if (isNothing(part)) return nothing()
     const path = `/${this.#tree}/${uriEncodePath(entry.key)}`
     const answer = await this.#connection.send({ method: 'GET', path, headers: partHeaders(part), signal })
     return await partOf(answer, part, this.name)

@@ -3,7 +3,7 @@ import type { FileEntry } from '../../core/files/entry.ts'
 import type { FileSource, ListScope } from '../../core/files/source.ts'
 import type { Op } from '../../core/op.ts'
 import { type Authorize, authorizer, type FileCredentials, originOf } from '../../lib/file-access.ts'
-import { failureOf } from '../../lib/file-answers.ts'
+import { failureOf, isNothing, nothing } from '../../lib/file-answers.ts'
 import { HttpPool, type PoolAnswer, type PoolRequest } from '../../lib/http-pool.ts'
 import type { Secret } from '../../lib/secret.ts'
 import { uriEncode, uriEncodePath } from '../../lib/s3/target.ts'
@@ -83,7 +83,8 @@ class OpenMeteoSource implements FileSource {
     entry: FileEntry,
     { start = 0, end = entry.size, signal }: Op & { readonly start?: number; readonly end?: number } = {},
   ): Promise<AsyncIterable<Uint8Array>> {
-    return await this.#reads.open({ entry, start, end: Math.min(end, entry.size) }, signal)
+    const part = { entry, start, end: Math.min(end, entry.size) }
+    return isNothing(part) ? nothing() : await this.#reads.open(part, signal)
   }
 
   async close(): Promise<void> {

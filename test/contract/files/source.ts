@@ -157,6 +157,9 @@ export function fileSourceContract(
       }
       expect((await read(source, entry, { start: 2_500_000 })).equals(large.subarray(2_500_000))).toBe(true)
       expect((await read(source, entry, { end: 10 })).equals(large.subarray(0, 10))).toBe(true)
+      for (const start of [0, 5, 3_000_000])
+        expect((await read(source, entry, { start, end: start })).byteLength).toBe(0)
+      expect((await read(source, entry, { start: 4_000_000 })).byteLength).toBe(0)
     })
 
     test('many files can be read at once', async () => {
