@@ -11,14 +11,13 @@ import type { FileCalls } from '../lib/file-calls.ts'
 import type { FolderInside } from '../lib/inside.ts'
 import { forEachLimited } from '../lib/limited.ts'
 import { syncDescriptor } from '../lib/quick-file.ts'
-import { keyPath } from '../lib/safe-path.ts'
 import { prepareDelta } from './delta.ts'
 import { fileError } from './faults.ts'
 import type { Job } from './fetcher.ts'
 import type { Follower, Hasher } from './hasher.ts'
 import { entryFor, type Lane } from './lanes.ts'
 import { keyHash, PART_PREFIX, PartFile, partKey } from './part-file.ts'
-import { folderOf, placedOf, SYNC_TEMPORARY } from './places.ts'
+import { folderOf, type Places, placedOf, SYNC_TEMPORARY } from './places.ts'
 import type { FetchParts } from './small.ts'
 
 /** Blocks of one file under way at once. */
@@ -43,8 +42,8 @@ export interface LargeParts extends FetchParts {
  * with `CORRUPT`, or as writing does.
  */
 export async function fetchLarge(job: Job, parts: LargeParts, signal: AbortSignal): Promise<void> {
-  const path = keyPath(job.entry.key)
-  const temporary = temporaryOf(job.entry.key)
+  const path = parts.places.pathOf(job.entry.key)
+  const temporary = temporaryOf(job.entry.key, parts.places)
   const { places, calls } = parts
   let file: number | undefined
   try {
@@ -65,8 +64,8 @@ export async function fetchLarge(job: Job, parts: LargeParts, signal: AbortSigna
 }
 
 /** Where the file of a key is gathered; relative to the root. */
-export function temporaryOf(key: string): string {
-  return posix.join(folderOf(keyPath(key)), `${SYNC_TEMPORARY}${keyHash(key)}`)
+function temporaryOf(key: string, places: Places): string {
+  return posix.join(folderOf(places.pathOf(key)), `${SYNC_TEMPORARY}${keyHash(key)}`)
 }
 
 async function fill(file: number, job: Job, parts: LargeParts, signal: AbortSignal): Promise<void> {
@@ -231,10 +230,10 @@ async function publish(file: number, { entry, lister }: Job, parts: LargeParts):
   const { calls, places } = parts
   await calls.futimes(file, entry.modifiedMs / 1000, entry.modifiedMs / 1000)
   await syncDescriptor(file)
-  const path = keyPath(entry.key)
+  const path = places.pathOf(entry.key)
   const placed = placedOf(await calls.fstat(file))
   await places.inFolder(folderOf(path), async (inside: FolderInside) => {
-    const from = `${inside.path}/${posix.basename(temporaryOf(entry.key))}`
+    const from = `${inside.path}/${posix.basename(temporaryOf(entry.key, places))}`
     // Where somebody has put another file there meanwhile, that one was not verified.
     if ((await calls.lstat(from)).ino !== placed.inode) throw new FlotillaError('CORRUPT', `${from} was exchanged`)
     await calls.rename(from, `${inside.path}/${posix.basename(path)}`)
@@ -246,7 +245,7 @@ async function publish(file: number, { entry, lister }: Job, parts: LargeParts):
 
 async function discard(key: string, { calls, places, stateFolder }: Omit<LargeParts, 'travelled'>): Promise<void> {
   PartFile.remove(stateFolder, key)
-  const temporary = temporaryOf(key)
+  const temporary = temporaryOf(key, places)
   try {
     await places.inFolder(
       folderOf(temporary),
@@ -262,8 +261,8 @@ async function discard(key: string, { calls, places, stateFolder }: Omit<LargePa
 }
 
 /** Which temporary files are parts that can be gone on with; by path from the root. */
-export function keptParts(stateFolder: string): (path: string) => boolean {
-  const kept = new Set(partKeys(stateFolder).map(temporaryOf))
+export function keptParts({ stateFolder, places }: Omit<LargeParts, 'travelled'>): (path: string) => boolean {
+  const kept = new Set(partKeys(stateFolder).map((key) => temporaryOf(key, places)))
   return (path) => kept.has(path)
 }
 

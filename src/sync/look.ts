@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises'
 import { posix } from 'node:path'
 import type { FileCalls } from '../lib/file-calls.ts'
 import { withFolderInside } from '../lib/inside.ts'
+import { layoutOf, linkedFrom } from '../files/generations/layout.ts'
 import { OWN_PREFIX, pathKey } from '../lib/safe-path.ts'
 import { SYNC_TEMPORARY } from './places.ts'
 import type { KnownFile, SyncState } from './state.ts'
@@ -68,8 +69,10 @@ async function lookInto(folder: string, options: LookOptions): Promise<void> {
     names.delete(posix.basename(file.path ?? file.entry.key))
     if (file.placed !== undefined && !(await isIntact(file, options))) spoilt.push(file.entry.key)
   }
+  const unlinked = await unlinkedGroups(folder, options)
   state.transaction(() => {
     for (const key of spoilt) state.spoil(key)
+    for (const key of unlinked) state.spoilBelow(key)
     for (const name of names) {
       const key = pathKey(posix.join(folder, name))
       if (key !== undefined && !name.startsWith(`${OWN_PREFIX}tmp-`)) onStranger?.(key)
@@ -79,6 +82,22 @@ async function lookInto(folder: string, options: LookOptions): Promise<void> {
   })
   await sweep(folder, children, options)
   if (onStranger !== undefined) await enterNew(folder, children, options)
+}
+
+/** Groups whose places do not lead to what they should show. */
+async function unlinkedGroups(folder: string, { state, root, calls }: LookOptions): Promise<readonly string[]> {
+  const unlinked: string[] = []
+  for (const group of state.groupsIn(folder)) {
+    const layout = layoutOf(group.key)
+    try {
+      const link = await calls.readlink(posix.join(root, layout.place))
+      if (linkedFrom(layout, link)?.folder === group.folder) continue
+    } catch {
+      // It is no link, or gone.
+    }
+    unlinked.push(group.key)
+  }
+  return unlinked
 }
 
 /** Folders that were never looked into. */

@@ -1,7 +1,9 @@
 import type { Clock } from '../core/clock.ts'
+import type { FlipGate } from '../core/files/flip.ts'
 import type { FileSource } from '../core/files/source.ts'
 import type { Logger } from '../core/log.ts'
 import type { Bandwidth } from '../core/sync/bandwidth.ts'
+import type { Glob } from '../core/sync/glob.ts'
 import type { DeleteMax } from '../core/sync/guard.ts'
 import type { Progress } from '../core/sync/progress.ts'
 import type { Selection } from '../core/sync/selection.ts'
@@ -22,6 +24,12 @@ export interface PullOptions {
   readonly name: string
   /** `models`: the first folder of a key is a model. */
   readonly layout?: 'models' | 'any'
+  /** Folders, as globs of their keys, whose files become visible all at once: such as each run of a model. */
+  readonly groups?: readonly Glob[]
+  /** Lets generations wait for those of other nodes. */
+  readonly gate?: FlipGate | undefined
+  /** Of older generations so many are kept, and those that were visible within that time; 1 and an hour unless told. */
+  readonly keepGenerations?: { readonly keep: number; readonly minAgeMs: number } | undefined
   /** Deletes what the source does not have any more, or what is not wanted any more. */
   readonly deletes?: boolean
   readonly deleteMax?: DeleteMax | undefined
@@ -63,4 +71,6 @@ export interface RoundView {
 export interface RoundOptions {
   /** Where the source can tell of changes: waits so long for one. */
   readonly waitMs?: number
+  /** Aborted: waits no longer. */
+  readonly wake?: AbortSignal
 }

@@ -23,9 +23,37 @@ const QUICK_SYNC_MS = 0.1
 export interface PlacesOptions {
   /** Without links. */
   readonly root: string
-  readonly state: SyncState
   readonly calls: FileCalls
   readonly clock: Clock
+  readonly ledger: Ledger
+}
+
+/** Where files go, and what is remembered of them there. */
+export interface Ledger {
+  /** From the root. Throws `BAD_REQUEST` for a key that is none. */
+  readonly pathOf: (key: string) => string
+  /** All that `write` notes stays, or nothing. */
+  readonly transaction: (write: () => void) => void
+  /** The file lies in its place. */
+  readonly placed: (entry: FileEntry, origin: number, placed: Placed) => void
+  /** The time of a folder as it was noted; undefined where it is not known, or not sure. */
+  readonly folder: (path: string) => number | undefined
+  readonly setFolder: (path: string, modifiedMs: number | undefined) => void
+}
+
+/** Files lie where their keys say, and are remembered in the state. */
+export function stateLedger(state: SyncState): Ledger {
+  return {
+    pathOf: keyPath,
+    transaction: (write) => state.transaction(write),
+    placed: (entry, origin, placed) => {
+      const path = keyPath(entry.key)
+      state.put({ entry, origin, placed, path: path === entry.key ? undefined : path })
+      state.done(entry.key)
+    },
+    folder: (path) => state.folder(path),
+    setFolder: (path, modifiedMs) => state.setFolder(path, modifiedMs),
+  }
 }
 
 /** A file whose bytes are here, whole and verified. */
@@ -56,10 +84,15 @@ export class Places {
     return this.#options.root
   }
 
+  /** Where the file of that key goes, from the root. */
+  pathOf(key: string): string {
+    return this.#options.ledger.pathOf(key)
+  }
+
   /** When it resolves these are visible, durable and remembered, but for those answered, with why. */
   async putAll(files: readonly Ready[]): Promise<ReadonlyMap<Ready, Error>> {
     const failed = new Map<Ready, Error>()
-    const byFolder = Map.groupBy(files, ({ entry }) => folderOf(keyPath(entry.key)))
+    const byFolder = Map.groupBy(files, ({ entry }) => folderOf(this.pathOf(entry.key)))
     for (const [folder, ready] of byFolder) {
       try {
         await this.inFolder(folder, async (inside) => this.#putInside(inside, ready, failed))
@@ -79,30 +112,30 @@ export class Places {
     use: (inside: FolderInside) => Promise<() => void>,
     { make } = { make: true },
   ): Promise<void> {
-    const { root, calls, state } = this.#options
+    const { root, calls, ledger } = this.#options
     await withFolderInside(root, folder, { make, calls }, async (inside) => {
       const before = (await calls.fstat(inside.descriptor)).mtimeMs
       const remember = await use(inside)
       const after = (await calls.fstat(inside.descriptor)).mtimeMs
-      const isSure = inside.made.includes(folder) || state.folder(folder) === before
-      state.transaction(() => {
+      const isSure = inside.made.includes(folder) || ledger.folder(folder) === before
+      ledger.transaction(() => {
         remember()
-        state.setFolder(folder, isSure ? after : undefined)
+        ledger.setFolder(folder, isSure ? after : undefined)
         // What else was done in the folders above at that time is not known.
-        for (const made of inside.made) state.setFolder(folderOf(made), undefined)
+        for (const made of inside.made) ledger.setFolder(folderOf(made), undefined)
       })
     })
   }
 
   /** Gives the file that is there another time of modification. */
   async touch(entry: FileEntry, origin: number): Promise<void> {
-    const { root, calls, state } = this.#options
-    const path = keyPath(entry.key)
+    const { root, calls, ledger } = this.#options
+    const path = this.pathOf(entry.key)
     const file = await openFileInside(root, path, calls)
     try {
       await calls.futimes(file, entry.modifiedMs / 1000, entry.modifiedMs / 1000)
       const placed = placedOf(await calls.fstat(file))
-      state.transaction(() => this.remember(entry, origin, placed))
+      ledger.transaction(() => ledger.placed(entry, origin, placed))
     } catch (error) {
       throw fileError(error, posix.join(root, path))
     } finally {
@@ -110,11 +143,9 @@ export class Places {
     }
   }
 
-  /** Within a transaction: the file lies in its place. */
+  /** Within what `inFolder` remembers: the file lies in its place. */
   remember(entry: FileEntry, origin: number, placed: Placed): void {
-    const path = keyPath(entry.key)
-    this.#options.state.put({ entry, origin, placed, path: path === entry.key ? undefined : path })
-    this.#options.state.done(entry.key)
+    this.#options.ledger.placed(entry, origin, placed)
   }
 
   async #putInside(inside: FolderInside, files: readonly Ready[], failed: Map<Ready, Error>): Promise<() => void> {
@@ -127,7 +158,7 @@ export class Places {
           await calls.rename(`${inside.path}/${one.temporary}`, `${inside.path}/${one.name}`)
           done.push(one)
         } catch (error) {
-          failed.set(one.ready, fileError(error, posix.join(this.root, keyPath(one.ready.entry.key))))
+          failed.set(one.ready, fileError(error, posix.join(this.root, this.pathOf(one.ready.entry.key))))
           await calls.unlink(`${inside.path}/${one.temporary}`)
         }
       }
@@ -155,9 +186,9 @@ export class Places {
           const file = await calls.open(`${inside.path}/${temporary}`, NEW, 0o644)
           open.push(file)
           const placed = await this.#write(file, ready)
-          written.push({ ready, temporary, placed, name: posix.basename(keyPath(ready.entry.key)) })
+          written.push({ ready, temporary, placed, name: posix.basename(this.pathOf(ready.entry.key)) })
         } catch (error) {
-          failed.set(ready, fileError(error, posix.join(this.root, keyPath(ready.entry.key))))
+          failed.set(ready, fileError(error, posix.join(this.root, this.pathOf(ready.entry.key))))
           await quietly(() => calls.unlink(`${inside.path}/${temporary}`))
         }
       }

@@ -10,50 +10,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
-import { silent } from '../core/log.ts'
-import { select } from '../core/sync/selection.ts'
-import type { Summary } from '../core/sync/summary.ts'
-import { systemClock } from '../lib/system-clock.ts'
+import { describe, expect, it } from 'vitest'
 import { temporaryFolder } from '../../test/helpers/folder.ts'
 import { MemorySource } from '../../test/helpers/memory-source.ts'
-import type { PullOptions } from './options.ts'
-import { Pull } from './pull.ts'
-
-type Given = Partial<PullOptions>
-
-function pull(source: MemorySource | readonly MemorySource[], to: string, given: Given = {}): Pull {
-  const made = new Pull({
-    sources: 'name' in source ? [source] : source,
-    to,
-    select: () => Promise.resolve(select()),
-    name: 'test',
-    clock: systemClock,
-    random: Math.random,
-    log: silent,
-    ...given,
-  })
-  onTestFinished(async () => made.close())
-  return made
-}
-
-async function once(source: MemorySource | readonly MemorySource[], to: string, given: Given = {}): Promise<Summary> {
-  const one = pull(source, to, given)
-  try {
-    return await one.round(new AbortController().signal)
-  } finally {
-    await one.close()
-  }
-}
-
-/** Path → content, of all but what is ours. */
-function contents(folder: string): Record<string, string> {
-  const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
-    (path) => !path.includes('.flotilla-'),
-  )
-  const files = paths.filter((path) => statSync(join(folder, path)).isFile()).toSorted()
-  return Object.fromEntries(files.map((path) => [path, readFileSync(join(folder, path), 'utf8')]))
-}
+import { contents, type Given, once } from '../../test/helpers/pulling.ts'
 
 const KINDS = {
   'another node': () => new MemorySource({ peer: true, hashes: true }),

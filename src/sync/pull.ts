@@ -14,11 +14,12 @@ import { Hasher } from './hasher.ts'
 import { Lanes } from './lanes.ts'
 import type { PullOptions, RoundOptions } from './options.ts'
 import { Placer } from './placer.ts'
-import { Places } from './places.ts'
-import { Round, type Workshop } from './round.ts'
+import { Places, stateLedger } from './places.ts'
+import { Round } from './round.ts'
 import { SyncState } from './state.ts'
 import { Throttle } from './throttle.ts'
 import { viewOf } from './view.ts'
+import type { Workshop } from './workshop.ts'
 
 /** In the folder that is synced: what is remembered between rounds. */
 export const STATE_FOLDER = `${OWN_PREFIX}state`
@@ -44,6 +45,7 @@ export class Pull {
   readonly #hasher = new Hasher()
   readonly #lanes: Lanes
   #shop: Workshop | undefined
+  #wake = new AbortController()
 
   constructor(options: PullOptions) {
     this.#options = options
@@ -67,8 +69,10 @@ export class Pull {
     const canWait = watch && this.#options.sources.some(({ peer }) => peer !== undefined)
     for (let waitMs = 0; !signal.aborted;) {
       let pauseMs = canWait ? 0 : repeatMs
+      const wake = this.#wake.signal
+      if (wake.aborted) this.#wake = new AbortController()
       try {
-        const summary = await this.round(signal, { waitMs })
+        const summary = await this.round(signal, { waitMs, wake })
         onRound(summary)
         if (summary.complete) again.reset()
         waitMs = summary.complete ? WAIT_MS : again.nextMs()
@@ -79,8 +83,18 @@ export class Pull {
         waitMs = 0
         pauseMs = again.nextMs()
       }
-      await sleepQuietly(clock, pauseMs, signal)
+      if (pauseMs > 0) await sleepQuietly(clock, pauseMs, AbortSignal.any([signal, this.#wake.signal]))
     }
+  }
+
+  /** What lies here of what was brought over or found; nothing before the first round. */
+  totals(): { readonly files: number; readonly bytes: number } {
+    return this.#shop?.state.totals() ?? { files: 0, bytes: 0 }
+  }
+
+  /** Something is other than it was, such as what other nodes show: the next round begins at once. */
+  wake(): void {
+    this.#wake.abort(new Error('woken'))
   }
 
   async close(): Promise<void> {
@@ -102,7 +116,7 @@ export class Pull {
       const hasState = !isDry || (await isFolder(stateFolder))
       const state = SyncState.open(hasState ? join(stateFolder, file) : ':memory:', { isDry })
       const calls = this.#options.calls ?? (await callsFor(exists || !isDry ? root : '/'))
-      const places = new Places({ root, state, calls, clock })
+      const places = new Places({ root, calls, clock, ledger: stateLedger(state) })
       const throttle = new Throttle(clock, bandwidth)
       const parts = {
         lanes: this.#lanes,

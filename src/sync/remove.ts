@@ -6,7 +6,7 @@ import { removeEmptyInside } from '../lib/inside.ts'
 import { keyPath } from '../lib/safe-path.ts'
 import { fileError } from './faults.ts'
 import { folderOf, type Places } from './places.ts'
-import { STAGES, type SyncState } from './state.ts'
+import { STAGES, type SyncState, type Todo } from './state.ts'
 
 const PAGE = 1000
 
@@ -22,20 +22,17 @@ interface RemoveOptions {
 /** Deletes the files that are noted to be gone, and folders that are empty by that. */
 export async function removeGone(options: RemoveOptions): Promise<void> {
   const { state, signal } = options
-  let after = { stage: -1, key: '' }
-  for (;;) {
+  for (let page = firstOf(state); page.length > 0; page = firstOf(state, page.at(-1)?.entry.key)) {
     signal.throwIfAborted()
-    const page = state.todo(STAGES.gone, STAGES.gone + 1, after, PAGE)
-    const byFolder = Map.groupBy(
-      page.map(({ entry }) => entry),
-      ({ key }) => folderOf(keyPath(key)),
-    )
+    const entries = page.map(({ entry }) => entry)
+    const byFolder = Map.groupBy(entries, ({ key }) => folderOf(keyPath(key)))
     // Those farther below first: then the folders above can be empty.
-    for (const [folder, entries] of [...byFolder].toReversed()) await removeFrom(folder, entries, options)
-    const last = page.at(-1)
-    if (last === undefined || page.length < PAGE) return
-    after = { stage: last.stage, key: last.entry.key }
+    for (const [folder, files] of [...byFolder].toReversed()) await removeFrom(folder, files, options)
   }
+}
+
+function firstOf(state: SyncState, after = ''): readonly Todo[] {
+  return state.todo(STAGES.gone, STAGES.gone + 1, { stage: STAGES.gone, key: after }, PAGE)
 }
 
 async function removeFrom(folder: string, entries: readonly FileEntry[], options: RemoveOptions): Promise<void> {

@@ -1,46 +1,8 @@
-import { rmSync } from 'node:fs'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Known } from '../core/sync/compare.ts'
 import type { FileEntry } from '../core/files/entry.ts'
 import { fileError } from './faults.ts'
-
-/** Marks the file as ours: "FLSY". */
-const APPLICATION_ID = 0x464c5359
-/** Of the schema below. */
-const FORMAT = 1
-
-/**
- * Nothing here is acknowledged to anybody: what a power loss takes is found again by looking at the files, so the log is not synced at
- * every commit. The lock keeps other processes from the same work.
- */
-const SETTINGS = `
-  PRAGMA locking_mode = EXCLUSIVE;
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = NORMAL;
-  PRAGMA wal_autocheckpoint = 4000;
-  PRAGMA journal_size_limit = 67108864;
-  PRAGMA cache_size = -16384;
-`
-
-const SCHEMA = `
-  BEGIN;
-  CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE files (
-    key TEXT PRIMARY KEY, size INTEGER NOT NULL, modified REAL NOT NULL, etag TEXT NOT NULL, sha256 TEXT, md5 TEXT,
-    origin INTEGER NOT NULL, path TEXT, inode REAL, local_size INTEGER, local_modified REAL
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX files_elsewhere ON files (path) WHERE path IS NOT NULL;
-  CREATE INDEX files_spoilt ON files (key) WHERE inode IS NULL;
-  CREATE TABLE folders (path TEXT PRIMARY KEY, modified REAL) STRICT, WITHOUT ROWID;
-  CREATE TABLE todo (
-    key TEXT PRIMARY KEY, stage INTEGER NOT NULL, size INTEGER NOT NULL, modified REAL NOT NULL, etag TEXT NOT NULL,
-    sha256 TEXT, md5 TEXT
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX todo_by_stage ON todo (stage, key);
-  PRAGMA application_id = ${APPLICATION_ID};
-  PRAGMA user_version = ${FORMAT};
-  COMMIT;
-`
+import { openDatabase } from './state-database.ts'
 
 /** What the file system told of a file right after it was put in its place. */
 export interface Placed {
@@ -64,7 +26,8 @@ export interface Todo {
   readonly stage: number
 }
 
-export const STAGES = { data: 0, gone: 100 } as const
+/** In this order; metadata by their rank between the first two. */
+export const STAGES = { data: 0, group: 50, gone: 100 } as const
 
 type Value = string | number | null
 type Row = readonly Value[]
@@ -232,9 +195,54 @@ export class SyncState {
     this.#run('DELETE FROM todo WHERE key = ?', key)
   }
 
+  /** A group is visible as the generation in that folder; its place lies in the folder `above`. */
+  setGroup(key: string, above: string, folder: string | undefined): void {
+    if (folder === undefined) this.#run('DELETE FROM groups WHERE key = ?', key)
+    else this.#run('INSERT OR REPLACE INTO groups VALUES (?, ?, ?)', key, above, folder)
+  }
+
+  /** Groups whose places lie in that folder. */
+  groupsIn(above: string): readonly { readonly key: string; readonly folder: string }[] {
+    const rows = this.#all('SELECT key, folder FROM groups WHERE above = ?', above)
+    return rows.map(([key, folder]) => ({ key: String(key), folder: String(folder) }))
+  }
+
+  groups(): readonly { readonly key: string; readonly folder: string }[] {
+    return this.#all('SELECT key, folder FROM groups').map(([key, folder]) => ({
+      key: String(key),
+      folder: String(folder),
+    }))
+  }
+
+  /** The files whose keys lie below that folder, however deep. */
+  below(folder: string): readonly KnownFile[] {
+    const sql = `SELECT ${FILE} FROM files WHERE key > ? AND key < ? ORDER BY key`
+    return this.#all(sql, `${folder}/`, `${folder}0`).map(knownFile)
+  }
+
+  forgetBelow(folder: string): void {
+    this.#run('DELETE FROM files WHERE key > ? AND key < ?', `${folder}/`, `${folder}0`)
+  }
+
+  spoilBelow(folder: string): void {
+    const sql = 'UPDATE files SET inode = NULL, local_size = NULL, local_modified = NULL WHERE key > ? AND key < ?'
+    this.#run(sql, `${folder}/`, `${folder}0`)
+  }
+
   /** Of the stages before that. */
   clearTodo(stage: number): void {
     this.#run('DELETE FROM todo WHERE stage < ?', stage)
+  }
+
+  /** Of one stage, by key; what is done meanwhile is passed over. */
+  *eachTodo(stage: number): Generator<Todo> {
+    for (let after = { stage, key: '' }; ;) {
+      const page = this.todo(stage, stage + 1, after, PAGE)
+      yield* page
+      const last = page.at(-1)
+      if (last === undefined || page.length < PAGE) return
+      after = { stage, key: last.entry.key }
+    }
   }
 
   /** From `from` up to, without, `to`; by stage, then key. */
@@ -249,6 +257,12 @@ export class SyncState {
       entry: fileEntry(row),
       stage: Number(row[6]),
     }))
+  }
+
+  /** Of the files that are here. Looks at all of them. */
+  totals(): { readonly files: number; readonly bytes: number } {
+    const [files, bytes] = this.#get('SELECT count(*), coalesce(sum(size), 0) FROM files') ?? []
+    return { files: Number(files), bytes: Number(bytes) }
   }
 
   countTodo(from: number, to: number): number {
@@ -304,46 +318,6 @@ export interface Collected {
   readonly add: (entry: FileEntry) => boolean
   readonly page: (after: string, limit: number) => readonly FileEntry[]
   readonly drop: () => void
-}
-
-/** Result codes of SQLite for a file that is no database, or a broken one. Source: sqlite.org/rescode.html */
-const BROKEN = new Set([11, 26])
-
-/** What is remembered can be found again, so a file that is broken or of another version is begun anew. */
-function openDatabase(path: string): DatabaseSync {
-  try {
-    const database = tryDatabase(path)
-    if (database !== undefined) return database
-  } catch (error) {
-    if (!BROKEN.has((error as { readonly errcode?: number }).errcode ?? 0)) throw error
-  }
-  for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true })
-  const database = tryDatabase(path)
-  if (database === undefined) throw new Error(`${path} cannot be made`)
-  return database
-}
-
-/** Undefined where it is of another version. */
-function tryDatabase(path: string): DatabaseSync | undefined {
-  const database = new DatabaseSync(path, { timeout: 0 })
-  try {
-    database.exec(SETTINGS)
-    // The lock is taken by the first access, and kept.
-    database.exec('BEGIN IMMEDIATE; COMMIT')
-    if (pragma(database, 'schema_version') === 0) database.exec(SCHEMA)
-    if (pragma(database, 'application_id') === APPLICATION_ID && pragma(database, 'user_version') === FORMAT) {
-      return database
-    }
-  } catch (error) {
-    database.close()
-    throw error
-  }
-  database.close()
-  return undefined
-}
-
-function pragma(database: DatabaseSync, name: string): unknown {
-  return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0]
 }
 
 function entryRow({ key, size, modifiedMs, etag, sha256, md5 }: FileEntry): Value[] {

@@ -14,6 +14,8 @@ import { folderOf, placedOf } from './places.ts'
 import { type KnownFile, type Placed, STAGES, type SyncState } from './state.ts'
 
 const PAGE = 1000
+/** A group is listed anew when its turn comes. */
+const NOTHING = { size: 0, modifiedMs: 0, etag: '' } as const
 
 export interface SurveyEvents {
   listed(files: number): void
@@ -34,6 +36,8 @@ export interface SurveyOptions {
   /** Notes what is to be deleted. */
   readonly deletes: boolean
   readonly events: SurveyEvents
+  /** The group that a file becomes visible with. */
+  readonly groupOf: (key: string) => string | undefined
   /** Whether the content of a file here is what the source says; only asked where the source tells a hash. */
   readonly isRight: ((entry: FileEntry) => Promise<boolean>) | undefined
 }
@@ -169,6 +173,7 @@ export class Survey {
     this.#note(decided, gone)
     for (const { entry, what } of decided) {
       if (what === 'adopt') events.adopted(entry)
+      else if (this.#options.groupOf(entry.key) !== undefined) continue
       else if (what === 'touch') await events.touch(entry)
       else if (what === 'fetch') {
         if (isMetadata(entry.key)) events.deferred(entry)
@@ -178,15 +183,23 @@ export class Survey {
   }
 
   #note(decided: readonly Decided[], gone: readonly KnownFile[]): void {
-    const { state, deletes, lister, selection } = this.#options
+    const { state, deletes, lister, selection, groupOf } = this.#options
     const isDeleted = ({ entry }: KnownFile): boolean => deletes && selection.covers(entry.key)
     const worth = decided.filter(({ what }) => what !== 'ignored' && (what !== 'same' || this.#hadTodo))
     if (worth.length === 0 && !gone.some(isDeleted)) return
     state.transaction(() => {
-      for (const file of gone) if (isDeleted(file)) state.defer(file.entry, STAGES.gone)
+      for (const { entry } of gone.filter(isDeleted)) {
+        const group = groupOf(entry.key)
+        state.defer(
+          group === undefined ? entry : { ...NOTHING, key: group },
+          group === undefined ? STAGES.gone : STAGES.group,
+        )
+      }
       for (const { entry, what, placed } of worth) {
+        const group = groupOf(entry.key)
         if (what === 'same') state.done(entry.key)
         else if (what === 'adopt' && placed !== undefined) this.#adopt(entry, lister, placed)
+        else if (group !== undefined) state.defer({ ...NOTHING, key: group }, STAGES.group)
         else if (what === 'unwanted' && deletes) state.defer(entry, STAGES.gone)
         else if (what === 'fetch' && isMetadata(entry.key)) state.defer(entry, metadataRank(entry.key))
       }

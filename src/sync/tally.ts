@@ -29,6 +29,9 @@ export class Tally {
   /** Failures that deleting what is in the way may cure. */
   conflicts = 0
   refused: FlotillaError | undefined
+  /** Keys of groups. */
+  readonly flipped: string[] = []
+  readonly staged: string[] = []
 
   constructor(events: TallyEvents) {
     this.#events = events
@@ -112,8 +115,8 @@ export class Tally {
       ...this.#count,
       failures: this.#failures,
       refused: this.refused,
-      flipped: [],
-      staged: [],
+      flipped: this.flipped,
+      staged: this.staged,
       durationMs,
     }
   }

@@ -4,7 +4,7 @@ import { isError } from '../core/errors.ts'
 import { keyPath } from '../lib/safe-path.ts'
 import { entryOf } from './entries.ts'
 import type { RoundView } from './options.ts'
-import type { Workshop } from './round.ts'
+import type { Workshop } from './workshop.ts'
 
 const BYTES_MAX = 1024 * 1024
 

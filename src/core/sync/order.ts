@@ -1,3 +1,5 @@
+import { anyMatches, type Glob } from './glob.ts'
+
 /** Files that say what else is there: readers look at them first, so they become visible last. */
 export function isMetadata(key: string): boolean {
   return key.endsWith('.json')
@@ -20,4 +22,14 @@ export function modelOf(key: string, layout: 'models' | 'any'): string | undefin
   const [first = '', second, third] = key.split('/')
   if (layout === 'models') return second === undefined ? undefined : first
   return ROOTS.has(first) && second !== undefined && third !== undefined ? `${first}/${second}` : undefined
+}
+
+/** The folder that becomes visible as a whole with this file: the topmost of those that contain it and match one of the globs. */
+export function groupOf(key: string, groups: readonly Glob[]): string | undefined {
+  if (groups.length === 0) return undefined
+  for (let end = key.indexOf('/'); end > 0; end = key.indexOf('/', end + 1)) {
+    const folder = key.slice(0, end)
+    if (anyMatches(groups, folder)) return folder
+  }
+  return undefined
 }

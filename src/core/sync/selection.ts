@@ -14,9 +14,9 @@ export type Verdict = 'wanted' | 'unwanted' | 'later'
 export interface Selection {
   readonly scope: ListScope
   /** Whether the file belongs to what is kept in step, now or at another time. No other file is ever deleted. */
-  covers(key: string): boolean
+  readonly covers: (key: string) => boolean
   /** Only of what is covered. Once `unwanted` by its age a file stays so. */
-  judge(entry: Pick<FileEntry, 'key' | 'modifiedMs'>): Verdict
+  readonly judge: (entry: Pick<FileEntry, 'key' | 'modifiedMs'>) => Verdict
   /** Where it is the same as before, the selection is but for the passing of time; what was not wanted then is not now. */
   readonly fingerprint: string
   /** Of the chunks in each folder only so many, the newest, are wanted. */
