@@ -1,4 +1,4 @@
-const LARGEST = 1024 * 1024
+const LARGEST = 512 * 1024
 const SMALLEST = 64 * 1024
 /** Shared by all that read at the same time; beyond 256 of them each still has the smallest, as nobody may wait for a slow client. */
 const TOTAL = 16 * 1024 * 1024
@@ -20,9 +20,9 @@ export class Buffers {
     this.#readers--
   }
 
-  /** Content left over from before is in it. */
-  take(): Buffer {
-    const size = this.#size()
+  /** For the piece of that number of a reading, which begins small: many that begin at once are not few. Content left over from before is in it. */
+  take(piece: number): Buffer {
+    const size = Math.min(this.#size(), SMALLEST * 2 ** Math.min(piece, 10))
     const used = this.#free.get(size)?.pop()
     if (used === undefined) return Buffer.allocUnsafeSlow(size)
     this.#freeBytes -= size
@@ -31,7 +31,11 @@ export class Buffers {
 
   give(buffer: Buffer): void {
     const size = buffer.byteLength
-    if (this.#freeBytes + size > TOTAL) return
+    // Those of a size that nobody takes any more make room for those that are taken.
+    for (const [other, free] of this.#free) {
+      while (other !== size && this.#freeBytes + size > TOTAL && free.pop() !== undefined) this.#freeBytes -= other
+    }
+    if (this.#freeBytes + size > TOTAL || size > this.#size()) return
     const free = this.#free.get(size)
     if (free === undefined) this.#free.set(size, [buffer])
     else free.push(buffer)

@@ -57,9 +57,10 @@ export class LongFile implements OpenedFile {
   async *read(start: number, end: number, { signal, reuse }: ReadOptions = {}): AsyncGenerator<Uint8Array, void> {
     this.#buffers.begin()
     try {
+      let number = 0
       for (let position = start; position < end;) {
         signal?.throwIfAborted()
-        const buffer = this.#buffers.take()
+        const buffer = this.#buffers.take(number++)
         const piece = await this.#piece(buffer.subarray(0, Math.min(buffer.byteLength, end - position)), position)
         position += piece.byteLength
         yield piece
