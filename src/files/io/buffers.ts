@@ -1,7 +1,7 @@
 const LARGEST = 512 * 1024
 const SMALLEST = 64 * 1024
-/** Shared by all that read at the same time; beyond 256 of them each still has the smallest, as nobody may wait for a slow client. */
-const TOTAL = 16 * 1024 * 1024
+/** Shared by all that read at the same time; beyond 128 of them each still has the smallest, as nobody may wait for a slow client. */
+const TOTAL = 8 * 1024 * 1024
 
 /**
  * Buffers for reading files piece by piece: large ones while few read, smaller ones the more there are, so that the
