@@ -187,7 +187,7 @@ describe('a Flotilla node that lies', () => {
     expect((await collect(source.list({}))).flat().map(({ key }) => key)).toEqual(['\u00fc', '\u{1F300}'])
   })
 
-  test('a listing of millions is read in bounded memory, and can be left', async () => {
+  test('a listing of millions is read in bounded memory, and can be left', { timeout: 1_200_000 }, async () => {
     const count = soak ? 10_000_000 : 300_000
     const endless = async function* (): AsyncGenerator<string, void> {
       yield HEAD
@@ -501,7 +501,7 @@ describe('a server of Open-Meteo', () => {
     }
   })
 
-  test('a listing of millions is read in bounded memory, and can be left', async () => {
+  test('a listing of millions is read in bounded memory, and can be left', { timeout: 1_200_000 }, async () => {
     const url = await serverThat((request, response) => {
       const { searchParams } = new URL(request.url ?? '', 'http://host')
       const page = Number(searchParams.get('continuation-token') ?? 0)
