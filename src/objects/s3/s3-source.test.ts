@@ -124,7 +124,7 @@ describe('a listing of a bucket', () => {
           }
         },
       ),
-      { numRuns: process.env['FLOTILLA_SOAK'] === '1' ? 5000 : 150 },
+      { numRuns: process.env['FLOTILLA_SOAK'] === '1' ? 5000 : 60 },
     )
   })
 
@@ -175,6 +175,28 @@ describe('a listing of a bucket', () => {
       ['x', undefined],
       ['', undefined],
     ])
+  })
+})
+
+describe('an ETag that looks like an MD5', () => {
+  const md5 = '0123456789abcdef0123456789abcdef'
+  const Contents = ['a', 'b'].map((Key) => ({ Key, LastModified: TIME, ETag: `"${md5}"`, Size: 1 }))
+
+  it.each([
+    ['is one', 200, {}, md5],
+    ['is one where Amazon encrypts with its own key', 200, { 'x-amz-server-side-encryption': 'AES256' }, md5],
+    ['is none where another key is used', 200, { 'x-amz-server-side-encryption': 'aws:kms' }, undefined],
+    ['is not believed where it cannot be looked at', 403, {}, undefined],
+  ] as const)('%s', async (_, status, headers, expected) => {
+    const { url, requests } = await serve((request, response) => {
+      if (request.method === 'HEAD') response.writeHead(status, headers).end()
+      else response.end(xmlDocument('ListBucketResult', { Contents }))
+    })
+    const source = open(url, { isAws: true })
+    for (let turn = 0; turn < 2; turn++) {
+      for await (const page of source.list({})) expect(page.map(({ md5 }) => md5)).toEqual([expected, expected])
+    }
+    expect(requests.filter(({ url }) => url === '/bucket/a')).toHaveLength(1)
   })
 })
 

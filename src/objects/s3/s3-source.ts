@@ -20,6 +20,11 @@ export interface S3SourceOptions extends S3Location {
   readonly isUnsorted?: boolean | undefined
   /** More keys than this are refused; 100 million unless told. */
   readonly keysMax?: number | undefined
+  /**
+   * Whether an ETag that looks like an MD5 is one: not where a bucket is encrypted with a key of its own (SSE-KMS, SSE-C). Unless told, it is
+   * found out at Amazon, by one request, and believed elsewhere.
+   */
+  readonly isEtagMd5?: boolean | undefined
   /** How long an answer takes from where on a long listing is asked for in several pieces at once; 15 ms unless told. */
   readonly slowMs?: number | undefined
 }
@@ -35,12 +40,15 @@ class S3Source implements FileSource {
   readonly #connection: S3Connection
   readonly #listing: Listing
   readonly #prefix: string
+  /** Undefined while it is not known. */
+  #isEtagMd5: boolean | undefined
 
   constructor(options: S3SourceOptions) {
     const { endpoint, bucket, prefix, clock } = options
     this.name = `s3 ${endpoint}/${bucket}${prefix === '' ? '' : `/${prefix}`}`
     this.sorted = options.isUnsorted !== true
     this.#prefix = prefix
+    this.#isEtagMd5 = options.isEtagMd5 ?? (options.isAws ? undefined : true)
     this.#connection = new S3Connection({
       location: options,
       name: this.name,
@@ -60,8 +68,11 @@ class S3Source implements FileSource {
     })
   }
 
-  list(scope: ListScope & Op): AsyncIterable<readonly FileEntry[]> {
-    return this.#listing.list(scope)
+  async *list(scope: ListScope & Op): AsyncGenerator<readonly FileEntry[], void> {
+    for await (const page of this.#listing.list(scope)) {
+      this.#isEtagMd5 ??= await this.#seesMd5(page, scope)
+      yield this.#isEtagMd5 === false ? page.map((entry) => ({ ...entry, md5: undefined })) : page
+    }
   }
 
   async open(
@@ -83,6 +94,16 @@ class S3Source implements FileSource {
     } catch (error) {
       throw isError(error, 'TOO_LARGE') ? changed(entry.key, this.name) : error
     }
+  }
+
+  /** Whether the first that looks like one is: told by how it is encrypted. What cannot be looked at is not believed. */
+  async #seesMd5(page: readonly FileEntry[], { signal }: Op): Promise<boolean | undefined> {
+    const entry = page.find(({ md5 }) => md5 !== undefined)
+    if (entry === undefined) return undefined
+    const answer = await this.#connection.send({ method: 'HEAD', key: this.#prefix + entry.key, signal })
+    await answer.discard()
+    const encryption = answer.header('x-amz-server-side-encryption') ?? ''
+    return answer.status === 200 && !encryption.startsWith('aws:kms')
   }
 
   async close(): Promise<void> {
