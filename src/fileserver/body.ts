@@ -48,7 +48,9 @@ export class Body {
     const announced = namesIn(exchange.header('x-amz-trailer'))
     if (payload.kind === 'chunked') {
       const { seed, hasTrailer } = payload
-      this.#chunked = new AwsChunkedBody(raw, { seed, hasTrailer, decodedLength: size ?? 0, announced })
+      const isSigned = exchange.header('x-amz-content-sha256')?.startsWith('STREAMING-AWS4-') === true
+      const isUnchecked = isSigned && seed === undefined
+      this.#chunked = new AwsChunkedBody(raw, { seed, isUnchecked, hasTrailer, decodedLength: size ?? 0, announced })
     }
     this.bytes = this.#chunked ?? raw
     this.#announced = checksumIn(exchange.headers())

@@ -19,7 +19,7 @@ export function listBuckets(exchange: Exchange, trees: readonly ServedTree[]): v
   const names = trees.map(({ name }) => name).filter((name) => caller.readable(name).length > 0)
   if (names.length === 0) throw new S3Error('AccessDenied')
   const Bucket = names.toSorted().map((Name) => ({ Name, CreationDate: EPOCH }))
-  sendXml(exchange.response, 200, xmlDocument('ListAllMyBucketsResult', { Owner: OWNER, Buckets: { Bucket } }))
+  sendXml(exchange, 200, xmlDocument('ListAllMyBucketsResult', { Owner: OWNER, Buckets: { Bucket } }))
 }
 
 export function headBucket({ response, requestId }: Exchange): void {
@@ -82,7 +82,7 @@ export function getBucketProperty(exchange: Exchange): boolean {
     if (none !== undefined) throw new S3Error(none)
     if (NOT_THERE.has(name)) throw new S3Error('NotImplemented')
     if (document === undefined && name !== 'acl') continue
-    sendXml(exchange.response, 200, document ?? aclDocument())
+    sendXml(exchange, 200, document ?? aclDocument())
     return true
   }
   return false

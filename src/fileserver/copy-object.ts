@@ -10,7 +10,7 @@ import { isoSeconds } from './listing/elements.ts'
 import { answerPatiently } from './patience.ts'
 import { keptHeaders } from './object-headers.ts'
 import type { ServedTree } from './options.ts'
-import { refuseEncryption, written } from './put-object.ts'
+import { refuseUnknown, written } from './put-object.ts'
 import type { Router } from './router.ts'
 
 /** PUT with `x-amz-copy-source`: a file of any tree that the caller may read, under another key. */
@@ -20,7 +20,7 @@ export async function copyObject(
   key: string,
   { router, clock }: { readonly router: Router; readonly clock: Clock },
 ): Promise<void> {
-  refuseEncryption(exchange)
+  refuseUnknown(exchange)
   const isReplaced = directiveIn(exchange) === 'REPLACE'
   const replaced = isReplaced ? keptHeaders(exchange) : undefined
   await withCopySource(exchange, router, async (source, from) => {

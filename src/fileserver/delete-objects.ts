@@ -27,7 +27,7 @@ export async function deleteObjects(exchange: Exchange, tree: ServedTree, option
     if (error !== undefined) Errors.push({ Key: key, ...Version, Code: error.code, Message: error.message })
     else if (!isQuiet) Deleted.push({ Key: key, ...Version })
   }
-  sendXml(exchange.response, 200, xmlDocument('DeleteResult', { Deleted, Error: Errors }))
+  sendXml(exchange, 200, xmlDocument('DeleteResult', { Deleted, Error: Errors }))
 }
 
 async function removeOne(

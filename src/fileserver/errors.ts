@@ -33,8 +33,17 @@ export function errorDocument(error: S3Error, resource: string, requestId: strin
   return xmlDocument('Error', { ...elements, RequestId: requestId, HostId: requestId })
 }
 
-export function sendXml(response: ServerResponse, status: number, document: string): void {
+export function sendXml({ response, requestId }: Answered, status: number, document: string): void {
   const body = Buffer.from(document)
-  response.writeHead(status, { 'content-type': 'application/xml', 'content-length': body.byteLength })
+  response.writeHead(status, {
+    'content-type': 'application/xml',
+    'content-length': body.byteLength,
+    'x-amz-request-id': requestId,
+  })
   response.end(body)
+}
+
+interface Answered {
+  readonly response: ServerResponse
+  readonly requestId: string
 }

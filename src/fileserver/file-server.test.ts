@@ -500,3 +500,50 @@ test('a bucket can be a host name', async () => {
   await client.send(new PutObjectCommand({ Bucket, Key: 'a', Body: 'x' }))
   expect((await client.send(new ListObjectsV2Command({ Bucket }))).Contents?.map(({ Key }) => Key)).toEqual(['a'])
 })
+
+test('a presigned URL may hold what is kept of a file, in any language, but no end of a header', async () => {
+  const command = new PutObjectCommand({ Bucket, Key: 'a', Metadata: { note: 'x' } })
+  const url = await getSignedUrl(s3, command, { expiresIn: 60, hoistableHeaders: new Set(['x-amz-meta-note']) })
+  expect(url).toContain('x-amz-meta-note=x')
+  expect((await fetch(url, { method: 'PUT', body: 'content' })).status).toBe(200)
+  expect((await s3.send(new HeadObjectCommand({ Bucket, Key: 'a' }))).Metadata).toEqual({ note: 'x' })
+  const credentials = { openWrites: true }
+  const open = await openFileServer({ trees: [tree], open: credentials })
+  const raw = await fetch(`${open.url}/${Bucket}/b`, {
+    method: 'PUT',
+    body: 'x',
+    headers: { 'x-amz-meta-note': 'gr\u00fc\u00dfe' },
+  })
+  expect(raw.status).toBe(200)
+  expect((await fetch(`${open.url}/${Bucket}/b`)).headers.get('x-amz-meta-note')).toBe('gr\u00fc\u00dfe')
+})
+
+test('what is asked for and cannot be given is refused, not passed over', async () => {
+  for (const more of [
+    { ServerSideEncryption: 'AES256' as const },
+    { Tagging: 'a=b' },
+    { WebsiteRedirectLocation: '/x' },
+  ]) {
+    await expect(s3.send(new PutObjectCommand({ Bucket, Key: 'a', Body: 'x', ...more }))).rejects.toMatchObject({
+      name: 'NotImplemented',
+    })
+  }
+  expect(tree.index.get('a')).toBeUndefined()
+})
+
+test('where anybody may write, those who sign may as well, with whatever key', async () => {
+  const { url } = await openFileServer({ trees: [tree], open: { openWrites: true } })
+  const anybody = clientOf(url, 'ANYBODY')
+  await anybody.send(new PutObjectCommand({ Bucket, Key: 'a', Body: 'x' }))
+  const Body = Readable.from([Buffer.from('stream')])
+  await anybody.send(new PutObjectCommand({ Bucket, Key: 'b', Body, ContentLength: 6 }))
+  const headers = {
+    authorization: 'AWS4-HMAC-SHA256 Credential=X/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0',
+    'x-amz-content-sha256': 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD',
+    'x-amz-decoded-content-length': '5',
+  }
+  const signature = `;chunk-signature=${'0'.repeat(64)}\r\n`
+  const body = `5${signature}hello\r\n0${signature}\r\n`
+  expect((await fetch(`${url}/${Bucket}/c`, { method: 'PUT', headers, body })).status).toBe(200)
+  expect(['a', 'b', 'c'].map((key) => tree.index.get(key)?.size)).toEqual([1, 6, 5])
+})

@@ -27,7 +27,7 @@ export async function getAttributes(exchange: Exchange, tree: ServedTree, key: s
     ObjectSize: names.has('ObjectSize') ? entry.size : undefined,
   })
   exchange.response.setHeader('last-modified', httpDate(entry.modifiedMs))
-  sendXml(exchange.response, 200, document)
+  sendXml(exchange, 200, document)
 }
 
 function checksumElements(headers: Readonly<Record<string, string>>): XmlElements | undefined {

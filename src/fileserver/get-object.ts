@@ -130,11 +130,17 @@ function rateOf(exchange: Exchange): number | undefined {
   return rate > 0 && rate <= 1e6 ? Math.max(rate, RATE_MIN) * MIB : undefined
 }
 
-/** nginx knows nothing of our ETags, so what depends on them is answered from here. */
-function isForNginx(exchange: Exchange, { entry }: OpenedFile, isConditional: boolean, { sendfile }: Options): boolean {
+/** nginx knows nothing of our ETags, so what depends on them is answered from here; of what is told it keeps little. */
+function isForNginx(exchange: Exchange, file: OpenedFile, isConditional: boolean, { sendfile }: Options): boolean {
+  const { entry, facts } = file
   if (sendfile === undefined || entry.size < sendfile.minBytes || isConditional) return false
+  if (exchange.method === 'HEAD' || hasMetadata(facts)) return false
   const isPlain = exchange.header('if-range') === undefined && exchange.parameter('partNumber') === undefined
   return isPlain && keyPath(entry.key) === entry.key
+}
+
+function hasMetadata(facts: OpenedFile['facts']): boolean {
+  return Object.keys(facts?.headers ?? {}).some((name) => name.startsWith('x-amz-meta-'))
 }
 
 function sendfileHeaders(exchange: Exchange, tree: ServedTree, { entry }: OpenedFile, { sendfile }: Options): string[] {

@@ -25,7 +25,7 @@ export async function listBucket(exchange: Exchange, bucket: Bucket, trees: read
   const shown = pager ?? NOTHING
   if (isOpenMeteo && prefix === '' && bucket.tree === undefined) {
     const readable = trees.filter(({ name }) => caller.readable(name).length > 0)
-    sendXml(exchange.response, 200, openMeteoRoots(readable.map(({ name }) => name)))
+    sendXml(exchange, 200, openMeteoRoots(readable.map(({ name }) => name)))
   } else if (isOpenMeteo) await sendOpenMeteoList(exchange, shown, prefix)
   else if (exchange.parameter('versions') !== undefined) listObjectVersions(exchange, bucket.name, shown)
   else if (exchange.parameter('list-type') === '2') listObjectsV2(exchange, bucket.name, shown)

@@ -65,7 +65,7 @@ export function keptHeaders(exchange: Exchange): Record<string, string> {
   for (const [name, value] of Object.entries(exchange.headers())) {
     const isMetadata = name.startsWith('x-amz-meta-')
     if (!isMetadata && !(KEPT as readonly string[]).includes(name)) continue
-    const text = name === 'content-encoding' ? withoutAwsChunked(String(value)) : String(value)
+    const text = asLatin1(name === 'content-encoding' ? withoutAwsChunked(String(value)) : String(value))
     if (text === '' && !isMetadata) continue
     kept[name] = text
     bytes += name.length + text.length
@@ -73,6 +73,14 @@ export function keptHeaders(exchange: Exchange): Record<string, string> {
   }
   if (metadataBytes > METADATA_BYTES_MAX || bytes > KEPT_BYTES_MAX) throw new S3Error('MetadataTooLarge')
   return kept
+}
+
+/** Bytes as Node.js has them of headers, also where they come from a presigned URL. Throws for what no header can hold. */
+function asLatin1(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- they are what is looked for
+  if (/[\x00-\x08\x0a-\x1f\x7f]/.test(text)) throw new S3Error('InvalidArgument', 'A header holds a control character.')
+  // oxlint-disable-next-line no-control-regex -- whatever is beyond a byte
+  return /[^\x00-\xff]/.test(text) ? Buffer.from(text).toString('latin1') : text
 }
 
 /** Flat, as `writeHead` takes them: every header of a file's answer but those of its length. */

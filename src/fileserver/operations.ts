@@ -160,9 +160,9 @@ export class Operations {
 
 async function readProperty(exchange: Exchange, tree: ServedTree, key: string): Promise<void> {
   if (tree.index.get(key) === undefined) throw new S3Error('NoSuchKey', undefined, { Key: key })
-  if (exchange.parameter('acl') !== undefined) return sendXml(exchange.response, 200, aclDocument())
+  if (exchange.parameter('acl') !== undefined) return sendXml(exchange, 200, aclDocument())
   if (exchange.parameter('tagging') === undefined) throw new S3Error('NotImplemented')
-  return sendXml(exchange.response, 200, xmlDocument('Tagging', { TagSet: {} }))
+  return sendXml(exchange, 200, xmlDocument('Tagging', { TagSet: {} }))
 }
 
 function maySee({ caller }: Exchange, { tree }: Bucket, trees: readonly ServedTree[]): boolean {

@@ -21,7 +21,7 @@ export async function answerPatiently(exchange: Exchange, clock: Clock, work: ()
     done.abort()
     await waiting
     if (response.headersSent) response.end(document.slice(DECLARATION.length))
-    else sendXml(response, 200, document)
+    else sendXml(exchange, 200, document)
   } catch (error) {
     done.abort()
     await waiting

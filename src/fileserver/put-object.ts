@@ -14,7 +14,7 @@ export async function putObject(
   key: string,
   options: BodyOptions,
 ): Promise<void> {
-  refuseEncryption(exchange)
+  refuseUnknown(exchange)
   const body = new Body(exchange, options)
   const kept = keptHeaders(exchange)
   const facts = (): FileFacts => ({ headers: { ...kept, ...body.checksumHeaders } })
@@ -52,8 +52,18 @@ export function modifiedIn(exchange: Exchange): number | undefined {
 }
 
 /** What is asked for and cannot be given must not look as if it had been. */
-export function refuseEncryption(exchange: Exchange): void {
-  for (const name of ['x-amz-server-side-encryption', 'x-amz-server-side-encryption-customer-algorithm']) {
+export function refuseUnknown(exchange: Exchange): void {
+  for (const name of NOT_GIVEN) {
     if (exchange.header(name) !== undefined) throw new S3Error('NotImplemented', `${name} is not implemented`)
   }
 }
+
+const NOT_GIVEN = [
+  'x-amz-object-lock-legal-hold',
+  'x-amz-object-lock-mode',
+  'x-amz-server-side-encryption',
+  'x-amz-server-side-encryption-customer-algorithm',
+  'x-amz-tagging',
+  'x-amz-website-redirect-location',
+  'x-amz-write-offset-bytes',
+] as const

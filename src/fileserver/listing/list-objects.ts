@@ -100,5 +100,5 @@ function prefixes(lines: readonly Listed[], { isUrl }: ListRequest): string {
 
 function send(exchange: Exchange, root: string, elements: string): void {
   const end = `</${root}>`
-  sendXml(exchange.response, 200, xmlDocument(root, {}).slice(0, -end.length) + elements + end)
+  sendXml(exchange, 200, xmlDocument(root, {}).slice(0, -end.length) + elements + end)
 }

@@ -5,7 +5,7 @@ import { xmlDocument } from '../../lib/s3/xml-write.ts'
 import { sendXml } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { keptHeaders, UPLOAD_FORM_HEADER } from '../object-headers.ts'
-import { modifiedIn, refuseEncryption } from '../put-object.ts'
+import { modifiedIn, refuseUnknown } from '../put-object.ts'
 import type { UploadPlace } from './place.ts'
 
 const ALGORITHM_HEADER = 'x-amz-checksum-algorithm'
@@ -16,7 +16,7 @@ const FILE_SIZE_HEADER = 'x-file-size'
 /** POST `?uploads` */
 export async function createUpload(exchange: Exchange, place: UploadPlace): Promise<void> {
   const { bucket, uploads, key, shownKey } = place
-  refuseEncryption(exchange)
+  refuseUnknown(exchange)
   const checksum = wishedChecksum(exchange)
   const headers = { ...keptHeaders(exchange), ...checksum, ...openMeteoForm(exchange) }
   const id = await uploads.create(key, {
@@ -27,7 +27,7 @@ export async function createUpload(exchange: Exchange, place: UploadPlace): Prom
   })
   for (const [name, value] of Object.entries(checksum)) exchange.response.setHeader(name, value)
   const result = { Bucket: bucket, Key: shownKey, UploadId: id }
-  sendXml(exchange.response, 200, xmlDocument('InitiateMultipartUploadResult', result))
+  sendXml(exchange, 200, xmlDocument('InitiateMultipartUploadResult', result))
 }
 
 /** How the checksums of an upload are made, by what is kept of it. */

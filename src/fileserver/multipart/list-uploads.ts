@@ -41,7 +41,7 @@ export async function listUploads(exchange: Exchange, bucket: string, tree: Serv
     })),
     CommonPrefixes: [...folders].map((folder) => ({ Prefix: listedKey(folder, isUrl) })),
   })
-  sendXml(exchange.response, 200, document)
+  sendXml(exchange, 200, document)
 }
 
 /** After every id: with a key alone, what comes after all uploads of that key. */

@@ -105,7 +105,7 @@ export async function listParts(exchange: Exchange, place: UploadPlace): Promise
     IsTruncated: isTruncated,
     Part: parts.map(partElement),
   })
-  sendXml(exchange.response, 200, document)
+  sendXml(exchange, 200, document)
 }
 
 function partElement(part: UploadPart): XmlElements {

@@ -6,6 +6,8 @@ import type { ChunkSeed } from './signed-request.ts'
 export interface AwsChunkedOptions {
   /** Where there is one, every chunk and the trailer are signed. */
   readonly seed?: ChunkSeed | undefined
+  /** Chunks are signed, and there is nothing to check that with: what is open to anybody is so to those who sign as well. */
+  readonly isUnchecked?: boolean | undefined
   readonly hasTrailer: boolean
   /** `x-amz-decoded-content-length` */
   readonly decodedLength: number
@@ -111,7 +113,8 @@ class Parser {
   }
 
   #onSize(text: string): void {
-    const form = this.#signatures === undefined ? UNSIGNED_SIZE : SIGNED_SIZE
+    const isSigned = this.#signatures !== undefined || this.#options.isUnchecked === true
+    const form = isSigned ? SIGNED_SIZE : UNSIGNED_SIZE
     const [, digits, signature = ''] = form.exec(text) ?? []
     if (digits === undefined) throw this.#malformed()
     const size = Number.parseInt(digits, 16)
@@ -141,6 +144,7 @@ class Parser {
       this.#signatures.checkTrailers(value, this.trailers)
       return
     }
+    if (name === TRAILER_SIGNATURE && this.#options.isUnchecked === true) return
     const isExpected = this.#options.announced.includes(name) && !this.trailers.has(name)
     if (!isExpected || this.#signatures?.isTrailerSigned === true || this.trailers.size >= TRAILERS_MAX) {
       throw this.#malformed()
