@@ -9,6 +9,12 @@ export const FILES_COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/files-serve.ts')).filesServe,
   },
   {
+    name: 'files nginx',
+    group: 'Start',
+    summary: 'print a configuration by which nginx sends the files of a file service',
+    load: async () => (await import('./commands/files-nginx.ts')).filesNginx,
+  },
+  {
     name: 'files ls',
     group: 'Look',
     summary: 'list what a file service serves',

@@ -74,7 +74,7 @@ test('what is asked of single objects', async () => {
   await aws('s3api', 'put-object', ...object, '--body', 'body.txt', ...meta)
   const head = JSON.parse(await aws('s3api', 'head-object', ...object, '--checksum-mode', 'ENABLED')) as unknown
   expect(head).toMatchObject({ ContentLength: 10, ContentType: 'text/x-test', Metadata: { run: '12z' } })
-  expect(head).toMatchObject({ ChecksumSHA256: 'hNiYd/DUBB77a/kaFqAkjy/VRzRFycE2Vvm+2GrHsdA=' })
+  expect(head).toMatchObject({ ChecksumSHA256: 'hNiYd/DUBB77a/kaFvAkjy/Vc+avBcGflr7bn4gveII=' })
   await aws('s3api', 'get-object', ...object, '--range', 'bytes=3-5', 'range.txt')
   expect(readFileSync(join(service.folder, 'range.txt'), 'utf8')).toBe('345')
   const listed = await aws('s3api', 'list-objects-v2', '--bucket', 'data', '--prefix', 'single/', '--fetch-owner')

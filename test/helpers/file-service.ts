@@ -18,6 +18,8 @@ export interface FileService {
   /** Holds the trees, and whatever a test puts beside them. */
   readonly folder: string
   readonly program: Running
+  /** Of the command, all but where it listens. */
+  readonly options: readonly string[]
   /** Where a tree lies; with a path, a file in it. */
   at(tree: string, path?: string): string
   stop(): Promise<void>
@@ -42,14 +44,15 @@ export async function startFileService(options: FileServiceOptions): Promise<Fil
   writeFileSync(files.keys, keys, { mode: 0o600 })
   const named = trees.flatMap((tree) => ['--tree', `${tree}=${join(folder, tree)}`])
   const secret = ['--s3-credentials', files.credentials, '--api-key-file', files.keys]
-  const where = ['--listen', '127.0.0.1:0', '--state', join(folder, 'state')]
-  const program = start(['files', 'serve', ...named, ...where, ...secret, ...args], { cwd: folder, env })
+  const argv = [...named, '--state', join(folder, 'state'), ...secret, ...args]
+  const program = start(['files', 'serve', '--listen', '127.0.0.1:0', ...argv], { cwd: folder, env })
   const [, url = ''] = await program.line(/^files +(http:\S+)/)
   return {
     url,
     port: Number(new URL(url).port),
     folder,
     program,
+    options: argv,
     at: (tree, path = '') => join(folder, tree, path),
     stop: async () => {
       await program.stop()

@@ -119,21 +119,25 @@ function location({ name, folder }: Tree): string {
       proxy_pass http://flotilla_files;
     }
     alias ${quoted(`${path}/`)};
-    # The links of generations lead to files of the same owner. Looking at every link costs as much as sending a small file, so what
-    # was found stands for a second.
+    # Which links may be followed the file service knows: those of generations, which change all at once. Looking for links costs as
+    # much as sending a small file, so what was found stands for a second.
     open_file_cache max=10000 inactive=10s;
     open_file_cache_valid 1s;
-    disable_symlinks if_not_owner from=${quoted(path)};
+    disable_symlinks on from=${quoted(path)};
     limit_rate $flotilla_rate;
-    error_page 403 404 = @flotilla_files;
+    error_page 301 403 404 = @flotilla_files;
   }
 `
 }
 
 function internal({ name, folder }: Tree, prefix: string): string {
+  const path = plainPath(folder)
   return `  location ^~ ${quoted(`/${prefix}/${name}/`)} {
     internal;
-    alias ${quoted(`${plainPath(folder)}/`)};
+    alias ${quoted(`${path}/`)};
+    # What the file service has looked at, also the links of generations.
+    disable_symlinks if_not_owner from=${quoted(path)};
+    add_header ETag $upstream_http_etag;
   }
 `
 }
