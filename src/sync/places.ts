@@ -189,7 +189,7 @@ export class Places {
           written.push({ ready, temporary, placed, name: posix.basename(this.pathOf(ready.entry.key)) })
         } catch (error) {
           failed.set(ready, fileError(error, posix.join(this.root, this.pathOf(ready.entry.key))))
-          await quietly(() => calls.unlink(`${inside.path}/${temporary}`))
+          await removeIfThere(`${inside.path}/${temporary}`, calls)
         }
       }
       await this.#syncAll(open)
@@ -228,10 +228,10 @@ export function folderOf(path: string): string {
   return end < 0 ? '' : path.slice(0, end)
 }
 
-async function quietly(call: () => void | Promise<void>): Promise<void> {
+async function removeIfThere(path: string, calls: FileCalls): Promise<void> {
   try {
-    await call()
-  } catch {
-    // What is left behind is found by its name.
+    await calls.unlink(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
 }

@@ -229,6 +229,11 @@ export class SyncState {
     this.#run(sql, `${folder}/`, `${folder}0`)
   }
 
+  /** Whether it is noted to be deleted. */
+  isGone(key: string): boolean {
+    return this.#get('SELECT 1 FROM todo WHERE key = ? AND stage = ?', key, STAGES.gone) !== undefined
+  }
+
   /** Of the stages before that. */
   clearTodo(stage: number): void {
     this.#run('DELETE FROM todo WHERE stage < ?', stage)

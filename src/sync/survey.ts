@@ -132,7 +132,8 @@ export class Survey {
     for (let after = ''; ;) {
       const page = state.spoilt(after, PAGE)
       const decided: Decided[] = []
-      for (const file of page) decided.push(await this.#decide(file.entry, file))
+      // What is to be deleted is not repaired.
+      for (const file of page) if (!state.isGone(file.entry.key)) decided.push(await this.#decide(file.entry, file))
       await this.#act(decided, [])
       after = page.at(-1)?.entry.key ?? ''
       if (page.length < PAGE) return
