@@ -30,6 +30,7 @@ export class IndexWriter {
   #totals: Totals
   #deletions: number
   #compacted: number
+  #doubts = 0
 
   constructor(database: DatabaseSync, limits: JournalLimits) {
     this.#database = database
@@ -43,6 +44,11 @@ export class IndexWriter {
 
   get totals(): Totals {
     return this.#totals
+  }
+
+  /** How often the content of a file came into doubt. */
+  get doubts(): number {
+    return this.#doubts
   }
 
   /** All of `work` or nothing. `keep: false` from `work` takes it back. Durable at once on demand. */
@@ -84,7 +90,9 @@ export class IndexWriter {
     if (row !== undefined && facts === undefined && isSeen(seen, row)) return
     const stat = rounded(seen)
     if (facts === undefined && row !== undefined && isToVerify(stat, row)) {
-      if (row.hashed !== HASHED.doubtful) this.#sql.doubt.run(key)
+      if (row.hashed === HASHED.doubtful) return
+      this.#sql.doubt.run(key)
+      this.#doubts++
       return
     }
     if (row !== undefined && isSameAs(stat, row)) this.#amend(key, stat, facts, row)

@@ -154,7 +154,12 @@ export class ThreadTree {
     this.#takeNotes()
     this.#stop?.abort()
     await this.#running
-    closeIndex(this.#database)
+    try {
+      closeIndex(this.#database)
+    } catch {
+      // It is damaged, or has no room: then it was not closed in order, and is looked at closely when it is opened.
+      this.#database.close()
+    }
     this.#around.tell({ what: 'closed' })
   }
 

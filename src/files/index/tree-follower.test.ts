@@ -305,7 +305,7 @@ describe('a folder that is not what it was', () => {
 })
 
 describe('a file system that is mounted in it', async () => {
-  const rooted = await needs({ root: true, tools: ['mount'] })
+  const rooted = await needs({ root: true })
 
   rooted('keeps what is known of it while it is not mounted', async ({ onTestFinished }) => {
     const { execFileSync } = await import('node:child_process')

@@ -197,9 +197,9 @@ export class TreeFollower {
 
   #transact(work: () => void): void {
     const { writer, onNews } = this.#options
-    const { revision } = writer.totals
+    const { totals, doubts } = writer
     if (!this.#intake.transact(work)) this.#scans.want('')
-    if (writer.totals.revision !== revision) onNews()
+    if (writer.totals.revision !== totals.revision || writer.doubts !== doubts) onNews()
   }
 
   #compact(nowMs: number): void {

@@ -8,7 +8,7 @@ import type { Logger } from '../../core/log.ts'
 import type { Op } from '../../core/op.ts'
 import type { Service } from '../../core/service.ts'
 import { holdLock } from '../../lib/process-lock.ts'
-import { openReader } from './database.ts'
+import { isDamage, openReader } from './database.ts'
 import { IndexReader } from './index-reader.ts'
 import type { JournalLimits } from './index-writer.ts'
 import { IndexThread, type TreeHandle } from './index-client.ts'
@@ -109,6 +109,7 @@ class SqliteTreeIndex implements IndexedTree {
   #status = NOTHING
   #revision = 0
   #isDamaged = false
+  #stop: AbortController | undefined
 
   constructor(settings: TreeSettings, options: TreeIndexOptions, letGo: () => Promise<void>) {
     this.#settings = settings
@@ -137,19 +138,21 @@ class SqliteTreeIndex implements IndexedTree {
   }
 
   page(options: { readonly prefix: string; readonly after: string; readonly limit: number }): readonly FileEntry[] {
-    return this.#known.page(options)
+    this.#assertKnown()
+    return this.#read((reader) => reader.page(options))
   }
 
   get(key: string): FileEntry | undefined {
-    return this.#read.get(key)
+    return this.#read((reader) => reader.get(key))
   }
 
   entryOf(key: string, stat: FileStat): FileEntry {
-    return this.#read.entryOf(key, stat)
+    return this.#read((reader) => reader.entryOf(key, stat))
   }
 
   changes(options: { readonly since: string | undefined; readonly prefixes: readonly string[] }): Iterable<ChangePage> {
-    return this.#known.changes(options.since, options.prefixes)
+    this.#assertKnown()
+    return this.#changes(options.since, options.prefixes)
   }
 
   async changed({ signal }: Op): Promise<void> {
@@ -177,11 +180,11 @@ class SqliteTreeIndex implements IndexedTree {
   }
 
   factsOf(key: string, stat: FileStat): FileFacts | undefined {
-    return this.#read.factsOf(key, stat)
+    return this.#read((reader) => reader.factsOf(key, stat))
   }
 
   blocks(key: string, etag: string, options: BlocksOptions): BlockHashes | undefined {
-    return this.#read.blocks(key, etag, options)
+    return this.#read((reader) => reader.blocks(key, etag, options))
   }
 
   status(): IndexStatus {
@@ -197,21 +200,26 @@ class SqliteTreeIndex implements IndexedTree {
   }
 
   async close(): Promise<void> {
-    await this.#handle?.close()
+    const [handle, reader] = [this.#handle, this.#reader]
     this.#handle = undefined
-    this.#reader?.close()
     this.#reader = undefined
+    await handle?.close()
+    if (reader === undefined) return
+    reader.close()
     await this.#letGo()
   }
 
   async #run(signal: AbortSignal): Promise<void> {
     if (this.#handle === undefined) await this.open()
     const handle = this.#open
+    const stop = new AbortController()
+    this.#stop = stop
     try {
-      await handle.follow(signal)
+      if (!this.#isDamaged) await handle.follow(AbortSignal.any([signal, stop.signal]))
+      if (this.#isDamaged) throw this.#damaged()
     } catch (error) {
       // It is opened anew, and made again if that was the reason.
-      this.#isDamaged = isError(error, 'CORRUPT')
+      this.#isDamaged ||= isError(error, 'CORRUPT')
       this.#handle = undefined
       await handle.close()
       throw error
@@ -229,14 +237,39 @@ class SqliteTreeIndex implements IndexedTree {
     for (const wake of this.#waiting) wake()
   }
 
-  get #known(): IndexReader {
-    if (this.#status.known) return this.#read
+  *#changes(since: string | undefined, prefixes: readonly string[]): Generator<ChangePage, void> {
+    const pages = this.#read((reader) => reader.changes(since, prefixes))
+    for (;;) {
+      const next = this.#read(() => pages.next())
+      if (next.done === true) return
+      yield next.value
+    }
+  }
+
+  #assertKnown(): void {
+    if (this.#status.known) return
     throw new FlotillaError('NOT_READY', 'this folder is being looked at for the first time; it can be listed soon')
   }
 
-  get #read(): IndexReader {
+  #read<T>(work: (reader: IndexReader) => T): T {
     if (this.#reader === undefined) throw closed()
-    return this.#reader
+    try {
+      return work(this.#reader)
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      this.#isDamaged = true
+      this.#stop?.abort()
+      throw this.#damaged(error)
+    }
+  }
+
+  #damaged(cause?: unknown): FlotillaError {
+    const file = this.#settings.stateFile
+    return new FlotillaError('CORRUPT', `the index ${file} is damaged`, {
+      file,
+      hint: 'It is made again by itself.',
+      cause,
+    })
   }
 
   get #open(): TreeHandle {
