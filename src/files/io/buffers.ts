@@ -1,3 +1,4 @@
+/** Larger ones bring nothing more: they no longer fit into the caches of the processor. */
 const LARGEST = 512 * 1024
 const SMALLEST = 64 * 1024
 /** Shared by all that read at the same time; beyond 128 of them each still has the smallest, as nobody may wait for a slow client. */
@@ -20,7 +21,10 @@ export class Buffers {
     this.#readers--
   }
 
-  /** For the piece of that number of a reading, which begins small: many that begin at once are not few. Content left over from before is in it. */
+  /**
+   * For the piece of that number of a reading, which begins small: many that begin at once are not few. What was in it before
+   * still is.
+   */
   take(piece: number): Buffer {
     const size = Math.min(this.#size(), SMALLEST * 2 ** Math.min(piece, 10))
     const used = this.#free.get(size)?.pop()
@@ -31,15 +35,24 @@ export class Buffers {
 
   give(buffer: Buffer): void {
     const size = buffer.byteLength
-    // Those of a size that nobody takes any more make room for those that are taken.
-    for (const [other, free] of this.#free) {
-      while (other !== size && this.#freeBytes + size > TOTAL && free.pop() !== undefined) this.#freeBytes -= other
-    }
-    if (this.#freeBytes + size > TOTAL || size > this.#size()) return
+    if (size > this.#size()) return
+    this.#makeRoom(size)
+    if (this.#freeBytes + size > TOTAL) return
     const free = this.#free.get(size)
     if (free === undefined) this.#free.set(size, [buffer])
     else free.push(buffer)
     this.#freeBytes += size
+  }
+
+  /** Those of a size that nobody takes any more go first. */
+  #makeRoom(size: number): void {
+    for (const [other, free] of this.#free) {
+      if (other === size) continue
+      while (this.#freeBytes + size > TOTAL && free.length > 0) {
+        free.pop()
+        this.#freeBytes -= other
+      }
+    }
   }
 
   #size(): number {
