@@ -12,7 +12,7 @@ export interface S3SourceOptions extends S3Location {
   readonly clock: Clock
   /** How many requests are under way at once; 64 unless told. */
   readonly connections?: number | undefined
-  /** How many of them list; 8 unless told. */
+  /** How many of them list; 16 unless told. */
   readonly listings?: number | undefined
   /** How long the other side may be silent before it counts as gone; 30 s unless told. */
   readonly silenceMs?: number | undefined
@@ -61,7 +61,7 @@ class S3Source implements FileSource {
       bucket,
       base: prefix,
       isSorted: this.sorted,
-      parallel: options.listings ?? 8,
+      parallel: options.listings ?? 16,
       keysMax: options.keysMax ?? 100_000_000,
       slowMs: options.slowMs ?? 15,
       monotonicMs: () => clock.monotonicMs(),
