@@ -86,7 +86,7 @@ export class Agent {
   }
 
   #alive(instance: string): NodeAlive {
-    const { node, version, values, peerUrl, targets, clock } = this.#options
+    const { node, version, values, peerUrl, files, targets, clock } = this.#options
     const serves = targets.flatMap(({ tree, serves: at }) => (at === undefined ? [] : [[tree, at] as const]))
     return {
       node,
@@ -96,6 +96,7 @@ export class Agent {
       values,
       trees: targets.map(({ tree }) => tree),
       ...(peerUrl !== undefined && { peerUrl }),
+      ...files,
       ...(serves.length > 0 && { serves: Object.fromEntries(serves) }),
     }
   }

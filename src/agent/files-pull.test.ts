@@ -42,12 +42,13 @@ class Setup {
           from: `source ${this.opened.length}`,
           run: async (signal) =>
             await new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
+          wake: () => undefined,
           totals: () => ({ files: 3, bytes: 30 }),
           close: async () => void (this.closed += 1),
         }
       },
       moved: async () => await new Promise((resolve) => void (this.move = resolve)),
-      groups: () => ({}),
+      groups: () => undefined,
       isCaughtUp: () => this.caughtUp,
       tell: (report) => void this.told.push(report),
       clock: this.clock,

@@ -12,6 +12,8 @@ export interface Puller {
   /** Where from, without secrets. */
   readonly from: string
   run(signal: AbortSignal): Promise<void>
+  /** The next round begins at once. */
+  wake(): void
   /** What lies here of what is wanted. */
   totals(): { readonly files: number; readonly bytes: number }
   close(): Promise<void>
@@ -31,7 +33,7 @@ export interface FilesPullOptions {
   /** Resolves when the sources are others than at the time of opening. */
   readonly moved?: ((signal: AbortSignal) => Promise<void>) | undefined
   /** Of the groups that are flipped together with other nodes. */
-  readonly groups: () => Readonly<Record<string, GroupReport>>
+  readonly groups: () => Readonly<Record<string, GroupReport>> | undefined
   /** False while others show a generation that is not visible here. */
   readonly isCaughtUp: () => boolean | undefined
   readonly tell: (report: NodeFiles) => void
@@ -60,6 +62,15 @@ export class FilesPull implements Service {
 
   get report(): NodeFiles {
     return this.#report
+  }
+
+  /** Whether a round was complete since the start, and none has gone wrong after it. */
+  get isInStep(): boolean {
+    return this.#report.state === 'in-step'
+  }
+
+  wake(): void {
+    this.#puller?.wake()
   }
 
   /** Tells again: what the groups say has changed. */
@@ -168,7 +179,7 @@ export class FilesPull implements Service {
     tell({
       ...this.#report,
       ...(waits && { state: 'pulling', behindSinceMs: this.#report.atMs }),
-      ...(Object.keys(ofGroups).length > 0 && { groups: ofGroups }),
+      ...(ofGroups !== undefined && { groups: ofGroups }),
     })
   }
 }

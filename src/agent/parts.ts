@@ -2,7 +2,7 @@ import type { Bus } from '../core/bus.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import type { Expectation, Store } from '../core/store.ts'
-import type { Target } from '../core/target.ts'
+import type { NodeAlive, Target } from '../core/target.ts'
 import { Wake } from '../lib/wake.ts'
 import type { Memory } from './memory.ts'
 import { PACE, type Pace, Reconciler } from './reconcile.ts'
@@ -29,6 +29,8 @@ export interface AgentOptions {
   readonly values: readonly string[]
   /** Where other nodes may fetch blobs, if this one serves them. */
   readonly peerUrl?: string | undefined
+  /** Where its file service is, which trees that serves, and which it pulls. */
+  readonly files?: Pick<NodeAlive, 'filesUrl' | 'filesTrees' | 'filesPulled'> | undefined
   readonly targets: readonly AgentTarget[]
   readonly store: Store
   readonly bus?: Bus | undefined

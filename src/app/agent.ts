@@ -8,12 +8,13 @@ import { agentOnce, type OnceResult } from '../agent/once.ts'
 import type { AgentOptions } from '../agent/parts.ts'
 import { sweepBlobs } from '../agent/sweep.ts'
 import type { Stage } from '../agent/uptake.ts'
-import type { AgentConfig } from '../config/agent.ts'
+import { type AgentConfig, filesTargets } from '../config/agent.ts'
 import { absolute } from '../config/paths.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import type { ObjectReader } from '../core/objects.ts'
 import { RELEASE_LIMITS } from '../core/release.ts'
+import type { Service } from '../core/service.ts'
 import type { Store } from '../core/store.ts'
 import { makeFolder } from '../lib/make-folder.ts'
 import { holdLock } from '../lib/process-lock.ts'
@@ -28,12 +29,14 @@ import { openFolderBlobs } from '../releases/folder-blobs.ts'
 import { RecentBlobs } from '../releases/recent-blobs.ts'
 import { stageRelease } from '../releases/stage.ts'
 import { openRemoteStore } from '../store/remote/remote-store.ts'
+import type { AgentFilesDeps } from './agent-files.ts'
 import { careServices } from './agent-metrics.ts'
 import { findPeers, offer, peerUrlOf } from './agent-peers.ts'
 import { formerOf } from './agent-former.ts'
 import { proxiesOf } from './agent-proxies.ts'
 import { targetsOf } from './agent-targets.ts'
 import { openBus } from './bus.ts'
+import { filesAlive } from './files-alive.ts'
 
 export interface AgentDeps {
   readonly clock: Clock
@@ -63,7 +66,9 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps): Promise<vo
     const offered = fetched && offer({ config, ...fetched, broker, log })
     const care = careServices(config, { clock, log, base: deps.base })
     const former = formerOf(config, store)
-    const beside = [...care, ...(offered?.services ?? []), ...(sweep === undefined ? [] : [sweep]), former, ...proxies]
+    const files = await agentFiles(config, { store, memory, clock, log, base: deps.base, tell })
+    const swept = sweep === undefined ? [] : [sweep]
+    const beside = [...care, ...(offered?.services ?? []), ...swept, former, ...proxies, ...files]
     const agent: Agent = new Agent({ ...options, bus: offered?.bus }, beside)
     const look = (): void => agent.look()
     process.on('SIGHUP', look)
@@ -74,6 +79,13 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps): Promise<vo
       await broker?.close()
     }
   })
+}
+
+/** Where the agent serves or pulls files; what that takes is loaded only then. */
+async function agentFiles(config: AgentConfig, deps: AgentFilesDeps): Promise<readonly Service[]> {
+  if (config.files === undefined && filesTargets(config).length === 0) return []
+  const { filesOf } = await import('./agent-files.ts')
+  return await filesOf(config, deps)
 }
 
 /** Serving comes first: what the application needs of processor and memory is not taken away from it. */
@@ -155,6 +167,7 @@ function settingsOf(config: AgentConfig, store: Store, { clock, log, base }: Age
     version: flotillaVersion(),
     values: [...OWN_VALUES, ...Object.keys(config.values)],
     peerUrl: peerUrlOf(config),
+    files: filesAlive(config),
     targets: targetsOf(config, state, { clock, log }),
     store,
     memory: folderMemory(join(state, 'memory')),

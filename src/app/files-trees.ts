@@ -7,7 +7,6 @@ import { FlotillaError } from '../core/errors.ts'
 import type { PullWhy } from '../core/files/peer-look.ts'
 import type { TreeUploads } from '../core/files/tree-uploads.ts'
 import type { Logger } from '../core/log.ts'
-import type { Op } from '../core/op.ts'
 import { IndexThread } from '../files/index/index-client.ts'
 import { type IndexedTree, openTreeIndex } from '../files/index/tree-index.ts'
 import { type FolderFiles, openTreeFiles } from '../files/io/tree-files.ts'
@@ -25,7 +24,7 @@ export interface TreesDeps {
   /** Folder of what is known of the trees, one below it for each. */
   readonly state: string
   /** What a node that pulls the tree from elsewhere knows of a file. */
-  readonly pullWhy?: ((tree: string, key: string, op: Op) => Promise<PullWhy | undefined>) | undefined
+  readonly pullWhy?: ((tree: string, key: string) => PullWhy | undefined) | undefined
 }
 
 /** A tree that is ready to be served. */
@@ -80,10 +79,10 @@ async function openTree({ name, root, readOnly }: TreePlace, thread: IndexThread
     index,
     files,
     uploads,
-    why: async (key, op) => ({
+    why: async (key) => ({
       entry: index.get(key),
       folder: whyFile({ root, key, nowMs: clock.nowMs(), settleMs: SETTLE_MS }),
-      pull: await pullWhy?.(name, key, op),
+      pull: pullWhy?.(name, key),
     }),
     close: async () => {
       await files.close()

@@ -1,4 +1,3 @@
-import { hostname } from 'node:os'
 import type { FilesConfig } from '../config/files.ts'
 import type { Service } from '../core/service.ts'
 import { FileServer } from '../fileserver/file-server.ts'
@@ -7,6 +6,7 @@ import { isLoopbackHost } from '../lib/loopback.ts'
 import type { Secret } from '../lib/secret.ts'
 import { supervise } from '../lib/supervise.ts'
 import { FilesAccess } from './files-access.ts'
+import { urlOf } from './files-alive.ts'
 import { type OpenTree, openTrees, type TreesDeps } from './files-trees.ts'
 
 export interface FilesDeps extends TreesDeps {
@@ -122,15 +122,4 @@ function readyAt(
     writes,
     needsKey: !isOpen,
   }
-}
-
-/** How others reach it. */
-export function urlOf(
-  { host, port }: { host: string; port: number },
-  { publicUrl }: Pick<FilesConfig, 'publicUrl'>,
-): string {
-  if (publicUrl !== undefined) return publicUrl
-  const everywhere = host === '0.0.0.0' || host === '::'
-  const name = everywhere ? hostname() : host.includes(':') ? `[${host}]` : host
-  return `http://${name}:${port}`
 }

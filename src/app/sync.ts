@@ -2,6 +2,7 @@ import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import { isError } from '../core/errors.ts'
+import type { FileSource } from '../core/files/source.ts'
 import type { Logger } from '../core/log.ts'
 import {
   chunkTimes,
@@ -26,6 +27,8 @@ const DAY_MS = 86_400_000
 export interface SyncSpec {
   /** Folders, absolute, and URLs; all have the same files. */
   readonly from: readonly string[]
+  /** Opened already; asked after the others, and closed with them. */
+  readonly others?: readonly FileSource[]
   readonly to: string
   readonly what: Wanted
   readonly apikey: Secret | undefined
@@ -53,22 +56,36 @@ export interface OpenedSync {
   round(signal: AbortSignal): Promise<Summary>
   /** As `Pull.run`. */
   run(signal: AbortSignal, options: RunOptions): Promise<void>
+  /** As `Pull.wake`. */
+  wake(): void
+  /** As `Pull.totals`. */
+  totals(): { readonly files: number; readonly bytes: number }
   close(): Promise<void>
 }
 
 /** Opens the sources and the folder. Rejects with what is wrong with them. */
 export async function openSync(spec: SyncSpec, manner: Manner, deps: SyncDeps): Promise<OpenedSync> {
-  const { from, to, what, apikey, s3 } = spec
+  const { from, others = [], to, what, apikey, s3 } = spec
   const { clock, log, env, signal } = deps
   const models = 'models' in what
   const memory = await FoundBefore.read(to, models)
-  const sources = await Promise.all(
+  const opened = await Promise.all(
     from.map(async (one) => {
-      const opened = await openSource({ from: one, apikey, s3, models, known: memory.of(one), clock, env, signal })
-      memory.found(one, opened.found)
-      return opened.source
+      const { source, found } = await openSource({
+        from: one,
+        apikey,
+        s3,
+        models,
+        known: memory.of(one),
+        clock,
+        env,
+        signal,
+      })
+      memory.found(one, found)
+      return source
     }),
   )
+  const sources = [...opened, ...others]
   const pull = new Pull({
     ...manner,
     sources,
@@ -95,6 +112,8 @@ export async function openSync(spec: SyncSpec, manner: Manner, deps: SyncDeps): 
           void keeping(summary)
         },
       }),
+    wake: () => pull.wake(),
+    totals: () => pull.totals(),
     close: async () => {
       await pull.close()
       await Promise.all(sources.map(async (source) => source.close()))

@@ -3,18 +3,6 @@ import { duration, path } from './units.ts'
 
 const texts = z.array(z.string().min(1))
 
-const group = z.strictObject({
-  folder: z
-    .string()
-    .regex(/^(?!\.)[^/]+(?:\/[^/]+)*$/, { error: 'takes a folder within the tree, such as models/icon/run' })
-    .describe('folder within the tree, whose files are shown together or not at all'),
-  keep: z.number().int().min(1).max(100).default(2).describe('how many generations stay, the shown one included'),
-  flip: z.enum(['alone', 'together']).default('alone').describe('`together`: on all nodes at once, when all have it'),
-  wait: duration({ min: '1s', max: '1d' })
-    .prefault('10m')
-    .describe('with `together`: how long a generation waits for nodes that are alive and do not have it'),
-})
-
 /** A folder that is kept in step with files elsewhere. The name of the target is that of the tree. */
 export const filesTarget = z.strictObject({
   kind: z.literal('files').describe('what is kept in step'),
@@ -44,5 +32,15 @@ export const filesTarget = z.strictObject({
     .describe('how many files may be removed at once; a tenth when not set'),
   bandwidth: z.string().optional().describe('bytes a second, as 10M, or a timetable as "08:00,10M 18:00,off"'),
   concurrency: z.number().int().min(1).max(256).optional().describe('how many files travel at once at most'),
-  groups: z.record(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/), group).default({}),
+  groups: texts
+    .default([])
+    .describe('folders, as patterns, whose files are shown all together or not at all: such as `runs/*/` for each run'),
+  flip: z
+    .enum(['alone', 'together'])
+    .default('alone')
+    .describe('`together`: a group is shown on all nodes at once, when all have it'),
+  flipWait: duration({ min: '1s', max: '1d' })
+    .prefault('10m')
+    .describe('with `together`: how long a group waits for nodes that are alive and do not have it'),
+  keepGenerations: z.number().int().min(0).max(100).default(1).describe('how many older generations of a group stay'),
 })

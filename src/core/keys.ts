@@ -63,7 +63,9 @@ export const keys = {
   loads: (node: string, tree: string) => `node/${node}/loads/${tree}`,
   proxy: (node: string, name: string) => `node/${node}/proxy/${name}`,
   files: (node: string, tree: string) => `node/${node}/files/${tree}`,
-  flip: (tree: string, group: string) => `flip/${tree}/${group}`,
+  /** A group is a folder, which may be called anything. */
+  flip: (tree: string, group: string) => `flip/${tree}/${encodeURIComponent(group)}`,
+  flipsOf: (tree: string) => `flip/${tree}/`,
   flips: 'flip/',
   token: (id: string) => `token/${id}`,
   tokens: 'token/',

@@ -32,13 +32,6 @@ function linesOf({ entry, folder, pull }: FileWhy): readonly string[] {
   return [
     served,
     `folder  ${folder.message}${unseen}`,
-    ...(pull === undefined ? [] : [`pull    ${pull.message}`, `source  ${sourceOf(pull)}`]),
+    ...(pull === undefined ? [] : [`pull    ${pull.message}; from ${pull.from}`]),
   ]
-}
-
-function sourceOf({ from, atSource }: NonNullable<FileWhy['pull']>): string {
-  if (atSource === undefined) return `${from}: could not be asked`
-  return atSource === 'absent'
-    ? `${from} does not have it`
-    : `${from} has it: ${atSource.size} bytes, "${atSource.etag}"`
 }

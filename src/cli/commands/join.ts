@@ -6,6 +6,7 @@ import { command } from '../command.ts'
 import { CLIENT, TREE } from '../connect.ts'
 import type { Context } from '../context.ts'
 import { erddapFolders } from '../erddap-setup.ts'
+import { namedFolders } from '../files-settings.ts'
 import { CREDENTIAL_FILE, prepareState, writeState } from '../join-state.ts'
 import { runAgentHere } from '../run-agent.ts'
 import { SERVICE } from '../service.ts'
@@ -25,6 +26,21 @@ export const join = command({
       completes: 'folder',
     },
     onlyProxy: { type: 'flag', summary: 'there is no ERDDAP here, only a proxy before those of other servers' },
+    serve: {
+      type: 'list',
+      placeholder: 'NAME=DIR',
+      summary: 'serve this folder to other nodes and to S3 clients; needs no ERDDAP',
+    },
+    pull: {
+      type: 'list',
+      placeholder: 'NAME=DIR',
+      summary: 'keep this folder in step with the nodes that serve NAME, and serve it too; needs no ERDDAP',
+    },
+    filesListen: {
+      type: 'value',
+      placeholder: 'HOST:PORT',
+      summary: 'where files are served (default 127.0.0.1:8480)',
+    },
     bigParentDir: {
       type: 'value',
       placeholder: 'DIR',
@@ -68,6 +84,7 @@ export const join = command({
     'flotilla join http://hub:8470 7K2M-Q9XD-4TPA --node erd1 --content-dir /usr/local/tomcat/content/erddap',
     'flotilla join http://hub:8470 - --node erd1 --content-dir /content --big-parent-dir /bpd --no-start < code',
     'flotilla join http://hub:8470 7K2M-Q9XD-4TPA --node proxy1 --only-proxy --no-start',
+    'flotilla join http://hub:8470 7K2M-Q9XD-4TPA --node api2 --pull data=/srv/data --files-listen 0.0.0.0:8480',
   ],
   async run({ args, options }, context) {
     const { node, replace, logLevel } = options
@@ -99,6 +116,9 @@ interface JoinOptions {
   readonly node: string
   readonly contentDir: string | undefined
   readonly onlyProxy: boolean
+  readonly serve: readonly string[]
+  readonly pull: readonly string[]
+  readonly filesListen: string | undefined
   readonly bigParentDir: string | undefined
   readonly erddapUrl: string | undefined
   readonly filesDir: string | undefined
@@ -118,7 +138,7 @@ async function configOf(url: string, options: JoinOptions, context: Context): Pr
     credentialFile: CREDENTIAL_FILE,
     ...(options.sharedBlobs !== undefined && { sharedBlobs: resolve(cwd, options.sharedBlobs) }),
     ...(Object.keys(values).length > 0 && { values }),
-    ...(!options.onlyProxy && { targets: { [options.tree]: await targetOf(options, cwd) } }),
+    ...(await keptOf(options, cwd)),
   }
   const [{ agentSchema }, { checkConfig }] = await Promise.all([
     import('../../config/agent.ts'),
@@ -129,11 +149,29 @@ async function configOf(url: string, options: JoinOptions, context: Context): Pr
   return config
 }
 
+/** What the node keeps in step and serves. */
+async function keptOf(options: JoinOptions, cwd: string): Promise<object> {
+  const { serve, pull, filesListen, contentDir, onlyProxy, tree } = options
+  const pulled = Object.entries(namedFolders(pull, '--pull')).map(([name, dir]) => [name, resolve(cwd, dir)] as const)
+  const served = Object.entries(namedFolders(serve, '--serve')).map(([name, dir]) => [name, resolve(cwd, dir)] as const)
+  const all = [...served, ...pulled]
+  const hasErddap = contentDir !== undefined || (!onlyProxy && all.length === 0)
+  const targets = {
+    ...(hasErddap && { [tree]: await targetOf(options, cwd) }),
+    ...Object.fromEntries(pulled.map(([name, folder]) => [name, { kind: 'files', from: ['cluster'], folder }])),
+  }
+  const trees = Object.fromEntries(all.map(([name, folder]) => [name, { folder }]))
+  return {
+    ...(Object.keys(targets).length > 0 && { targets }),
+    ...(all.length > 0 && { files: { trees, ...(filesListen !== undefined && { listen: filesListen }) } }),
+  }
+}
+
 async function targetOf(options: JoinOptions, cwd: string): Promise<object> {
   const { contentDir, bigParentDir, erddapUrl, filesDir } = options
   if (contentDir === undefined) {
     throw new FlotillaError('USAGE', 'join: --content-dir is required', {
-      hint: 'It is ERDDAP’s content/erddap folder. For a server with a proxy and no ERDDAP say --only-proxy.',
+      hint: 'It is ERDDAP’s content/erddap folder. Without ERDDAP say --only-proxy, --serve NAME=DIR or --pull NAME=DIR.',
     })
   }
   return {

@@ -48,6 +48,4 @@ export interface PullWhy {
   readonly wanted: 'wanted' | 'unwanted' | 'later' | 'not-covered'
   /** One sentence: which rule, or what stands in the way. */
   readonly message: string
-  /** Whether the source has it, where that could be asked. */
-  readonly atSource?: FileEntry | 'absent' | undefined
 }
