@@ -1,6 +1,7 @@
 import * as fs from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { promisify } from 'node:util'
+import { isRemote } from './remote-file-systems.ts'
 
 /** An answer that is there at once, or will be. */
 export type Answer<T> = T | Promise<T>
@@ -63,29 +64,13 @@ export const remoteCalls: FileCalls = {
   rename: promisify(fs.rename),
 }
 
-/** Types that statfs(2) tells of file systems whose answers come from elsewhere, or from another program. facts: linux/magic.h. */
-const REMOTE = new Set([
-  0x6969, // NFS
-  0x517b, // SMB
-  0xff534d42, // CIFS
-  0xfe534d42, // SMB 2 and later
-  0x65735546, // FUSE
-  0x00c36400, // Ceph
-  0x5346414f, // AFS
-  0x0bd00bd0, // Lustre
-  0x47504653, // GPFS
-  0x01161970, // GFS2
-  0x7461636f, // OCFS2
-  0x19830326, // BeeGFS
-])
-
 /** The end of 2261: nanoseconds of some file systems end a year later. */
 const LATEST_MS = 9_214_646_399_000
 
 /** How the file system that `folder` lies on is best asked. */
 export async function callsFor(folder: string): Promise<FileCalls> {
   const { type } = await statfs(folder)
-  return REMOTE.has(type) ? remoteCalls : localCalls
+  return isRemote(type) ? remoteCalls : localCalls
 }
 
 /** Sets when the content was changed last; a time that the file system cannot hold becomes the nearest that it can. */

@@ -17,6 +17,7 @@ const REMOTE: ReadonlySet<number> = new Set([
   0x7461636f, // OCFS2
   0x0bd00bd0, // Lustre
   0x47504653, // GPFS
+  0x19830326, // BeeGFS
   0x786f4256, // VirtualBox's shared folders
 ])
 
