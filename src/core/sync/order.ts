@@ -1,4 +1,4 @@
-import { anyMatches, type Glob } from './glob.ts'
+import type { Glob } from './glob.ts'
 
 /** Files that say what else is there: readers look at them first, so they become visible last. */
 export function isMetadata(key: string): boolean {
@@ -29,7 +29,7 @@ export function groupOf(key: string, groups: readonly Glob[]): string | undefine
   if (groups.length === 0) return undefined
   for (let end = key.indexOf('/'); end > 0; end = key.indexOf('/', end + 1)) {
     const folder = key.slice(0, end)
-    if (anyMatches(groups, folder)) return folder
+    if (groups.some((group) => group.matches(group.text.endsWith('/') ? `${folder}/` : folder))) return folder
   }
   return undefined
 }
