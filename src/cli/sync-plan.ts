@@ -23,6 +23,8 @@ const OPEN_METEO = 'https://openmeteo.s3.amazonaws.com/'
 const PAST_DAYS = '7'
 const DATA = 'data'
 const MINUTE_MS = 60_000
+/** An interval of nothing is not meant to ask without a pause. */
+const LEAST_MS = 1000
 const CONCURRENT = 4
 const MEGABYTE = 1024 * 1024
 
@@ -46,7 +48,7 @@ export class SyncPlan {
   /** Undefined: once. */
   get repeatMs(): number | undefined {
     const minutes = this.#number(this.#options.repeatInterval, 'SYNC_REPEAT_INTERVAL')
-    return minutes === undefined ? undefined : minutes * MINUTE_MS
+    return minutes === undefined ? undefined : Math.max(LEAST_MS, minutes * MINUTE_MS)
   }
 
   get manner() {

@@ -89,17 +89,15 @@ export function keyHash(key: string): string {
 }
 
 function goesOn(found: Head, now: Head): boolean {
-  const { entry } = now
-  const same = found.entry.key === entry.key && found.entry.size === entry.size && found.inode === now.inode
-  if (!same) return false
-  const hasHash = entry.sha256 !== undefined || entry.md5 !== undefined
-  if (found.boot !== now.boot && !hasHash) return false
-  if (hasHash) return found.entry.sha256 === entry.sha256 && found.entry.md5 === entry.md5
-  return (
-    found.source === now.source &&
-    found.entry.etag === entry.etag &&
-    (entry.etag !== '' || found.entry.modifiedMs === entry.modifiedMs)
-  )
+  const [before, entry] = [found.entry, now.entry]
+  const isSameFile = before.key === entry.key && before.size === entry.size && found.inode === now.inode
+  // What was written before a crash of the system need not be on the disk: then only a hash of the whole tells.
+  const isKept = found.boot === now.boot || entry.sha256 !== undefined || entry.md5 !== undefined
+  if (!isSameFile || !isKept) return false
+  if (before.sha256 !== undefined && entry.sha256 !== undefined) return before.sha256 === entry.sha256
+  if (before.md5 !== undefined && entry.md5 !== undefined) return before.md5 === entry.md5
+  const isSameEtag = before.etag === entry.etag && (entry.etag !== '' || before.modifiedMs === entry.modifiedMs)
+  return found.source === now.source && isSameEtag
 }
 
 function readHead(path: string): Head | undefined {
