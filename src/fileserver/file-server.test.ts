@@ -31,6 +31,7 @@ import {
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { createHash, randomBytes } from 'node:crypto'
 import { Agent } from 'node:http'
+import { connect } from 'node:net'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import {
@@ -546,4 +547,34 @@ test('where anybody may write, those who sign may as well, with whatever key', a
   const body = `5${signature}hello\r\n0${signature}\r\n`
   expect((await fetch(`${url}/${Bucket}/c`, { method: 'PUT', headers, body })).status).toBe(200)
   expect(['a', 'b', 'c'].map((key) => tree.index.get(key)?.size)).toEqual([1, 6, 5])
+})
+
+test('a bucket that is mistaken does not become a file or a folder of the tree that is guessed', async () => {
+  for (const name of ['only', 'openmeteo']) {
+    const guessed = memoryTree(name, { 'data/a': 'x' })
+    const { url } = await openFileServer({ trees: [guessed], open: { openWrites: true } })
+    const status = async (path: string, method: string): Promise<number> =>
+      (await fetch(url + path, { method, ...(method === 'PUT' && { body: 'y' }) })).status
+    expect(await status('/data/a', 'GET')).toBe(200)
+    expect(await status('/new', 'PUT')).toBe(404)
+    expect(await status('/new/', 'PUT')).toBe(404)
+    expect(await status('/data/?list-type=2', 'GET')).toBe(404)
+    expect(await status('/data?location', 'GET')).toBe(404)
+    expect(await status('/data/b', 'PUT')).toBe(name === 'openmeteo' ? 200 : 404)
+    expect(guessed.index.get('new')).toBeUndefined()
+  }
+})
+
+test('answers that nobody reads are counted until they are sent, and cost nothing for ever', async () => {
+  const half = memoryTree('half', { large: Buffer.alloc(64_000) })
+  const { port, server } = await openFileServer({ trees: [half], limits: { silenceMs: 500 } })
+  const socket = connect(port, '127.0.0.1')
+  onTestFinished(() => void socket.destroy())
+  socket.pause()
+  const asked = 'GET /half/large HTTP/1.1\r\nhost: x\r\n\r\n'
+  socket.write(asked.repeat(500))
+  await expect.poll(() => server.figures.requests).toBeGreaterThan(1)
+  await expect.poll(() => server.figures.active, { timeout: 10_000 }).toBe(0)
+  expect(server.figures.requests).toBeLessThan(500)
+  expect(half.files.opened).toBe(0)
 })

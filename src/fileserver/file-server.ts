@@ -17,6 +17,7 @@ import { PeerService } from './peer/peer-service.ts'
 import { refuse } from './refusal.ts'
 import { checkHead, loggedUrl } from './request-head.ts'
 import { Router } from './router.ts'
+import { mostlySent } from './send-file.ts'
 
 /** How long answers under way may take when the service is told to stop. */
 const STOP_MS = 10_000
@@ -112,6 +113,7 @@ export class FileServer implements Service {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (response.socket === null && !(await hasTurn(request, response))) return
     const figures = this.#figures
     const requestId = this.#idPrefix + (++figures.requests).toString(16).toUpperCase().padStart(8, '0')
     const isUpload = request.method === 'PUT' || request.method === 'POST'
@@ -126,6 +128,7 @@ export class FileServer implements Service {
       }
       checkHead(request)
       await this.#answer({ request, response, requestId, target: parseTarget(request.url ?? '') })
+      await mostlySent(response)
     } catch (error) {
       this.#fail(request, response, error, requestId)
     } finally {
@@ -170,6 +173,18 @@ export class FileServer implements Service {
     }
     refuse(request, response, known ?? new S3Error('InternalError'), requestId)
   }
+}
+
+/**
+ * Requests may come before those before them on the connection were answered, a thousand in one packet. Each is looked at when
+ * its answer can be sent, for an answer that waits costs memory. False when the connection is gone instead.
+ */
+async function hasTurn(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+  return await new Promise((resolve) => {
+    response.once('socket', () => resolve(true))
+    request.once('close', () => resolve(false))
+    request.on('error', ignore)
+  })
 }
 
 async function listen(server: Server, host: string, port: number) {

@@ -7,7 +7,7 @@ import type { Exchange } from './exchange.ts'
 import { checksumHeaders, objectHeaders, PARTS_HEADER } from './object-headers.ts'
 import type { FileServerOptions, ServedTree } from './options.ts'
 import { type ByteRange, parseRange } from './range.ts'
-import { sendBytes } from './send-file.ts'
+import { mostlySent, sendBytes } from './send-file.ts'
 
 const MIB = 1024 * 1024
 /** MiB a second: slower, and a connection would look as if nobody read from it. */
@@ -52,8 +52,10 @@ async function answer(exchange: Exchange, tree: ServedTree, file: OpenedFile, op
   if (range !== undefined) headers.push('content-range', `bytes ${start}-${end - 1}/${entry.size}`)
   response.writeHead(range === undefined ? 200 : 206, headers)
   if (exchange.method === 'HEAD' || end === start) response.end()
-  else if (file.bytes !== undefined) response.end(range === undefined ? file.bytes : file.bytes.subarray(start, end))
-  else {
+  else if (file.bytes !== undefined) {
+    response.end(range === undefined ? file.bytes : file.bytes.subarray(start, end))
+    await mostlySent(response)
+  } else {
     const { clock } = options
     await sendBytes(
       response,

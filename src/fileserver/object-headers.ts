@@ -5,7 +5,7 @@ import { S3Error } from '../lib/s3/errors.ts'
 import type { Exchange } from './exchange.ts'
 
 /** Kept with a file and given back with it, beside `x-amz-meta-…`. */
-export const KEPT = [
+const KEPT = [
   'content-type',
   'cache-control',
   'content-disposition',
@@ -38,7 +38,7 @@ const TYPES: Readonly<Record<string, string>> = {
 }
 
 /** Of a file that nobody told the type of. */
-export function typeOf(key: string): string {
+function typeOf(key: string): string {
   const dot = key.lastIndexOf('.')
   const type = dot === -1 ? undefined : TYPES[key.slice(dot + 1)]
   return type ?? 'binary/octet-stream'

@@ -1,3 +1,4 @@
+import { KEY_BYTES_MAX } from '../core/files/entry.ts'
 import { S3Error } from '../lib/s3/errors.ts'
 import { xmlDocument } from '../lib/s3/xml-write.ts'
 import type { BodyOptions } from './body.ts'
@@ -25,7 +26,6 @@ import type { UploadPlace } from './multipart/place.ts'
 import type { FileServerOptions, ServedTree } from './options.ts'
 import { putObject } from './put-object.ts'
 import type { Bucket, Place, Router } from './router.ts'
-import { KEY_BYTES_MAX } from '../core/files/entry.ts'
 
 export type OperationOptions = Pick<FileServerOptions, 'trees' | 'sendfile'> & BodyOptions
 
@@ -59,7 +59,8 @@ export class Operations {
     if (bucket === undefined) return await this.#service(exchange, key)
     // What nobody has named a bucket may be read as if they had, but a mistaken bucket must not become a folder.
     if (place.isGuess && namesBucketOnly(exchange, key)) throw noBucket(key)
-    if (place.isGuess && isWrite(exchange.method) && bucket.name !== this.#router.root.name) throw noBucket(key)
+    const isWrittenByPath = bucket.name === this.#router.root.name && /[^/]\/+[^/]/.test(key)
+    if (place.isGuess && isWrite(exchange.method) && !isWrittenByPath) throw noBucket(key)
     if (key === '') return await this.#bucket(exchange, bucket)
     return await this.#object(exchange, bucket, key)
   }

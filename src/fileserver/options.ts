@@ -73,7 +73,7 @@ export interface FileServerLimits {
 
 export const LIMITS: FileServerLimits = {
   connections: 10_000,
-  requests: 2048,
+  requests: 1024,
   uploads: 256,
   headerBytes: 16 * 1024,
   headMs: 20_000,

@@ -38,3 +38,12 @@ async function write(response: ServerResponse, chunk: Uint8Array): Promise<void>
     })
   })
 }
+
+/** What an answer may have waiting to be sent without being counted any more. */
+const WAITING_BYTES = 64 * 1024
+
+/** Resolves when little of an answer is left to be sent, or nobody is there any more: until then it costs memory. */
+export async function mostlySent(response: ServerResponse): Promise<void> {
+  if (response.writableLength < WAITING_BYTES || response.destroyed) return
+  await new Promise((resolve) => response.once('close', resolve))
+}
