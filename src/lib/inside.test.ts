@@ -11,8 +11,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { Worker } from 'node:worker_threads'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { exchanging } from '../../test/helpers/exchanging.ts'
 import { temporaryFolder } from '../../test/helpers/folder.ts'
 import { type FileCalls, localCalls, remoteCalls } from './file-calls.ts'
 import { openFileInside, removeEmptyInside, withFolderInside } from './inside.ts'
@@ -137,30 +137,6 @@ describe.for([
     expect(readFileSync(join(outside, 'b/file'), 'utf8')).toBe('outside')
   })
 })
-
-/** A thread that does nothing but put a link to `outside` in the place of a folder, of the one in it, and back. */
-function exchanging(folder: string, outside: string): Worker {
-  const code = `
-    const { renameSync, symlinkSync, unlinkSync, rmSync } = require('node:fs')
-    const { workerData: [folder, outside] } = require('node:worker_threads')
-    const tried = (call) => { try { call() } catch {} }
-    const exchange = (path, target) => {
-      tried(() => renameSync(path, path + '.real'))
-      tried(() => symlinkSync(target, path))
-      tried(() => unlinkSync(path))
-      // The one that is looked at may have made it anew meanwhile.
-      tried(() => rmSync(path, { recursive: true }))
-      tried(() => renameSync(path + '.real', path))
-    }
-    for (;;) {
-      exchange(folder, outside)
-      exchange(folder + '/b', outside + '/b')
-      exchange(folder + '/b', '../../../../../../../../../../../' + outside)
-    }`
-  const worker = new Worker(code, { eval: true, workerData: [folder, outside] })
-  onTestFinished(async () => void (await worker.terminate()))
-  return worker
-}
 
 function codeOf(error: unknown): string {
   return String((error as NodeJS.ErrnoException).code)

@@ -22,13 +22,27 @@ export function blocked(key: string, cause?: unknown): FlotillaError {
   )
 }
 
+/** Wraps what a body rejects with: whatever code that has, it is not about our files. */
+export class FromBody extends Error {
+  constructor(cause: unknown) {
+    super('a body failed', { cause })
+  }
+}
+
 /** What the file system refused, as people are told; anything else as it was. */
 export function explained(error: unknown, key: string): unknown {
   if (error instanceof FlotillaError) return error
+  if (error instanceof FromBody) return error.cause
   const code = codeOf(error)
   if (error instanceof Outside || BLOCKED.has(code)) return blocked(key, error)
   if (code === 'ENAMETOOLONG')
     return new FlotillaError('BAD_REQUEST', `the key ${key} is too long for the file system`, { cause: error })
+  if (code === 'ENOENT') {
+    return new FlotillaError('LOST_RACE', `the folder of ${key} was taken away meanwhile`, {
+      hint: 'Try again.',
+      cause: error,
+    })
+  }
   if (code === 'EFBIG')
     return new FlotillaError('TOO_LARGE', `${key} is larger than the file system takes`, { cause: error })
   if (!FORBIDDEN.has(code)) return asDiskFull(error, key)

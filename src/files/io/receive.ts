@@ -3,6 +3,7 @@ import { FlotillaError } from '../../core/errors.ts'
 import type { PutOptions } from '../../core/files/tree-files.ts'
 import type { Op } from '../../core/op.ts'
 import type { FileCalls } from '../../lib/file-calls.ts'
+import { FromBody } from './faults.ts'
 import { Pouring } from './pouring.ts'
 
 /** What was announced of a body. */
@@ -22,8 +23,8 @@ interface Place {
 }
 
 /**
- * Writes the whole body to a place of a file, in constant memory. Rejects with what `body` or the check rejects with, and
- * with `CORRUPT` where it is not what was announced. Nothing is written any more when it ends.
+ * Writes the whole body to a place of a file, in constant memory. Rejects with `FromBody`, with what the check throws, and with
+ * `CORRUPT` where it is not what was announced. Nothing is written any more when it ends.
  */
 export async function receive(
   name: string,
@@ -36,7 +37,7 @@ export async function receive(
   let size = 0
   try {
     announced.signal?.throwIfAborted()
-    for await (const chunk of body) {
+    for await (const chunk of marked(body)) {
       announced.signal?.throwIfAborted()
       size += chunk.byteLength
       if (size > (announced.size ?? Infinity)) throw corrupt(name, `more than the ${announced.size} bytes`)
@@ -52,6 +53,14 @@ export async function receive(
     return received
   } finally {
     await pouring.stop()
+  }
+}
+
+async function* marked(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  try {
+    yield* body
+  } catch (error) {
+    throw new FromBody(error)
   }
 }
 

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  realpathSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -17,17 +18,22 @@ import {
 import { dirname, join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { treeFilesContract } from '../../../test/contract/files/tree-files.ts'
+import { type FilesOfTree, treeFilesContract } from '../../../test/contract/files/tree-files.ts'
+import { exchanging } from '../../../test/helpers/exchanging.ts'
 import { temporaryFolder } from '../../../test/helpers/folder.ts'
 import { needs } from '../../../test/helpers/needs.ts'
 import { tinyDisk } from '../../../test/helpers/tiny-disk.ts'
 import { NotedIndex } from '../../../test/helpers/noted-index.ts'
 import type { Clock } from '../../core/clock.ts'
+import type { FlotillaError } from '../../core/errors.ts'
 import { silent } from '../../core/log.ts'
+import { remoteCalls } from '../../lib/file-calls.ts'
 import { keyPath } from '../../lib/safe-path.ts'
 import { systemClock } from '../../lib/system-clock.ts'
 import { statOf } from './file-stat.ts'
-import { type FolderFiles, openTreeFiles } from './tree-files.ts'
+import { FolderFiles, openTreeFiles } from './tree-files.ts'
+
+const ATTEMPTS = process.env['FLOTILLA_SOAK'] === '1' ? 100_000 : 1000
 
 interface Opened {
   readonly root: string
@@ -55,8 +61,7 @@ function temporariesIn(root: string): readonly string[] {
   return readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) => path.includes('.flotilla-tmp-'))
 }
 
-treeFilesContract('files of a folder', async () => {
-  const { root, files, index } = await opened()
+async function forContract({ root, files, index }: Opened): Promise<FilesOfTree> {
   return {
     files,
     index,
@@ -70,6 +75,14 @@ treeFilesContract('files of a folder', async () => {
     },
     leftovers: async () => temporariesIn(root),
   }
+}
+
+treeFilesContract('files of a folder', async () => forContract(await opened()))
+
+treeFilesContract('files of a folder on another machine', async () => {
+  const root = realpathSync(temporaryFolder())
+  const index = new NotedIndex()
+  return forContract({ root, index, files: new FolderFiles({ root, index, calls: remoteCalls }, systemClock) })
 })
 
 describe('the files of a folder', () => {
@@ -181,6 +194,16 @@ describe('the files of a folder', () => {
     expect(readdirSync(root)).toEqual([])
   })
 
+  test('what a body rejects with comes out as it is, whatever it looks like', async () => {
+    const { files } = await opened()
+    const mine = Object.assign(new Error('of the body'), { code: 'ENOSPC' })
+    const body = (async function* () {
+      yield Buffer.from('x')
+      throw mine
+    })()
+    await expect(files.put('a', body, {})).rejects.toBe(mine)
+  })
+
   test('folders that we made go with their last file, those of others stay', async () => {
     const { root, files } = await opened()
     mkdirSync(join(root, 'theirs'))
@@ -239,6 +262,35 @@ describe('the files of a folder', () => {
     await files.put('a', bodyOf('x'), { facts: () => ({ etag: 'promised', headers: { 'x-amz-meta-a': 'b' } }) })
     expect(await files.open('a')).toMatchObject(expected)
   })
+
+  test(
+    'nothing outside is read, written or removed while links and folders are exchanged',
+    { timeout: 600_000 },
+    async () => {
+      const { root, files } = await opened()
+      write(join(root, 'a/b/file'), 'inside')
+      const outside = temporaryFolder({ file: 'outside', 'b/file': 'outside' })
+      const worker = exchanging(join(root, 'a'), outside)
+      const seen = { inside: 0, refused: 0 }
+      for (let attempt = 0; attempt < ATTEMPTS || seen.inside === 0 || seen.refused === 0; attempt++) {
+        const refused = (error: unknown): undefined => {
+          expect(['BAD_REQUEST', 'LOST_RACE']).toContain((error as FlotillaError).code)
+        }
+        const text = await textOf(files, 'a/b/file')
+        const written = await files.put(attempt % 2 === 0 ? 'a/b/file' : 'a/b/new', bodyOf('inside'), {}).catch(refused)
+        if (attempt % 7 === 0) await files.remove('a/b/new').catch(refused)
+        if (text !== undefined) expect(text).toBe('inside')
+        if (written === undefined) seen.refused++
+        else seen.inside++
+      }
+      await worker.terminate()
+      expect(readdirSync(outside, { recursive: true })).toHaveLength(3)
+      expect([readFileSync(join(outside, 'file'), 'utf8'), readFileSync(join(outside, 'b/file'), 'utf8')]).toEqual([
+        'outside',
+        'outside',
+      ])
+    },
+  )
 
   test('temporary files of an earlier life are swept when they are old, and only those of bodies', async () => {
     const root = temporaryFolder()
