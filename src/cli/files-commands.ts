@@ -15,6 +15,12 @@ export const FILES_COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/files-nginx.ts')).filesNginx,
   },
   {
+    name: 'files publish',
+    group: 'Change',
+    summary: 'show the files of a folder in a served tree, all in one moment',
+    load: async () => (await import('./commands/files-publish.ts')).filesPublish,
+  },
+  {
     name: 'files ls',
     group: 'Look',
     summary: 'list what a file service serves',

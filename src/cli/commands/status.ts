@@ -5,6 +5,7 @@ import { command } from '../command.ts'
 import { CLIENT, type Hub, TREE, withHub } from '../connect.ts'
 import type { Context } from '../context.ts'
 import { drawPage } from '../draw.ts'
+import { printFiles } from '../files-view.ts'
 import { releaseLine } from '../format.ts'
 import { printDrains, printFolder, printNodes, printTakenBack, printTrees, printWarnings } from '../node-view.ts'
 
@@ -43,10 +44,12 @@ function print(answer: StatusAnswer, json: boolean, { output, clock }: Context):
   const colour = answer.state === 'in-step' ? 'green' : answer.state === 'failed' ? 'red' : 'yellow'
   output.print(output.paint(colour, clean(answer.summary)))
   if (answer.desired !== undefined) output.print(output.paint('dim', releaseLine(answer.desired, clock.nowMs())))
-  if (answer.nodes.length > 0) {
+  const hasReleases = answer.desired !== undefined || answer.files === undefined
+  if (answer.nodes.length > 0 && hasReleases) {
     output.print()
     printNodes(answer, clock.nowMs(), output)
   }
+  printFiles(answer, clock.nowMs(), output)
   printDrains(answer, clock.nowMs(), output)
   printTakenBack(answer, clock.nowMs(), output)
   printTrees(answer, output)

@@ -1,0 +1,57 @@
+import type { NodeAnswer, StatusAnswer } from '../core/api.ts'
+import type { NodeFiles } from '../core/files/report.ts'
+import { ago, plural } from './format.ts'
+import { type Cell, type Output, table } from './output.ts'
+
+const STATES: Readonly<Record<NodeFiles['state'], Cell>> = {
+  'in-step': { text: '✓ in step', colour: 'green' },
+  pulling: { text: '… pulling', colour: 'yellow' },
+  failed: { text: '✗ failed', colour: 'red' },
+}
+
+const HEAD = ['NODE', 'FILES OF', 'STATE', 'FILES', 'SIZE', 'TO COME', 'BEHIND SINCE', 'FROM', 'LAST ERROR'] as const
+
+/** How each node fares with the files that it pulls, where any does. */
+export function printFiles({ files = [], nodes }: StatusAnswer, nowMs: number, output: Output): void {
+  const rows = files.flatMap(({ tree }) =>
+    nodes
+      .filter((node) => node.files?.[tree] !== undefined || node.alive?.filesPulled?.includes(tree) === true)
+      .map((node) => rowOf(node, tree, nowMs)),
+  )
+  if (rows.length > 0) output.print()
+  table(output, HEAD, rows)
+}
+
+function rowOf({ node, liveness, files }: NodeAnswer, tree: string, nowMs: number): Cell[] {
+  const report = files?.[tree]
+  if (report === undefined) return [node, tree, { text: '… no report yet', colour: 'yellow' }]
+  const { state, pending, behindSinceMs, from = '-' } = report
+  return [
+    node,
+    tree,
+    liveness === 'lost' ? { text: '! lost', colour: 'red' } : STATES[state],
+    String(report.files),
+    sizeOf(report.bytes),
+    pending === undefined ? '-' : plural(pending.files, 'file'),
+    behindSinceMs === undefined ? '-' : ago(behindSinceMs, nowMs),
+    from,
+    troubleOf(report),
+  ]
+}
+
+function troubleOf({ error, failed = [], groups = {} }: NodeFiles): string {
+  if (error !== undefined) return error.message
+  const [first] = failed
+  if (first !== undefined) return `${first.key}: ${first.message}`
+  const waiting = Object.entries(groups).filter(([, { staged }]) => staged.length > 0)
+  return waiting.length === 0 ? '' : `${waiting[0]?.[0]} waits for other nodes`
+}
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const
+
+/** `1.5 GiB`. */
+export function sizeOf(bytes: number): string {
+  const power = bytes < 1 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10))
+  const value = bytes / 2 ** (10 * power)
+  return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${UNITS[power]}`
+}
