@@ -170,7 +170,7 @@ export class Placing {
   }
 }
 
-export function folderOf(path: string): string {
+function folderOf(path: string): string {
   const folder = posix.dirname(path)
   return folder === '.' ? '' : folder
 }

@@ -1,7 +1,7 @@
 import type { FileStat } from '../../core/files/entry.ts'
 import { isSameStat } from './file-stat.ts'
 
-export const CACHED_BYTES_MAX = 64 * 1024
+const CACHED_BYTES_MAX = 64 * 1024
 const TOTAL = 16 * 1024 * 1024
 /** What an entry takes besides its bytes. */
 const OVERHEAD = 500
