@@ -64,6 +64,15 @@ export const SYNC_OPTIONS = {
   concurrentModels: number('N', 'for models: times as many; otherwise SYNC_CONCURRENT_MODELS'),
   bwlimit: { type: 'value', placeholder: 'RATE', summary: 'bytes a second: 10M, or "08:00,10M 18:00,50M 23:00,off"' },
   rate: number('MB', 'as --bwlimit, in megabytes a second'),
+  group: {
+    type: 'list',
+    placeholder: 'GLOB',
+    summary: 'folders whose files become visible all at once, such as data_run/*/*/*/*/*',
+  },
+  keep: { ...number('N', 'with --group: older generations that stay'), fallback: '1' },
+  execute: { type: 'flag', summary: 'taken from scripts of openmeteo-api; means nothing' },
+  dataDirectoryMaxSizeGb: number('GB', 'likewise; see --delete and --past-days instead'),
+  cacheDirectoryMaxSizeGb: number('GB', 'likewise'),
   json: { type: 'flag', summary: 'print a line of JSON for each file and each round' },
 } as const
 

@@ -52,11 +52,13 @@ export class SyncPlan {
   }
 
   get manner() {
-    const { bwlimit, rate, deleteMax, verify, checksum, dryRun, delete: deletes } = this.#options
+    const { bwlimit, rate, deleteMax, verify, checksum, dryRun, group, keep, delete: deletes } = this.#options
     const bandwidth = bwlimit ?? (rate === undefined || rate === '0' ? undefined : String(Number(rate) * MEGABYTE))
     return {
       deletes,
       verify,
+      groups: group.map(glob),
+      keepGenerations: { keep: Number(keep), minAgeMs: MINUTE_MS },
       checksum,
       dryRun,
       deleteMax: deleteMax === undefined ? undefined : parseDeleteMax(deleteMax),
