@@ -35,7 +35,7 @@ export async function copyObject(
     const body = source.read(0, size, { signal })
     const options = { size, check: checksum?.check, facts, signal, ...writeConditions(exchange) }
     await answerPatiently(exchange, clock, async () => {
-      const entry = written(await tree.files.put(key, body, options), exchange)
+      const entry = written(await tree.files.put(key, body, options), exchange, tree, key)
       const result = { LastModified: isoSeconds(entry.modifiedMs), ETag: `"${entry.etag}"`, ...checksum?.elements() }
       return xmlDocument('CopyObjectResult', result)
     })

@@ -578,3 +578,12 @@ test('answers that nobody reads are counted until they are sent, and cost nothin
   expect(server.figures.requests).toBeLessThan(500)
   expect(half.files.opened).toBe(0)
 })
+
+test('a replacement of what is not there is told so, and metadata have a limit', async () => {
+  const absent = { Bucket, Key: 'absent', Body: 'x', IfMatch: '"00000000000000000000000000000000"' }
+  await expect(s3.send(new PutObjectCommand(absent))).rejects.toMatchObject({ name: 'NoSuchKey' })
+  const large = { Bucket, Key: 'a', Body: 'x', Metadata: { note: 'x'.repeat(2045) } }
+  await expect(s3.send(new PutObjectCommand(large))).rejects.toMatchObject({ name: 'MetadataTooLarge' })
+  expect(tree.index.files.size).toBe(0)
+  await s3.send(new PutObjectCommand({ ...large, Metadata: { note: 'x'.repeat(2044) } }))
+})

@@ -1,3 +1,4 @@
+import type { FileEntry } from '../core/files/entry.ts'
 import type { FileFacts } from '../core/files/tree-index.ts'
 import type { PutResult } from '../core/files/tree-files.ts'
 import { S3Error } from '../lib/s3/errors.ts'
@@ -25,7 +26,7 @@ export async function putObject(
   const result = await put.catch((error: unknown) => {
     throw bodyError(error, exchange)
   })
-  const entry = written(result, exchange)
+  const entry = written(result, exchange, tree, key)
   exchange.response.writeHead(200, {
     etag: `"${entry.etag}"`,
     'content-length': 0,
@@ -35,12 +36,11 @@ export async function putObject(
   exchange.response.end()
 }
 
-/** Throws where a condition did not hold. */
-export function written(result: PutResult, exchange: Exchange): Exclude<PutResult, 'failed-condition'>['entry'] {
+/** Throws where a condition did not hold. A file that is to be replaced, and is not there, is missing rather than another. */
+export function written(result: PutResult, exchange: Exchange, { index }: ServedTree, key: string): FileEntry {
   if (result !== 'failed-condition') return result.entry
-  // A file that is to be replaced, and is not there, is missing rather than another.
-  const isMissing = exchange.header('if-match') === '*'
-  throw isMissing ? new S3Error('NoSuchKey') : new S3Error('PreconditionFailed')
+  const isMissing = exchange.header('if-match') !== undefined && index.get(key) === undefined
+  throw isMissing ? new S3Error('NoSuchKey', undefined, { Key: key }) : new S3Error('PreconditionFailed')
 }
 
 /** `x-last-modified` of Open-Meteo's servers among each other: seconds, or a date. */

@@ -31,7 +31,7 @@ export async function completeUpload(exchange: Exchange, place: UploadPlace, opt
   const conditions = writeConditions(exchange)
   const complete = async (): Promise<FileEntry> => {
     const completing = uploads.complete(key, upload.id, { parts, facts, modifiedMs, signal, ...conditions })
-    return written(await completing.catch(asPartError), exchange)
+    return written(await completing.catch(asPartError), exchange, place.tree, key)
   }
   // Open-Meteo's servers answer nothing, and its clients look at the status only.
   if (announcedSize(upload.facts) !== undefined) {
