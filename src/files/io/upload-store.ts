@@ -52,6 +52,11 @@ export class UploadStore {
     }
   }
 
+  /** Takes away what was begun and holds nothing. */
+  async tidy(): Promise<void> {
+    await removeEmptyInside(this.#tree.root, [AREA], this.#tree.calls)
+  }
+
   async create(folder: string, upload: Upload): Promise<void> {
     await this.within(folder, async (path) => writeAtomic(`${path}/${UPLOAD}`, JSON.stringify(upload)), true)
   }

@@ -65,6 +65,7 @@ export class FolderUploads implements TreeUploads {
       else await this.#store.remove(folder)
     }
     await this.sweep()
+    await this.#store.tidy()
   }
 
   async create(
