@@ -40,8 +40,8 @@ interface ScansOptions extends FollowOptions {
 
 /** Everything else in the thread waits at most about this long. */
 export const SLICE_MS = 5
-/** Looking at everything takes at most this part of the time. */
-const PAUSE_FACTOR = 20
+/** A look at everything is followed by a pause of so many times its length: where all is told besides, and where not. */
+const PAUSE_FACTOR = { watch: 20, scan: 5 } as const
 /** A generation is taken over in one transaction if it has at most about a hundred thousand files. */
 const FLIP_SLICES = 800
 const PROBLEMS_MAX = 20
@@ -151,9 +151,11 @@ export class Scans {
   }
 
   #beginWhole(): void {
-    const { clock, places, onNews } = this.#options
+    const { clock, places, watches, onNews } = this.#options
     this.#begun++
     this.#newProblems = []
+    // What could not be watched is tried again.
+    watches.forgetProblem()
     this.#startedMs = clock.monotonicMs()
     try {
       const sight = this.#findRoot()
@@ -214,7 +216,7 @@ export class Scans {
     if (places.paths.some((path) => this.#isRemote(path))) this.#follows = 'scan'
     const tookMs = clock.monotonicMs() - this.#startedMs
     const pauseMs = this.follows === 'watch' ? scanMs : blindScanMs
-    this.#nextMs = clock.nowMs() + Math.max(pauseMs, tookMs * PAUSE_FACTOR)
+    this.#nextMs = clock.nowMs() + Math.max(pauseMs, tookMs * PAUSE_FACTOR[this.follows])
     onNews()
   }
 

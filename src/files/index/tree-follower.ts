@@ -34,6 +34,8 @@ interface FollowerOptions extends FollowOptions {
 /** What one of us puts into its place is noted in a moment, with what is known of it: it need not be announced without that. */
 const OURS_MS = 20
 const LOOKS_MAX = 50_000
+/** Timers take no more than 2^31 ms. */
+const IDLE_MAX_MS = 3_600_000
 const KNOWN = 'known'
 /** Between two looks for deletions that are too old to be remembered. */
 const COMPACT_MS = 600_000
@@ -110,7 +112,7 @@ export class TreeFollower {
       while (!signal.aborted) {
         const idleMs = this.#step()
         if (idleMs <= 0) await turn()
-        else await this.#wake.wait({ ms: idleMs, signal })
+        else await this.#wake.wait({ ms: Math.min(idleMs, IDLE_MAX_MS), signal })
       }
     } finally {
       this.#scans.close()

@@ -1,5 +1,5 @@
-import type { FileStat } from '../../core/files/entry.ts'
-import { pathKey } from '../../lib/safe-path.ts'
+import { type FileStat, KEY_BYTES_MAX } from '../../core/files/entry.ts'
+import { OWN_PREFIX, pathKey } from '../../lib/safe-path.ts'
 import { type Folder, toStat } from './folder.ts'
 import type { Places } from './places.ts'
 import { type Sight, unseen } from './sight.ts'
@@ -20,11 +20,15 @@ export interface WalkOptions {
 
 /** Deeper than any key reaches; each level holds a descriptor. */
 const DEPTH_MAX = 520
+/** Of so many characters a path is short enough for a key whatever they are. */
+const PLAIN_LENGTH = KEY_BYTES_MAX / 3
 
 interface Level {
   readonly path: string
   readonly folder: Folder
   readonly names: readonly string[]
+  /** Nothing on the way to it is escaped. */
+  readonly isPlain: boolean
   next: number
 }
 
@@ -54,7 +58,9 @@ export function* walk(start: string, options: WalkOptions): Generator<Step, void
 
 function fileAt(level: Level, name: string): Step | undefined {
   const path = joined(level.path, name)
-  const key = pathKey(path)
+  // Asking for the key of every file of millions takes as long as looking at it.
+  const isKey = level.isPlain && path.length <= PLAIN_LENGTH && !name.startsWith(OWN_PREFIX)
+  const key = isKey ? path : pathKey(path)
   if (key === undefined) return undefined
   try {
     const stats = level.folder.look(name)
@@ -100,7 +106,7 @@ function* enter(path: string, above: number | undefined, levels: Level[], option
     folder = options.sight.open(path)
     const names = folder.names()
     if (options.places.believes(path, folder, above, names.length === 0)) {
-      levels.push({ path, folder, names, next: 0 })
+      levels.push({ path, folder, names, isPlain: path === '' || keyPrefix(path) === `${path}/`, next: 0 })
       return
     }
     folder.close()

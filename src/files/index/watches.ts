@@ -33,6 +33,10 @@ export class Watches {
     return this.#problem
   }
 
+  forgetProblem(): void {
+    this.#problem = undefined
+  }
+
   /** What comes from here on did not come together with what came before. */
   pause(): void {
     this.#lastOurs = undefined
