@@ -62,6 +62,13 @@ test('a change is everywhere without anybody waiting for a round, and where says
   ])
 }, 60_000)
 
+test('the doctor looks at what is served and pulled', async () => {
+  const doctor = await cluster.flotilla('doctor', '--state', first.state)
+  expect(doctor.stdout).toMatch(/address: answers at 127\.0\.0\.1:\d+/)
+  expect(doctor.stdout).toMatch(/ok .* sources: cluster/)
+  expect(doctor).toMatchObject({ code: 0 })
+}, 60_000)
+
 test('why says which rule leaves a file out, or that it is only here', async () => {
   publish(first.data, 'own.txt', 'own')
   const here = await cluster.until(

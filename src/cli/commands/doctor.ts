@@ -126,8 +126,9 @@ async function ownHub(
 
 /** A configuration that cannot be read is a finding too, and the end of what can be seen. */
 async function readNode(file: string, context: Context): Promise<NodeHere> {
-  const [{ agentChecks }, { proxyChecks }, { agentSchema }, { loadConfig }] = await Promise.all([
+  const [{ agentChecks }, { filesChecks }, { proxyChecks }, { agentSchema }, { loadConfig }] = await Promise.all([
     import('../doctor/agent.ts'),
+    import('../doctor/files.ts'),
     import('../doctor/proxy.ts'),
     import('../../config/agent.ts'),
     import('../../config/load.ts'),
@@ -137,7 +138,8 @@ async function readNode(file: string, context: Context): Promise<NodeHere> {
     const { base: _, ...sources } = await serviceSources(file, {}, context)
     const config = loadConfig(agentSchema, sources)
     const read: Check = { group, name: 'configuration', run: () => Promise.resolve(ok('valid')) }
-    return { file, config, checks: [read, ...agentChecks(file, config), ...proxyChecks(file, config, context)] }
+    const own = [...agentChecks(file, config), ...filesChecks(file, config), ...proxyChecks(file, config, context)]
+    return { file, config, checks: [read, ...own] }
   } catch (error) {
     if (!(error instanceof FlotillaError)) throw error
     const { line = 1, column = 1, hint } = error.details

@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { type AgentConfig, type ErddapTarget as Erddap, erddapTargets } from '../../config/agent.ts'
+import { type AgentConfig, type ErddapTarget as Erddap, erddapTargets, filesTargets } from '../../config/agent.ts'
 import { operationsTokenFile } from '../../config/operations.ts'
 import { absolute } from '../../config/paths.ts'
 import { messageOf } from '../../core/errors.ts'
@@ -20,8 +20,8 @@ export function agentChecks(file: string, config: AgentConfig): readonly Check[]
     name: 'targets',
     run: () =>
       Promise.resolve(
-        Object.keys(config.proxies).length > 0
-          ? ok('nothing is kept in step here but a proxy')
+        Object.keys(config.proxies).length > 0 || config.files !== undefined || filesTargets(config).length > 0
+          ? ok('no releases are taken here: a proxy, or files')
           : warn('nothing is kept in step on this node', `Add a target to ${file}.`),
       ),
   }
