@@ -41,6 +41,8 @@ export const OWN_PREFIX = '.flotilla-'
 const KEY_PREFIX = `${OWN_PREFIX}key-`
 /** Stands at the end of an escaped name that is a folder, or goes on in the next; no other escaped name ends with it. */
 const GOES_ON = '%'
+/** Short and of such parts a key is its path; nearly all are, and this is asked for every file again and again. */
+const OBVIOUS = /^\w[\w.-]*(?:\/\w[\w.-]*)*$/
 const ESCAPED_BYTES_MAX = PART_BYTES_MAX - KEY_PREFIX.length - GOES_ON.length
 
 /**
@@ -51,6 +53,7 @@ const ESCAPED_BYTES_MAX = PART_BYTES_MAX - KEY_PREFIX.length - GOES_ON.length
  * Throws `BAD_REQUEST` for what is no key: empty, over 1,024 bytes as UTF-8, ill-formed Unicode, with a NUL.
  */
 export function keyPath(key: string): string {
+  if (key.length <= PART_BYTES_MAX && OBVIOUS.test(key)) return key
   const why = whyNoKey(key)
   if (why !== undefined) {
     throw new FlotillaError('BAD_REQUEST', `bad key ${JSON.stringify(key.slice(0, 200))}: ${why}`)

@@ -92,8 +92,8 @@ export class Survey {
         isSound(entry)
         if (compareKeys(entry.key, last) <= 0) throw badListing(`${entry.key} comes after ${last}`)
         last = entry.key
-        const here = known.upTo(entry.key, gone)
-        decided.push(await this.#decide(entry, here, newest))
+        const one = this.#decide(entry, known.upTo(entry.key, gone), newest)
+        decided.push(one instanceof Promise ? await one : one)
       }
       if (newest === undefined) this.#options.events.listed(page.length)
       await this.#act(decided, gone)
@@ -140,15 +140,21 @@ export class Survey {
     }
   }
 
-  async #decide(entry: FileEntry, here: KnownFile | undefined, newest?: NewestChunks): Promise<Decided> {
-    const { selection, lister, isRight } = this.#options
+  /** At once, unless something here has to be looked at: mostly nothing has changed. */
+  #decide(entry: FileEntry, here: KnownFile | undefined, newest?: NewestChunks): Decided | Promise<Decided> {
+    const { selection, lister } = this.#options
     if (!selection.covers(entry.key)) return { entry, what: 'ignored' }
     const verdict = newest?.takes(entry.key) === false ? 'unwanted' : selection.judge(entry)
     if (verdict === 'later') return { entry, what: 'same' }
     if (verdict === 'unwanted') return { entry, what: here === undefined ? 'ignored' : 'unwanted' }
-    let placed: Placed | undefined
-    const local = here?.intact === true ? undefined : await this.#local(entry.key)
-    const what = compare(entry, lister.index, here, () => (placed = local))
+    if (here?.intact !== true) return this.#decideByLook(entry, here)
+    return { entry, what: compare(entry, lister.index, here, () => undefined) }
+  }
+
+  async #decideByLook(entry: FileEntry, here: KnownFile | undefined): Promise<Decided> {
+    const { lister, isRight } = this.#options
+    const placed = await this.#local(entry.key)
+    const what = compare(entry, lister.index, here, () => placed)
     if (what !== 'adopt' || isRight === undefined || (await isRight(entry))) return { entry, what, placed }
     return { entry, what: 'fetch' }
   }

@@ -127,7 +127,8 @@ export class Tally {
   }
 
   #progress(): void {
-    this.#events.onProgress?.({
+    if (this.#events.onProgress === undefined) return
+    this.#events.onProgress({
       files: this.#wanted.files,
       bytes: this.#wanted.bytes,
       filesDone: this.#count.fetched,

@@ -54,7 +54,7 @@ async function open(plan: SyncPlan, options: SyncOptions, context: Context): Pro
   const says = options.json || options.dryRun
   const manner = {
     ...plan.manner,
-    ...(!options.json && { onProgress: progressLine(context) }),
+    ...(!options.json && output.err.columns !== undefined && { onProgress: progressLine(context) }),
     ...(says && {
       onFile: ({ action, key, size }: { readonly action: string; readonly key: string; readonly size: number }) => {
         if (options.json) output.json('sync-file', { action, key, size })
