@@ -8,6 +8,7 @@ import { COMMON, parseInput } from '../src/cli/parse.ts'
 import { agentSchema } from '../src/config/agent.ts'
 import { parseConfigDocument } from '../src/config/document.ts'
 import { hubSchema } from '../src/config/hub.ts'
+import { filesSchema } from '../src/config/files.ts'
 import { checkConfig } from '../src/config/load.ts'
 import { commandLines, documents, ROOT } from './helpers/documents.ts'
 
@@ -86,7 +87,8 @@ test('every configuration in the documentation is valid', async () => {
   for (const { path, text } of documents()) {
     for (const [, body = ''] of text.matchAll(/^```yaml\n(.*?)^```/gms)) {
       const document = parseConfigDocument(path, body)
-      const schema = Object.hasOwn(document.data, 'node') ? agentSchema : hubSchema
+      const isAgent = Object.hasOwn(document.data, 'node')
+      const schema = isAgent ? agentSchema : Object.hasOwn(document.data, 'trees') ? filesSchema : hubSchema
       expect(checkConfig(schema, { document, env: {}, flags: {} })).not.toHaveProperty('issues')
       count++
     }
