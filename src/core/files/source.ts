@@ -7,7 +7,7 @@ import type { PeerSource } from './peer.ts'
  * not trusted: keys may lead out of the tree, listings may be cut short or repeat themselves, bytes may be others than listed.
  */
 export interface FileSource {
-  /** For messages: "s3 https://…/bucket", "flotilla http://…/tree", "open-meteo https://…", "folder /data". No secret in it. */
+  /** For messages: the kind and where it is, such as "s3 https://…/bucket" or "folder /data". No secret in it. */
   readonly name: string
 
   /** Whether `list` gives keys in ascending order of `compareKeys`, each once. */
