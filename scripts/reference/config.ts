@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { agentSchema } from '../../src/config/agent.ts'
 import { environmentName, type Setting, settingsOf } from '../../src/config/describe.ts'
+import { filesSchema } from '../../src/config/files.ts'
 import { hubSchema } from '../../src/config/hub.ts'
 import { code, page, tableOf } from './page.ts'
 
@@ -15,6 +16,9 @@ export function configPage(): string {
     '## Agent',
     'For `flotilla agent`. `flotilla join` writes the file, with what you told it, as `agent.yaml` in the state folder.',
     settingsTable(agentSchema),
+    '## File service',
+    'For `flotilla files serve --config FILE`. The section `files` of an agent has the same settings.',
+    settingsTable(filesSchema),
     EXAMPLE,
   )
 }
@@ -73,4 +77,38 @@ targets:
     contentDirectory: /usr/local/tomcat/content/erddap
     bigParentDirectory: /data/erddap
     url: http://127.0.0.1:8080/erddap
+\`\`\`
+
+A node that keeps Open-Meteo's data in step with the nodes that serve it, serves it too, and shows each run of a model together with
+all others:
+
+\`\`\`yaml
+node: api2
+hub: http://hub.example.org:8470
+files:
+  listen: 0.0.0.0:8480
+  apiKeyFile: keys
+  trees:
+    data:
+      folder: /srv/data
+targets:
+  data:
+    kind: files
+    from: [cluster, https://files.example.org/data]
+    folder: /srv/data
+    include: [dwd_icon/]
+    groups: [runs/*/]
+    flip: together
+\`\`\`
+
+A file service of its own:
+
+\`\`\`yaml
+listen: 0.0.0.0:8480
+apiKeyFile: /etc/flotilla/keys
+openJson: true
+trees:
+  data:
+    folder: /srv/data
+    readOnly: true
 \`\`\``

@@ -2,6 +2,7 @@ import type { NodeAnswer, StatusAnswer } from '../core/api.ts'
 import type { NodeFiles } from '../core/files/report.ts'
 import { ago, plural } from './format.ts'
 import { type Cell, type Output, table } from './output.ts'
+import { size } from './sync-view.ts'
 
 const STATES: Readonly<Record<NodeFiles['state'], Cell>> = {
   'in-step': { text: '✓ in step', colour: 'green' },
@@ -31,7 +32,7 @@ function rowOf({ node, liveness, files }: NodeAnswer, tree: string, nowMs: numbe
     tree,
     liveness === 'lost' ? { text: '! lost', colour: 'red' } : STATES[state],
     String(report.files),
-    sizeOf(report.bytes),
+    size(report.bytes),
     pending === undefined ? '-' : plural(pending.files, 'file'),
     behindSinceMs === undefined ? '-' : ago(behindSinceMs, nowMs),
     from,
@@ -45,13 +46,4 @@ function troubleOf({ error, failed = [], groups = {} }: NodeFiles): string {
   if (first !== undefined) return `${first.key}: ${first.message}`
   const waiting = Object.entries(groups).filter(([, { staged }]) => staged.length > 0)
   return waiting.length === 0 ? '' : `${waiting[0]?.[0]} waits for other nodes`
-}
-
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const
-
-/** `1.5 GiB`. */
-export function sizeOf(bytes: number): string {
-  const power = bytes < 1 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10))
-  const value = bytes / 2 ** (10 * power)
-  return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${UNITS[power]}`
 }

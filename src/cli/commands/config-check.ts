@@ -23,9 +23,10 @@ export const configCheck = command({
       const advice = hint === undefined ? '' : `\n    → ${clean(hint)}`
       output.print(`${place}: ${output.paint('red', 'error')}: ${clean(message)}${advice}`)
     }
-    if (issues.length === 0)
-      output.print(`${args.FILE} is a valid configuration of ${kind === 'hub' ? 'a hub' : 'an agent'}`)
+    if (issues.length === 0) output.print(`${args.FILE} is a valid configuration of ${WHOSE[kind]}`)
     else output.print(plural(issues.length, 'error'))
     return issues.length === 0 ? 0 : 2
   },
 })
+
+const WHOSE = { hub: 'a hub', agent: 'an agent', files: 'a file service' } as const

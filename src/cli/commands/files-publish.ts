@@ -5,9 +5,9 @@ import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { filePath } from '../files-at.ts'
 import { namedFolders } from '../files-settings.ts'
-import { sizeOf } from '../files-view.ts'
 import { plural } from '../format.ts'
 import { serviceSources } from '../service.ts'
+import { size } from '../sync-view.ts'
 
 export const filesPublish = command({
   arguments: [
@@ -52,7 +52,7 @@ export const filesPublish = command({
       return 0
     }
     const { generation, files, bytes, unchanged, changed } = published
-    const what = `${plural(files, 'file')}, ${sizeOf(bytes)}`
+    const what = `${plural(files, 'file')}, ${size(bytes)}`
     if (changed) output.print(`generation ${generation} of ${tree}/${key}: ${what}, of them ${unchanged} unchanged`)
     else output.print(`nothing to do: generation ${generation} of ${tree}/${key} has the same ${what}`)
     return 0
