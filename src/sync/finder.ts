@@ -15,6 +15,7 @@ import type { Workshop } from './workshop.ts'
 /** The cursor that a source gave, and what was chosen then. */
 const CURSOR = 'cursor'
 const SELECTION = 'selection'
+const ALL = Number.MAX_SAFE_INTEGER
 
 export interface FinderOptions {
   readonly shop: Workshop
@@ -127,10 +128,15 @@ export class Finder {
 
   /** Everything is compared: what was left of earlier rounds is found again. */
   async #beginAnew(): Promise<void> {
+    const isChosenAnew = this.#state.fact(SELECTION) !== this.#chosen
     this.#state.transaction(() => {
-      this.#state.clearTodo(STAGES.gone)
+      // What was to be deleted by another choice may be just what is not to be touched now.
+      this.#state.clearTodo(isChosenAnew ? ALL : STAGES.gone)
       this.#state.setFact(CURSOR, undefined)
-      if (this.#state.fact(SELECTION) !== this.#chosen) this.#state.doubtFolders()
+      if (!isChosenAnew) return
+      this.#state.doubtFolders()
+      // At once: a process that is killed before the end must not leave its notes under the name of the choice before.
+      this.#state.setFact(SELECTION, this.#chosen)
     })
     await this.#look()
   }

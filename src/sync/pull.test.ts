@@ -11,6 +11,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { glob } from '../core/sync/glob.ts'
+import { select } from '../core/sync/selection.ts'
 import { temporaryFolder } from '../../test/helpers/folder.ts'
 import { MemorySource } from '../../test/helpers/memory-source.ts'
 import { contents, type Given, once } from '../../test/helpers/pulling.ts'
@@ -104,6 +106,25 @@ describe.each(Object.entries(KINDS))('from %s', (_, make) => {
     expect(Object.keys(contents(to))).toHaveLength(40)
     const allowed = await once(source, to, { deletes: true, deleteMax: { files: 11 } })
     expect(allowed).toMatchObject({ complete: true, deleted: 11, refused: undefined })
+  })
+
+  it('deletes nothing that was refused to be deleted before and is not asked for any more', async () => {
+    const source = make()
+    for (let index = 0; index < 40; index++) source.put(`a/${index}`, 'x')
+    for (let index = 0; index < 40; index++) source.put(`kept/${index}`, 'x')
+    const to = temporaryFolder()
+    await once(source, to, { deletes: true })
+    writeFileSync(join(to, 'kept/stranger'), 's')
+    for (let index = 0; index < 40; index++) source.remove(`kept/${index}`)
+    source.remove('a/1')
+    const refused = { refused: { code: 'DELETE_GUARD' } }
+    expect(await once(source, to, { deletes: true })).toMatchObject(refused)
+    const others = { deletes: true, select: () => Promise.resolve(select({ exclude: [glob('kept/**')] })) }
+    expect(await once(source, to, others)).toMatchObject({ complete: true, deleted: 1 })
+    expect(Object.keys(contents(to)).filter((path) => path.startsWith('kept/'))).toHaveLength(41)
+    expect(await once(source, to, { deletes: true })).toMatchObject(refused)
+    const allowed = { deletes: true, deleteMax: { files: 41 } }
+    expect(await once(source, to, allowed)).toMatchObject({ complete: true, deleted: 41 })
   })
 
   it('shows metadata after all other files', async () => {
