@@ -7,6 +7,7 @@ import { API_KEY, startFileService, WRITER, type FileService } from '../helpers/
 import { writeFiles } from '../helpers/folder.ts'
 import { needs } from '../helpers/needs.ts'
 import { openNginxBefore, type NginxBefore } from '../helpers/nginx-files.ts'
+import { run } from '../helpers/program.ts'
 import { md5, noise } from '../helpers/s3-clients.ts'
 
 /** The configuration that is printed for nginx, on a real one, before a file service that runs. */
@@ -201,4 +202,16 @@ test('listings, signatures and uploads go through to the file service', async ()
   expect(found.Contents?.map(({ Key }) => Key)).toEqual(['up/large.om', 'up/new file.om'])
   expect((await get('data/up/one.om?apikey=icon', { method: 'PUT', body: 'no' })).status).toBe(403)
   client.destroy()
+})
+
+test('of a folder that is published as a whole the file service says which generation is visible', async () => {
+  for (const content of ['first run', 'second run']) {
+    writeFiles(service.folder, { 'run/rain.om': content })
+    const tree = ['--tree', `data=${service.at('data')}`]
+    const published = await run(['files', 'publish', 'run', 'data/icon/latest', ...tree], { cwd: service.folder })
+    expect(published).toMatchObject({ code: 0 })
+    const isVisible = async (): Promise<void> =>
+      expect(await get('data/icon/latest/rain.om?apikey=icon')).toMatchObject({ text: content, isDirect: false })
+    await vi.waitFor(isVisible, { timeout: 30_000, interval: 100 })
+  }
 })
