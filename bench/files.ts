@@ -9,7 +9,7 @@ import { freePort } from '../test/helpers/fleet.ts'
 /** The disk's own noise hides everything else, so trees lie in memory where the system has such a folder. */
 const MEMORY = existsSync('/dev/shm') ? '/dev/shm' : '/tmp'
 const REPOSITORY = join(import.meta.dirname, '..')
-const PROGRAM = join(REPOSITORY, 'src/bin.ts')
+const PROGRAM = join(REPOSITORY, 'flotilla')
 const PER_FOLDER = 91
 const TREE = 'tree'
 const KEY = { id: 'bench', secret: 'bench-secret-of-no-use' }
@@ -41,9 +41,9 @@ export async function seconds(program: string, args: readonly string[], env: Nod
   return (performance.now() - began) / 1000
 }
 
-/** The command line of Flotilla, as its own process. */
+/** The command line of Flotilla, started as people start it. */
 export function flotilla(...args: readonly string[]): readonly [string, readonly string[]] {
-  return [process.execPath, ['--max-semi-space-size=8', PROGRAM, ...args]]
+  return ['sh', [PROGRAM, ...args]]
 }
 
 export interface Served {
