@@ -26,6 +26,17 @@ export interface FileStat {
 
 export const KEY_BYTES_MAX = 1024
 
+const EARLIEST_MS = Date.parse('0000-01-01T00:00:00Z')
+const LATEST_MS = Date.parse('9999-12-31T23:59:59Z')
+
+/**
+ * A time that a file system tells, as one that every listing can tell: with a year of four digits. One file with another would keep
+ * clients from reading a listing at all.
+ */
+export function tellableMs(ms: number): number {
+  return Math.min(Math.max(ms, EARLIEST_MS), LATEST_MS)
+}
+
 /** The order of listings: by the bytes of UTF-8. Differs from that of strings where surrogates take part. */
 export function compareKeys(a: string, b: string): number {
   const length = Math.min(a.length, b.length)

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, type Stats } from 'node:fs'
-import { compareKeys, type FileStat } from '../../core/files/entry.ts'
+import { compareKeys, type FileStat, tellableMs } from '../../core/files/entry.ts'
 import { Outside } from '../../lib/open-inside.ts'
 import { OWN_PREFIX } from '../../lib/safe-path.ts'
 
@@ -71,5 +71,5 @@ export function isHidden(name: string): boolean {
 }
 
 export function toStat({ size, mtimeMs, ctimeMs, ino, nlink }: Stats): FileStat {
-  return { size, modifiedMs: mtimeMs, changedMs: ctimeMs, inode: ino, links: nlink }
+  return { size, modifiedMs: tellableMs(mtimeMs), changedMs: ctimeMs, inode: ino, links: nlink }
 }

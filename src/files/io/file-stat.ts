@@ -1,8 +1,8 @@
 import type { Stats } from 'node:fs'
-import type { FileStat } from '../../core/files/entry.ts'
+import { type FileStat, tellableMs } from '../../core/files/entry.ts'
 
 export function statOf({ size, mtimeMs, ctimeMs, ino, nlink }: Stats): FileStat {
-  return { size, modifiedMs: mtimeMs, changedMs: ctimeMs, inode: ino, links: nlink }
+  return { size, modifiedMs: tellableMs(mtimeMs), changedMs: ctimeMs, inode: ino, links: nlink }
 }
 
 export function isSameStat(left: FileStat, right: FileStat): boolean {

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
-import { compareKeys, type FileEntry } from '../../core/files/entry.ts'
+import { compareKeys, type FileEntry, tellableMs } from '../../core/files/entry.ts'
 import { timeEtag } from '../../core/files/etag.ts'
 import type { FileCalls } from '../../lib/file-calls.ts'
 import { withFolderInside } from '../../lib/inside.ts'
@@ -90,7 +90,8 @@ async function entryAt(place: string, path: string, calls: FileCalls): Promise<F
   if (key === undefined) return undefined
   try {
     const stat = await calls.lstat(place)
-    const { size, mtimeMs: modifiedMs } = stat
+    const { size } = stat
+    const modifiedMs = tellableMs(stat.mtimeMs)
     return stat.isFile() ? { key, size, modifiedMs, etag: timeEtag({ size, modifiedMs }) } : undefined
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined

@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises'
 import { FlotillaError } from '../../core/errors.ts'
-import type { FileEntry } from '../../core/files/entry.ts'
+import { type FileEntry, tellableMs } from '../../core/files/entry.ts'
 import { timeEtag } from '../../core/files/etag.ts'
 import type { FileSource, ListScope } from '../../core/files/source.ts'
 import type { Op } from '../../core/op.ts'
@@ -99,7 +99,8 @@ class FolderSource implements FileSource {
   async #check(descriptor: number, entry: FileEntry, calls: FileCalls): Promise<void> {
     const stat = await calls.fstat(descriptor)
     if (!stat.isFile()) throw new FlotillaError('NOT_FOUND', `${this.name} has no ${entry.key}`)
-    const { size, mtimeMs: modifiedMs } = stat
+    const { size } = stat
+    const modifiedMs = tellableMs(stat.mtimeMs)
     if (timeEtag({ size, modifiedMs }) !== (entry.etag || timeEtag(entry))) throw this.#changed(entry)
   }
 
