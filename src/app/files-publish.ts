@@ -10,6 +10,7 @@ import { withFolderInside } from '../lib/inside.ts'
 import { isInside } from '../lib/open-inside.ts'
 import { holdLock } from '../lib/process-lock.ts'
 import { OWN_PREFIX, pathKey } from '../lib/safe-path.ts'
+import { STATE_FOLDER } from '../sync/pull.ts'
 
 export interface Published {
   readonly generation: number
@@ -91,6 +92,8 @@ async function scan(source: string, folder: string): Promise<readonly Found[]> {
   const found: Found[] = []
   for (const entry of await readdir(join(source, folder), { withFileTypes: true })) {
     const path = posix.join(folder, entry.name)
+    // What `sync` remembers of a folder that it keeps in step.
+    if (path === STATE_FOLDER) continue
     if (entry.isDirectory()) found.push(...(await scan(source, path)))
     else if (!entry.isFile()) throw refused(path, 'it is no regular file')
     else if (entry.name.endsWith('~') || pathKey(path) === undefined) throw refused(path, 'such names are hidden')

@@ -1,5 +1,5 @@
 import { readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import { isError } from '../core/errors.ts'
 import type { FileSource } from '../core/files/source.ts'
@@ -20,6 +20,8 @@ import type { Secret } from '../lib/secret.ts'
 import type { Summary } from '../core/sync/summary.ts'
 import type { PullOptions, RoundView } from '../sync/options.ts'
 import { Pull, type RunOptions, STATE_FOLDER } from '../sync/pull.ts'
+import { refuseNested } from './sync-apart.ts'
+import { Missing } from './sync-missing.ts'
 import { type FoundTree, openSource } from './sync-sources.ts'
 
 const DAY_MS = 86_400_000
@@ -68,6 +70,7 @@ export async function openSync(spec: SyncSpec, manner: Manner, deps: SyncDeps): 
   const { from, others = [], to, what, apikey, s3 } = spec
   const { clock, log, env, signal } = deps
   const models = 'models' in what
+  for (const one of from) if (isAbsolute(one)) await refuseNested(one, to)
   const memory = await FoundBefore.read(to, models)
   const opened = await Promise.all(
     from.map(async (one) => {
@@ -86,30 +89,39 @@ export async function openSync(spec: SyncSpec, manner: Manner, deps: SyncDeps): 
     }),
   )
   const sources = [...opened, ...others]
+  const missing = models ? new Missing(what.models, to, log) : undefined
   const pull = new Pull({
     ...manner,
     sources,
     to,
-    select: async (view) => selectionOf(what, view),
+    select: async (view) => {
+      const selection = await selectionOf(what, view)
+      return missing?.watch(selection) ?? selection
+    },
     name: JSON.stringify(models ? what.models : [what.prefixes, what.include?.map(({ text }) => text)]),
     layout: models ? 'models' : 'any',
     clock,
     random: Math.random,
     log,
   })
-  const keeping = async (summary: Summary): Promise<Summary> => {
+  const keeping = async (): Promise<void> => {
     if (manner.dryRun !== true) await memory.keep()
-    return summary
   }
+  const looked = (summary: Summary): Summary => missing?.in(summary) ?? summary
   return {
     name: sources.map((source) => source.name).join(', '),
-    round: async (op) => memory.unlessWrong(async () => keeping(await pull.round(op))),
+    round: async (op) =>
+      memory.unlessWrong(async () => {
+        const summary = looked(await pull.round(op))
+        await keeping()
+        return summary
+      }),
     run: async (op, options) =>
       pull.run(op, {
         ...options,
         onRound: (summary) => {
-          options.onRound(summary)
-          void keeping(summary)
+          options.onRound(looked(summary))
+          void keeping()
         },
       }),
     wake: () => pull.wake(),
@@ -182,7 +194,8 @@ class FoundBefore {
     try {
       return await use()
     } catch (error) {
-      if (!isError(error, 'LOST_RACE', 'DELETE_GUARD')) await rm(this.#path, { force: true })
+      // What is wrong is told, and not that there was nothing to forget.
+      if (!isError(error, 'LOST_RACE', 'DELETE_GUARD')) await rm(this.#path, { force: true }).catch(() => {})
       throw error
     }
   }

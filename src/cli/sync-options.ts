@@ -55,7 +55,7 @@ export const SYNC_OPTIONS = {
     summary: 'how much may be deleted at once; by default 10% and 1,000',
   },
   verify: { type: 'flag', summary: 'look at every file here, not only into folders that show another time' },
-  checksum: { type: 'flag', summary: 'read files that are here and compare hashes where the source tells them' },
+  checksum: { type: 'flag', summary: 'read every file here and compare hashes where the source tells them' },
   dryRun: { type: 'flag', summary: 'say what would be done, and do nothing' },
   concurrent: {
     ...number('N', 'requests at once; otherwise as many as the source bears, or SYNC_CONCURRENT'),

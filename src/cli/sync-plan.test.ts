@@ -82,3 +82,25 @@ it('keeps the key out of everything that it prints', async () => {
   ])
   expect(err + out).not.toContain('hush-hush')
 })
+
+it('refuses what is most likely another thing than what was meant', async () => {
+  const refusal = async (words: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<unknown> =>
+    plan(words, env)
+      .specs()
+      .then(
+        () => 'taken',
+        (error: unknown) => error,
+      )
+  // A variable of a script that is not set is not the working folder.
+  expect(await refusal(['--from', '', '--to', 'x'])).toMatchObject({ code: 'USAGE' })
+  expect(await refusal(['--from', 'x', '--to', ''])).toMatchObject({ code: 'USAGE' })
+  const bare = await refusal(['--from', 'node1:8480/data', '--to', 'x'])
+  expect(bare).toMatchObject({ code: 'USAGE', details: { hint: expect.stringContaining('http://node1:8480/data') } })
+  const places = await refusal(['http://node1:8480/data', 'to'])
+  expect(places).toMatchObject({ code: 'USAGE', details: { hint: expect.stringContaining('--from') } })
+  expect(await refusal(['icon', 'rain'], { SYNC_PAST_DAYS: 'week' })).toMatchObject({ code: 'USAGE' })
+})
+
+it('compares hashes of all files here, not only of those that show another time', () => {
+  expect(plan(['--checksum']).manner).toMatchObject({ checksum: true, verify: true })
+})

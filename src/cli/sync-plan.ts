@@ -20,7 +20,7 @@ export interface SyncArgs {
 
 /** facts: the default of `openmeteo-api sync`. */
 const OPEN_METEO = 'https://openmeteo.s3.amazonaws.com/'
-const PAST_DAYS = '7'
+const PAST_DAYS = 7
 const DATA = 'data'
 const MINUTE_MS = 60_000
 /** An interval of nothing is not meant to ask without a pause. */
@@ -56,7 +56,8 @@ export class SyncPlan {
     const bandwidth = bwlimit ?? (rate === undefined || rate === '0' ? undefined : String(Number(rate) * MEGABYTE))
     return {
       deletes,
-      verify,
+      // Hashes are to be compared of all that is here, not only of what shows another time.
+      verify: verify || checksum,
       groups: group.map(glob),
       keepGenerations: { keep: Number(keep), minAgeMs: MINUTE_MS },
       checksum,
@@ -75,10 +76,13 @@ export class SyncPlan {
       const from = this.#options.from.map((one) => this.#place(one))
       if (from.length === 0) throw usage('where from? --from is missing', 'Give --from URL|DIR, or DOMAINS VARIABLES.')
       if (this.#options.to === undefined) throw usage('where to? --to is missing', 'Add --to DIR.')
-      return [{ from, to: resolve(this.#context.cwd, this.#options.to), what: this.#generic, apikey, s3 }]
+      return [{ from, to: this.#folder(this.#options.to), what: this.#generic, apikey, s3 }]
+    }
+    if (domains.includes('/')) {
+      throw usage(`"${domains}" is no list of models`, `For what is no model: flotilla sync --from ${domains} --to DIR`)
     }
     if (variables === undefined) throw usage('VARIABLES are missing', 'Write for example: dwd_icon temperature_2m')
-    const to = resolve(this.#context.cwd, this.#options.to ?? this.#env('DATA_DIRECTORY') ?? DATA)
+    const to = this.#folder(this.#options.to ?? this.#env('DATA_DIRECTORY') ?? DATA)
     const servers = this.#servers
     return modelSets(domains, variables, servers.length).map((models, index) => {
       const what: Wanted = { models, days: this.#days, years: this.#years }
@@ -121,7 +125,7 @@ export class SyncPlan {
 
   get #days(): number {
     const { newest, pastDays } = this.#options
-    return Number(newest?.replace(/[dc]$/, '') ?? pastDays ?? this.#env('SYNC_PAST_DAYS') ?? PAST_DAYS)
+    return this.#number(newest?.replace(/[dc]$/, '') ?? pastDays, 'SYNC_PAST_DAYS') ?? PAST_DAYS
   }
 
   get #years(): readonly [number, number] | undefined {
@@ -151,7 +155,17 @@ export class SyncPlan {
 
   /** A URL as it is, a folder from the working folder. */
   #place(from: string): string {
-    return /^[a-z][a-z0-9+.-]*:\/\//i.test(from) ? from : resolve(this.#context.cwd, from)
+    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(from)) return from
+    if (/^[\w.-]+:\d{1,5}(?:\/|$)/.test(from)) {
+      throw usage(`"${from}" is no URL`, `Write http://${from}, or ./${from} if it is a folder.`)
+    }
+    return this.#folder(from)
+  }
+
+  /** An empty word is a variable of a script that is not set, and never the working folder. */
+  #folder(text: string): string {
+    if (text === '') throw usage('the name of a folder is empty', 'For the working folder write a dot.')
+    return resolve(this.#context.cwd, text)
   }
 
   #number(option: string | undefined, variable: string): number | undefined {

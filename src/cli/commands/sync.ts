@@ -69,10 +69,12 @@ async function open(plan: SyncPlan, options: SyncOptions, context: Context): Pro
 async function once(syncs: readonly OpenedSync[], options: SyncOptions, context: Context): Promise<ExitCode> {
   const ended = await Promise.allSettled(syncs.map(async (one) => one.round(context.signal)))
   const faults: unknown[] = []
-  for (const round of ended) {
+  for (const [index, round] of ended.entries()) {
     if (round.status === 'rejected') faults.push(round.reason)
     else {
       if (options.json) context.output.json('sync', round.value)
+      else if (round.value.listed === 0 && syncs[index]?.totals().files === 0)
+        context.output.print(`nothing to do: no files at ${syncs[index].name}`)
       else printSummary(round.value, options.dryRun, context)
       const fault = faultOf(round.value)
       if (fault !== undefined) faults.push(fault)

@@ -72,7 +72,9 @@ export class PeerService {
     const tree = this.#options.trees().find((one) => one.name === decodeURIComponent(name))
     const allowed = tree === undefined ? [] : call.readable(tree.name)
     // A tree that may not be read is not told from one that is not there.
-    if (tree === undefined || allowed.length === 0) throw new FlotillaError('NOT_FOUND', 'there is no such tree')
+    if (tree === undefined || allowed.length === 0) {
+      throw new FlotillaError('NOT_FOUND', `there is no tree ${decodeURIComponent(name)}`)
+    }
     await route.answer({ ...call, tree, allowed, signal })
   }
 

@@ -41,7 +41,13 @@ export async function detectSource(options: DetectOptions): Promise<Detected> {
   try {
     const first = await ask(`${PEER_PATH}trees`, token)
     if (first.header(PEER_HEADER) !== undefined) {
-      if (first.status !== 200) throw await failureOf(first, 'another node', origin)
+      if (first.status === 401 && token === undefined) {
+        await first.discard()
+        throw new FlotillaError('UNAUTHENTICATED', `${origin} wants a key, and none was given`, {
+          hint: 'Name the file that holds it: --apikey-file or --s3-credentials.',
+        })
+      }
+      if (first.status !== 200) throw await failureOf(first, 'the list of its trees', origin)
       return { kind: 'flotilla', trees: treesIn(await textOf(first)) }
     }
     const kind = kindOfError(await textOf(first))

@@ -10,9 +10,10 @@ export async function askFolder<T>(folder: string, call: () => Promise<T>): Prom
     const code = (error as NodeJS.ErrnoException).code ?? ''
     const isAbsent = error instanceof Outside || ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'].includes(code)
     if (isAbsent && (await isFolder(folder))) return undefined
-    throw new FlotillaError('UNREACHABLE', `folder ${folder} cannot be read: ${messageOf(error)}`, {
+    const why = code === 'ENOENT' ? 'there is none' : code === 'ENOTDIR' ? 'it is a file' : messageOf(error)
+    throw new FlotillaError('UNREACHABLE', `folder ${folder} cannot be read: ${why}`, {
       file: folder,
-      hint: 'Check that the share is mounted and may be read.',
+      hint: code === 'ENOTDIR' ? 'Name the folder.' : 'Check the path, that the share is mounted and may be read.',
       cause: error,
     })
   }

@@ -71,3 +71,13 @@ describe('the address of a bucket', () => {
     }
   })
 })
+
+it('takes a name with a port for a host: buckets have none', () => {
+  const { endpoint, bucket, prefix, isAws } = parseS3Url('s3://127.0.0.1:9000/bucket/folder')
+  expect({ endpoint, bucket, prefix, isAws }).toEqual({
+    endpoint: 'http://127.0.0.1:9000',
+    bucket: 'bucket',
+    prefix: 'folder/',
+    isAws: false,
+  })
+})

@@ -24,7 +24,7 @@ export interface S3Location {
 }
 
 /**
- * Takes `s3://bucket/prefix` (Amazon), `s3://KEY:SECRET@host/bucket/prefix` as Open-Meteo writes it,
+ * Takes `s3://bucket/prefix` (Amazon), `s3://KEY:SECRET@host/bucket/prefix` as Open-Meteo writes it, `s3://host:port/bucket/prefix`,
  * `http(s)://host:port/bucket/prefix`, and the names that Amazon gives to buckets, such as `https://bucket.s3.amazonaws.com/prefix`;
  * each with `?region=` and `?apikey=`. A prefix is a folder. Throws `USAGE`, without repeating a secret.
  */
@@ -39,7 +39,7 @@ export function parseS3Url(text: string): S3Location {
   const apikey = url.searchParams.get('apikey')
   const credentials = credentialsIn(url)
   return {
-    ...(url.protocol === 's3:' && credentials === undefined ? amazon(url) : located(url)),
+    ...(url.protocol === 's3:' && credentials === undefined && url.port === '' ? amazon(url) : located(url)),
     ...(url.searchParams.has('region') && { region: url.searchParams.get('region') ?? '' }),
     ...(credentials !== undefined && { credentials }),
     ...(apikey !== null && { apikey: new Secret(apikey) }),

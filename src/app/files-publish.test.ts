@@ -1,0 +1,24 @@
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { temporaryFolder, writeFiles } from '../../test/helpers/folder.ts'
+import { systemClock } from '../lib/system-clock.ts'
+import { publishFolder } from './files-publish.ts'
+
+it('publishes a folder that is kept in step by sync, without what sync remembers of it', async () => {
+  const [from, root] = [temporaryFolder(), temporaryFolder()]
+  writeFiles(from, { 'a/1': 'one', '.flotilla-state/sync-1.db': 'remembered' })
+  const published = await publishFolder({ from, root, group: 'run', keep: 1, clock: systemClock })
+  expect(published).toMatchObject({ files: 1, changed: true })
+  expect(existsSync(join(root, 'run/a/1'))).toBe(true)
+  expect(existsSync(join(root, 'run/.flotilla-state'))).toBe(false)
+})
+
+it('publishes no other hidden file, rather than a part of what is there', async () => {
+  const [from, root] = [temporaryFolder(), temporaryFolder()]
+  mkdirSync(join(from, 'a'))
+  writeFiles(from, { 'a/half~': 'half' })
+  await expect(publishFolder({ from, root, group: 'run', keep: 1, clock: systemClock })).rejects.toMatchObject({
+    code: 'USAGE',
+  })
+})
