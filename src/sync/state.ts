@@ -39,11 +39,13 @@ const ENTRY = 'key, size, modified, etag, sha256, md5'
 /** What a sync remembers between rounds. On disk: memory does not grow with the files. All calls answer at once. */
 export class SyncState {
   readonly #database: DatabaseSync
+  readonly #path: string
   readonly #statements = new Map<string, StatementSync>()
   readonly #isDry: boolean
 
-  private constructor(database: DatabaseSync, isDry: boolean) {
+  private constructor(database: DatabaseSync, path: string, isDry: boolean) {
     this.#database = database
+    this.#path = path
     this.#isDry = isDry
     if (isDry) database.exec('BEGIN')
   }
@@ -51,7 +53,7 @@ export class SyncState {
   /** `path` may be `:memory:`. With `isDry` nothing that is written stays. Throws `LOST_RACE` while another process has it open. */
   static open(path: string, { isDry }: { readonly isDry: boolean }): SyncState {
     try {
-      return new SyncState(openDatabase(path), isDry)
+      return new SyncState(openDatabase(path), path, isDry)
     } catch (error) {
       throw fileError(error, path)
     }
@@ -73,8 +75,9 @@ export class SyncState {
       write()
       this.#database.exec('COMMIT')
     } catch (error) {
-      this.#database.exec('ROLLBACK')
-      throw error
+      // After some errors, such as that of a full disk, SQLite has rolled back by itself.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      throw 'errcode' in (error as object) ? fileError(error, this.#path) : error
     }
   }
 
