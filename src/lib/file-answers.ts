@@ -2,6 +2,7 @@ import { type ErrorCode, FlotillaError } from '../core/errors.ts'
 import type { FileEntry } from '../core/files/entry.ts'
 import { clean } from './clean.ts'
 import { type PoolAnswer, readAnswer } from './http-pool.ts'
+import type { PourHead } from './http-pour.ts'
 import type { WholeAnswer } from './http-whole.ts'
 
 /** Part of a file, as it was asked for. */
@@ -38,6 +39,17 @@ export async function partOf(answer: PoolAnswer, part: Part, name: string): Prom
   if (failure === undefined) return exactly(answer, part, name)
   await answer.discard()
   throw failure
+}
+
+/** Whether the answer with that head is exactly the part; where it is not, `partOf` an answer says what is wrong. */
+export function isPart(head: PourHead, part: Part, name: string): boolean {
+  const isWhole = part.start === 0 && part.end === part.entry.size
+  const isStatus = head.status === 206 || (head.status === 200 && isWhole)
+  return (
+    isStatus &&
+    mismatch(head, part, name) === undefined &&
+    Number(head.header('content-length')) === part.end - part.start
+  )
 }
 
 /** The same for an answer that has arrived as a whole, to a request for a whole file. */
@@ -120,7 +132,7 @@ export function changed(key: string, name: string): FlotillaError {
 }
 
 /** Why an answer is not of this very file. */
-function mismatch(answer: PoolAnswer, part: Part, name: string): FlotillaError | undefined {
+function mismatch(answer: PourHead, part: Part, name: string): FlotillaError | undefined {
   const { entry } = part
   const etag = plainEtag(answer.header('etag'))
   if (etag !== '' && entry.etag !== '')
@@ -130,7 +142,7 @@ function mismatch(answer: PoolAnswer, part: Part, name: string): FlotillaError |
   return isOther ? changed(entry.key, name) : wrongLength(answer, part, name)
 }
 
-function wrongLength(answer: PoolAnswer, { entry, start, end }: Part, name: string): FlotillaError | undefined {
+function wrongLength(answer: PourHead, { entry, start, end }: Part, name: string): FlotillaError | undefined {
   if (answer.status === 200) {
     const length = answer.header('content-length')
     return length !== undefined && Number(length) !== entry.size ? changed(entry.key, name) : undefined

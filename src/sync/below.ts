@@ -2,6 +2,7 @@ import type { FileEntry } from '../core/files/entry.ts'
 import type { BatchItem, ChangePage, ChangesOptions, FileChange, PeerSource } from '../core/files/peer.ts'
 import type { FileSource, ListScope } from '../core/files/source.ts'
 import type { Op } from '../core/op.ts'
+import type { Span } from '../core/sync/blocks.ts'
 
 /** A source as it is seen from one of its folders, which ends with a slash: keys are told from there. */
 export function below(source: FileSource, folder: string): FileSource {
@@ -13,6 +14,12 @@ export function below(source: FileSource, folder: string): FileSource {
     ...(peer !== undefined && { peer: peerBelow(peer, folder) }),
     list: (scope) => listBelow(source, folder, scope),
     open: async (entry, options) => source.open(upward(folder, entry), options),
+    ...(source.whole !== undefined && {
+      whole: async (entry: FileEntry, op?: Op) => source.whole?.(upward(folder, entry), op) ?? new Uint8Array(),
+    }),
+    ...(source.range !== undefined && {
+      range: (entry: FileEntry, part: Span) => source.range?.(upward(folder, entry), part),
+    }),
     close: async () => source.close(),
   }
 }

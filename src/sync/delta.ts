@@ -78,18 +78,18 @@ async function differingLarge(
   file: number,
   size: number,
   theirs: BlockHashes,
-  { hasher }: LargeParts,
+  { threads }: LargeParts,
 ): Promise<readonly number[] | undefined> {
   const total = theirs.hashes.byteLength / BLOCKS.hashBytes
   const ours = Math.min(count(size, BLOCKS.large), total)
   const samples = [...new Set(Array.from({ length: SAMPLES }, (_, index) => Math.floor((index * ours) / SAMPLES)))]
-  const { large } = await hasher.blocks(file, samples)
+  const { large } = await threads.blocks(file, samples)
   const isHopeless = samples.every((block, index) => !isSame(large, index, theirs.hashes, block))
   if (isHopeless) return undefined
   const hashes = new Uint8Array(ours * BLOCKS.hashBytes)
   for (let first = 0; first < ours; first += GROUP) {
     const within = range(first, Math.min(ours, first + GROUP))
-    hashes.set((await hasher.blocks(file, within)).large, first * BLOCKS.hashBytes)
+    hashes.set((await threads.blocks(file, within)).large, first * BLOCKS.hashBytes)
   }
   const differ = differing(hashes, theirs.hashes, BLOCKS.hashBytes)
   return differ.length > total * SHARE_MAX ? undefined : differ
@@ -99,7 +99,7 @@ async function differingSmall(
   file: number,
   large: readonly number[],
   { entry, lister }: Job,
-  { hasher }: LargeParts,
+  { threads }: LargeParts,
   signal: AbortSignal,
 ): Promise<readonly number[] | undefined> {
   const small: number[] = []
@@ -107,7 +107,7 @@ async function differingSmall(
     const within = large.slice(start, start + GROUP)
     const theirs = await lister.source.peer?.blocks(entry, { within, signal })
     if (theirs === undefined) return undefined
-    const ours = await hasher.blocks(file, within)
+    const ours = await threads.blocks(file, within)
     let at = 0
     for (const [index, block] of within.entries()) {
       const length = smallIn(block, entry.size) * BLOCKS.hashBytes

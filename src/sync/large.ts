@@ -1,4 +1,4 @@
-import { constants, ftruncate, readdirSync, writev } from 'node:fs'
+import { constants, ftruncate, readdirSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { posix } from 'node:path'
 import { promisify } from 'node:util'
@@ -9,29 +9,28 @@ import { decideRetry } from '../core/sync/retry.ts'
 import { syncDirectory } from '../lib/atomic-file.ts'
 import type { FileCalls } from '../lib/file-calls.ts'
 import type { FolderInside } from '../lib/inside.ts'
-import { forEachLimited } from '../lib/limited.ts'
 import { syncDescriptor } from '../lib/quick-file.ts'
 import { prepareDelta } from './delta.ts'
 import { fileError } from './faults.ts'
 import type { Job } from './fetcher.ts'
-import type { Follower, Hasher } from './hasher.ts'
 import { entryFor, type Lane } from './lanes.ts'
 import { keyHash, PART_PREFIX, PartFile, partKey } from './part-file.ts'
 import { folderOf, type Places, placedOf, SYNC_TEMPORARY } from './places.ts'
 import type { FetchParts } from './small.ts'
+import { type Progress, SpanWriter } from './span-writer.ts'
+import type { Streams } from './streams.ts'
+import type { Follower, Threads } from './threads.ts'
 
-/** Blocks of one file under way at once. */
-const BLOCKS_AT_ONCE = 4
-/** Written with one call. */
-const WRITE_BYTES = 1024 * 1024
+/** So much more is told at once to who hashes. */
+const TELL_BYTES = 4 * 1024 * 1024
 const FILL = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW
 
-const writevAsync = promisify(writev)
 const truncate = promisify(ftruncate)
 
 export interface LargeParts extends FetchParts {
   readonly calls: FileCalls
-  readonly hasher: Hasher
+  readonly threads: Threads
+  readonly streams: Streams
   /** Where parts are kept. */
   readonly stateFolder: string
   readonly random: () => number
@@ -78,14 +77,20 @@ async function fill(file: number, job: Job, parts: LargeParts, signal: AbortSign
     const isBegun = stat.size === entry.size && spansLeft(entry.size, () => 0).some((_, block) => part.done(block) > 0)
     const present = stat.blocks * 512
     const expected = { ...hashOf(entry), ...(isBegun ? {} : await begin(file, job, parts, part, present, signal)) }
-    if (expected.algorithm !== undefined) follower = parts.hasher.follow(file, expected.algorithm)
-    const done = (): void => follower?.reached(there())
+    const reader = parts.threads.follow(file, expected.algorithm)
+    follower = reader
+    let told = 0
+    const done = (): void => {
+      const upTo = there()
+      // Waking the thread for every little costs more than it gains.
+      if (upTo - told < TELL_BYTES && upTo < entry.size) return
+      told = upTo
+      reader.reached(upTo)
+    }
     done()
     const spans = spansLeft(entry.size, (block) => part.done(block))
-    await forEachLimited(spans, BLOCKS_AT_ONCE, async (span) =>
-      fillSpan(file, span, job, parts, { part, done }, signal),
-    )
-    await verify(job, follower, expected.hash)
+    await parts.streams.each(spans, async (span) => fillSpan(file, span, job, parts, { part, done, reader }, signal))
+    await verify(job, reader, expected.hash)
   } finally {
     await follower?.end().catch(() => undefined)
     part.close()
@@ -122,15 +127,10 @@ async function begin(
   const delta = await prepareDelta(file, job, parts, signal)
   await truncate(file, entry.size)
   if (delta === undefined) return {}
-  const progress = { part: undefined, done: () => undefined }
-  await forEachLimited(delta.left, BLOCKS_AT_ONCE, async (span) => fillSpan(file, span, job, parts, progress, signal))
+  const progress = { part: undefined, done: () => undefined, reader: undefined }
+  await parts.streams.each(delta.left, async (span) => fillSpan(file, span, job, parts, progress, signal))
   for (const { end } of spansLeft(entry.size, () => 0)) part.reached(end)
   return { algorithm: 'sha256', hash: delta.sha256 }
-}
-
-interface Progress {
-  readonly part: PartFile | undefined
-  done(): void
 }
 
 /** Tries as often as it takes, from where it was; what concerns the file as a whole is for the caller. */
@@ -144,16 +144,12 @@ async function fillSpan(
 ): Promise<void> {
   const { lanes, clock, random } = parts
   const allows = (lane: Lane): boolean => lanes.mayHave(lane, job.lister, job.entry)
-  let { start } = span
-  for (let failures = 0; start < span.end;) {
+  const writer = new SpanWriter(file, span, parts, progress, signal)
+  for (let failures = 0; writer.position < span.end;) {
     try {
       await lanes.run({ allows, signal }, async (lane) => {
-        const body = await lane.source.open(entryFor(lane, job.lister, job.entry), { start, end: span.end, signal })
-        await pour(body, file, { start, end: span.end }, parts, signal, (position) => {
-          start = position
-          progress.part?.reached(position)
-          progress.done()
-        })
+        const entry = entryFor(lane, job.lister, job.entry)
+        await writer.from(lane.source, entry)
       })
     } catch (error) {
       const decision = decideRetry(error, { failures, changes: 0 }, random)
@@ -164,62 +160,8 @@ async function fillSpan(
   }
 }
 
-/** Writes what comes to its place in the file, while more comes. */
-async function pour(
-  body: AsyncIterable<Uint8Array>,
-  file: number,
-  { start, end }: Span,
-  { throttle, travelled }: LargeParts,
-  signal: AbortSignal,
-  reached: (position: number) => void,
-): Promise<void> {
-  let gathered: Uint8Array[] = []
-  let bytes = 0
-  let position = start
-  let writing: Promise<void> = Promise.resolve()
-  const write = async (
-    chunks: readonly Uint8Array[],
-    at: number,
-    length: number,
-    before: Promise<void>,
-  ): Promise<void> => {
-    await before
-    await writeAll(file, chunks, at, length)
-    reached(at + length)
-  }
-  try {
-    for await (const chunk of body) {
-      gathered.push(chunk)
-      bytes += chunk.byteLength
-      travelled(chunk.byteLength)
-      if (position + bytes > end) throw new FlotillaError('CORRUPT', 'more came than was asked for')
-      if (bytes >= WRITE_BYTES) {
-        await writing
-        writing = write(gathered, position, bytes, Promise.resolve())
-        writing.catch(() => undefined)
-        position += bytes
-        gathered = []
-        bytes = 0
-      }
-      await throttle.take(chunk.byteLength, signal)
-    }
-  } finally {
-    // What has come is kept also where the rest does not come.
-    await writing
-    if (bytes > 0 && position + bytes <= end) await write(gathered, position, bytes, Promise.resolve())
-  }
-  if (position + bytes < end) throw new FlotillaError('UNREACHABLE', 'less came than was asked for')
-}
-
-async function writeAll(file: number, chunks: readonly Uint8Array[], position: number, length: number): Promise<void> {
-  const { bytesWritten } = await writevAsync(file, [...chunks], position)
-  if (bytesWritten === length) return
-  const rest = Buffer.concat(chunks).subarray(bytesWritten)
-  await writeAll(file, [rest], position + bytesWritten, rest.byteLength)
-}
-
-async function verify({ entry, lister }: Job, follower: Follower | undefined, hash: string | undefined): Promise<void> {
-  if (follower === undefined || (await follower.end()) === hash) return
+async function verify({ entry, lister }: Job, follower: Follower, hash: string | undefined): Promise<void> {
+  if ((await follower.end()) === (hash ?? '')) return
   throw new FlotillaError(
     'CORRUPT',
     `${entry.key} came damaged: it does not match what ${lister.source.name} says of it`,

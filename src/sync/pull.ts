@@ -10,13 +10,14 @@ import { OWN_PREFIX } from '../lib/safe-path.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import { contentCheck } from './content.ts'
 import { fileError } from './faults.ts'
-import { Hasher } from './hasher.ts'
 import { Lanes } from './lanes.ts'
 import type { PullOptions, RoundOptions } from './options.ts'
 import { Placer } from './placer.ts'
 import { Places, stateLedger } from './places.ts'
 import { Round } from './round.ts'
 import { SyncState } from './state.ts'
+import { Streams } from './streams.ts'
+import { Threads } from './threads.ts'
 import { Throttle } from './throttle.ts'
 import { viewOf } from './view.ts'
 import type { Workshop } from './workshop.ts'
@@ -42,7 +43,7 @@ export interface RunOptions {
 /** Keeps a folder in step with a source. Only one at a time for the same sources, folder and name, in all processes. */
 export class Pull {
   readonly #options: PullOptions
-  readonly #hasher = new Hasher()
+  readonly #threads = new Threads()
   readonly #lanes: Lanes
   #shop: Workshop | undefined
   #wake = new AbortController()
@@ -98,7 +99,7 @@ export class Pull {
   }
 
   async close(): Promise<void> {
-    await this.#hasher.close()
+    await this.#threads.close()
     this.#shop?.state.close()
     this.#shop = undefined
   }
@@ -127,7 +128,8 @@ export class Pull {
         random,
         calls,
         stateFolder,
-        hasher: this.#hasher,
+        threads: this.#threads,
+        streams: new Streams(clock),
       }
       const isRight = checksum === true ? contentCheck(root, calls) : undefined
       this.#shop = { options: this.#options, state, root, parts, isRight }

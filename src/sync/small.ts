@@ -20,13 +20,19 @@ export interface FetchParts {
 
 /** Brings over one file that fits into memory. Rejects as the source does, with `CORRUPT`, or as writing does. */
 export async function fetchSmall(job: Job, parts: FetchParts, signal: AbortSignal): Promise<void> {
-  const { lanes, placer } = parts
+  const { lanes, placer, throttle, travelled } = parts
   const { entry, lister } = job
   const allows = (lane: Lane): boolean => lanes.mayHave(lane, lister, entry)
   const bytes = await lanes.run({ allows, signal }, async (lane) =>
     unlessUnlike(lane, job, lanes, async () => {
-      const body = await lane.source.open(entryFor(lane, lister, entry), { signal })
-      return collect(body, entry, parts, signal)
+      const asked = entryFor(lane, lister, entry)
+      if (lane.source.whole === undefined) {
+        return collect(await lane.source.open(asked, { signal }), entry, parts, signal)
+      }
+      const whole = await lane.source.whole(asked, { signal })
+      travelled(whole.byteLength)
+      await throttle.take(whole.byteLength, signal)
+      return whole
     }),
   )
   verify(entry, bytes, lister)

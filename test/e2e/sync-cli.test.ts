@@ -105,6 +105,34 @@ test('a folder is brought in step with a folder, and what is gone there is delet
   expect(Object.keys(contents(bench.to))).toEqual(['a/2', 'static/meta.json'])
 })
 
+test('a bucket comes over signed, with a large file, and two sources share the work', async () => {
+  const bench = new Bench()
+  bench.write({ 'a/1': 'one' }, OLD)
+  const large = Buffer.alloc(20 * 1024 * 1024)
+  for (let at = 0; at < large.byteLength; at += 4096) large.writeUInt32LE(at, at)
+  writeFileSync(join(bench.data, 'large'), large)
+  utimesSync(join(bench.data, 'large'), OLD / 1000, OLD / 1000)
+  writeFileSync(join(bench.folder, 's3'), 'AKIAEXAMPLE:secret-key\n', { mode: 0o600 })
+  await bench.serve('--s3-credentials', join(bench.folder, 's3'))
+  const host = new URL(bench.url).host
+  const from = `s3://AKIAEXAMPLE:secret-key@${host}/data`
+  while ((await bench.sync(['--from', from, '--to', 'to'])).stdout !== '' && Object.keys(contents(bench.to)).length < 2)
+    await delay(50)
+  expect(readFileSync(join(bench.to, 'large')).equals(large)).toBe(true)
+  const both = await bench.sync([
+    '--from',
+    `${bench.url}/data`,
+    '--from',
+    from,
+    '--to',
+    'both',
+    '--s3-credentials',
+    's3',
+  ])
+  expect(both).toMatchObject({ code: 0, stderr: '' })
+  expect(readFileSync(join(bench.folder, 'both/large')).equals(large)).toBe(true)
+})
+
 describe('what goes wrong has its exit code and says what to do', () => {
   test('too much would be deleted: 4', async () => {
     const bench = new Bench()

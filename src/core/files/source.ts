@@ -36,10 +36,25 @@ export interface FileSource {
    */
   whole?(entry: FileEntry, op?: Op): Promise<Uint8Array>
 
+  /**
+   * What to ask over plain HTTP for that part of a large file, for who reads in a way of its own, such as in a thread. Undefined
+   * where it cannot be had so; an answer that is not exactly the part says nothing: then `open` tells what is wrong.
+   */
+  range?(entry: FileEntry, part: { readonly start: number; readonly end: number }): HttpRange | undefined
+
   /** What only another Flotilla offers. */
   readonly peer?: PeerSource
 
   close(): Promise<void>
+}
+
+export interface HttpRange {
+  /** `http://host:port`. */
+  readonly origin: string
+  /** Path and query as they go over the wire. */
+  readonly path: string
+  /** With the credentials. */
+  readonly headers: Readonly<Record<string, string>>
 }
 
 export const WHOLE_BYTES_MAX = 1024 * 1024

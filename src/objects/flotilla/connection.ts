@@ -1,6 +1,7 @@
 import type { ErrorBody } from '../../core/api.ts'
 import { type ErrorCode, ERRORS, FlotillaError } from '../../core/errors.ts'
 import { PEER_HEADER, PEER_PATH } from '../../core/files/peer-wire.ts'
+import type { HttpRange } from '../../core/files/source.ts'
 import { type Authorize, authorizer, type FileCredentials, originOf } from '../../lib/file-access.ts'
 import { failureOf } from '../../lib/file-answers.ts'
 import { HttpPool, type PoolAnswer, type PoolRequest, readAnswer } from '../../lib/http-pool.ts'
@@ -36,6 +37,12 @@ export class Connection {
   /** Any answer. */
   async send(request: PoolRequest): Promise<PoolAnswer> {
     return await this.#pool.send({ ...request, headers: this.#authorize(request) })
+  }
+
+  /** The same request for who sends it in another way; undefined where that needs more than plain HTTP. */
+  plain(path: string, headers: Readonly<Record<string, string>>): HttpRange | undefined {
+    if (!this.origin.startsWith('http:')) return undefined
+    return { origin: this.origin, path, headers: this.#authorize({ method: 'GET', path, headers }) }
   }
 
   /** A successful answer to a path below `PEER_PATH`; rejects with what the other side says else. */

@@ -1,6 +1,6 @@
 import { compareKeys, type FileEntry } from '../../core/files/entry.ts'
 import { FlotillaError } from '../../core/errors.ts'
-import type { FileSource, ListScope } from '../../core/files/source.ts'
+import type { FileSource, HttpRange, ListScope } from '../../core/files/source.ts'
 import type { Op } from '../../core/op.ts'
 import { isNothing, nothing, partHeaders, partOf } from '../../lib/file-answers.ts'
 import { uriEncode, uriEncodePath } from '../../lib/s3/target.ts'
@@ -52,6 +52,10 @@ export class FlotillaSource implements FileSource {
     const path = `/${this.#tree}/${uriEncodePath(entry.key)}`
     const answer = await this.#connection.send({ method: 'GET', path, headers: partHeaders(part), signal })
     return await partOf(answer, part, this.name)
+  }
+
+  range(entry: FileEntry, part: { readonly start: number; readonly end: number }): HttpRange | undefined {
+    return this.#connection.plain(`/${this.#tree}/${uriEncodePath(entry.key)}`, partHeaders({ entry, ...part }))
   }
 
   async close(): Promise<void> {

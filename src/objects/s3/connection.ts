@@ -1,4 +1,5 @@
 import type { FlotillaError } from '../../core/errors.ts'
+import type { HttpRange } from '../../core/files/source.ts'
 import type { Op } from '../../core/op.ts'
 import { failureOf } from '../../lib/file-answers.ts'
 import { HttpPool, type PoolAnswer, type PoolRequest, readAnswer } from '../../lib/http-pool.ts'
@@ -62,6 +63,11 @@ export class S3Connection {
     return await this.#route.whole(request, limitBytes)
   }
 
+  /** The same request for who sends it in another way; undefined where that needs more than plain HTTP. */
+  plain(request: S3Request): HttpRange | undefined {
+    return this.#route.plain(request)
+  }
+
   async failure(answer: PoolAnswer, what: string): Promise<FlotillaError> {
     return await failureOf(answer, what, this.#options.name)
   }
@@ -115,6 +121,13 @@ class Route {
 
   async send(request: S3Request): Promise<PoolAnswer> {
     return await this.#pool.send(this.#signed(request))
+  }
+
+  plain(request: S3Request): HttpRange | undefined {
+    const { protocol } = new URL(this.location.endpoint)
+    if (protocol !== 'http:') return undefined
+    const { path, headers = {} } = this.#signed(request)
+    return { origin: `${protocol}//${this.#host}`, path, headers }
   }
 
   async whole(request: S3Request, limitBytes: number): Promise<WholeAnswer> {

@@ -1,6 +1,6 @@
 import { isError } from '../../core/errors.ts'
 import type { FileEntry } from '../../core/files/entry.ts'
-import { type FileSource, type ListScope, WHOLE_BYTES_MAX } from '../../core/files/source.ts'
+import { type FileSource, type HttpRange, type ListScope, WHOLE_BYTES_MAX } from '../../core/files/source.ts'
 import type { Op } from '../../core/op.ts'
 import type { Clock } from '../../core/clock.ts'
 import { changed, type Part, partHeaders, partOf, wholeOf } from '../../lib/file-answers.ts'
@@ -84,6 +84,11 @@ class S3Source implements FileSource {
     const key = this.#prefix + entry.key
     const answer = await this.#connection.send({ method: 'GET', key, headers: partHeaders(part), signal })
     return await partOf(answer, part, this.name)
+  }
+
+  range(entry: FileEntry, part: { readonly start: number; readonly end: number }): HttpRange | undefined {
+    const key = this.#prefix + entry.key
+    return this.#connection.plain({ method: 'GET', key, headers: partHeaders({ entry, ...part }) })
   }
 
   async whole(entry: FileEntry, { signal }: Op = {}): Promise<Uint8Array> {
