@@ -168,6 +168,8 @@ export class Finder {
       state: this.#state,
       calls: parts.calls,
       signal: this.#options.signal,
+      clock: parts.clock,
+      mark: parts.places.mark,
       everything: options.verify === true,
       onStranger: options.deletes === true ? stranger : undefined,
       keeps: options.dryRun === true ? () => true : keptParts(parts),

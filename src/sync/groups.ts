@@ -150,6 +150,7 @@ export class Groups {
       root,
       calls: parts.calls,
       clock: parts.clock,
+      mark: parts.places.mark,
       ledger: {
         pathOf: (file) => posix.join(staging.folder, relativeTo(key, file)),
         transaction: (write) => write(),

@@ -1,4 +1,4 @@
-import { constants, ftruncate, readdirSync } from 'node:fs'
+import { constants, ftruncate } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { posix } from 'node:path'
 import { promisify } from 'node:util'
@@ -14,7 +14,7 @@ import { prepareDelta } from './delta.ts'
 import { fileError } from './faults.ts'
 import type { Job } from './fetcher.ts'
 import { entryFor, type Lane } from './lanes.ts'
-import { keyHash, PART_PREFIX, PartFile, partKey } from './part-file.ts'
+import { keyHash, PartFile, partKeys, type PartsPlace } from './part-file.ts'
 import { folderOf, type Places, placedOf, SYNC_TEMPORARY } from './places.ts'
 import type { FetchParts } from './small.ts'
 import { type Progress, SpanWriter } from './span-writer.ts'
@@ -31,7 +31,7 @@ export interface LargeParts extends FetchParts {
   readonly calls: FileCalls
   readonly threads: Threads
   readonly streams: Streams
-  /** Where parts are kept. */
+  /** Where it is remembered what is here of them. */
   readonly stateFolder: string
   readonly random: () => number
 }
@@ -62,15 +62,19 @@ export async function fetchLarge(job: Job, parts: LargeParts, signal: AbortSigna
   }
 }
 
-/** Where the file of a key is gathered; relative to the root. */
+/** Where the file of a key is gathered; relative to the root. No two syncs write to the same. */
 function temporaryOf(key: string, places: Places): string {
-  return posix.join(folderOf(places.pathOf(key)), `${SYNC_TEMPORARY}${keyHash(key)}`)
+  return posix.join(folderOf(places.pathOf(key)), `${SYNC_TEMPORARY}${places.mark}-${keyHash(key)}`)
+}
+
+function partsPlace({ stateFolder, places }: Pick<LargeParts, 'stateFolder' | 'places'>): PartsPlace {
+  return { stateFolder, mark: places.mark }
 }
 
 async function fill(file: number, job: Job, parts: LargeParts, signal: AbortSignal): Promise<void> {
   const { entry, lister } = job
   const stat = await parts.calls.fstat(file)
-  const part = PartFile.open(parts.stateFolder, entry, lister.source.name, stat.ino)
+  const part = PartFile.open(partsPlace(parts), entry, lister.source.name, stat.ino)
   const there = (): number => contiguous(entry.size, (block) => part.done(block))
   let follower: Follower | undefined
   try {
@@ -182,11 +186,11 @@ async function publish(file: number, { entry, lister }: Job, parts: LargeParts):
     await syncDirectory(inside.path)
     return () => places.remember(entry, lister.index, placed)
   })
-  PartFile.remove(parts.stateFolder, entry.key)
+  PartFile.remove(partsPlace(parts), entry.key)
 }
 
 async function discard(key: string, { calls, places, stateFolder }: Omit<LargeParts, 'travelled'>): Promise<void> {
-  PartFile.remove(stateFolder, key)
+  PartFile.remove(partsPlace({ stateFolder, places }), key)
   const temporary = temporaryOf(key, places)
   try {
     await places.inFolder(
@@ -203,17 +207,12 @@ async function discard(key: string, { calls, places, stateFolder }: Omit<LargePa
 }
 
 /** Which temporary files are parts that can be gone on with; by path from the root. */
-export function keptParts({ stateFolder, places }: Omit<LargeParts, 'travelled'>): (path: string) => boolean {
-  const kept = new Set(partKeys(stateFolder).map((key) => temporaryOf(key, places)))
+export function keptParts(parts: Omit<LargeParts, 'travelled'>): (path: string) => boolean {
+  const kept = new Set(partKeys(partsPlace(parts)).map((key) => temporaryOf(key, parts.places)))
   return (path) => kept.has(path)
 }
 
 /** Parts of files that are not wanted any more. */
 export async function dropParts(parts: Omit<LargeParts, 'travelled'>): Promise<void> {
-  for (const key of partKeys(parts.stateFolder)) await discard(key, parts)
-}
-
-function partKeys(stateFolder: string): readonly string[] {
-  const names = readdirSync(stateFolder).filter((name) => name.startsWith(PART_PREFIX))
-  return names.flatMap((name) => partKey(posix.join(stateFolder, name)) ?? [])
+  for (const key of partKeys(partsPlace(parts))) await discard(key, parts)
 }

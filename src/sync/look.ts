@@ -1,6 +1,7 @@
 import type { Dirent } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { posix } from 'node:path'
+import type { Clock } from '../core/clock.ts'
 import type { FileCalls } from '../lib/file-calls.ts'
 import { withFolderInside } from '../lib/inside.ts'
 import { layoutOf, linkedFrom } from '../files/generations/layout.ts'
@@ -9,6 +10,7 @@ import { SYNC_TEMPORARY } from './places.ts'
 import type { KnownFile, SyncState } from './state.ts'
 
 const PAGE = 500
+const ABANDONED_MS = 3_600_000
 
 export interface LookOptions {
   /** Without links. */
@@ -20,6 +22,9 @@ export interface LookOptions {
   readonly everything: boolean
   /** Told of each file here that is not known. */
   readonly onStranger: ((key: string) => void) | undefined
+  readonly clock: Clock
+  /** Of the sync, as its temporary files have it in their names. */
+  readonly mark: string
   /** Temporary files that are still wanted. */
   readonly keeps: (path: string) => boolean
   /** Whether the content is still right; without it is not read. */
@@ -128,14 +133,19 @@ async function isIntact(file: KnownFile, { root, calls, isRight }: LookOptions):
   }
 }
 
-/** Removes what a sync that was killed has left behind. */
+/** Removes what a sync that was killed has left behind; what another one left only when it cannot be at it any more. */
 async function sweep(folder: string, children: readonly Dirent[], options: LookOptions): Promise<void> {
-  const { root, calls, keeps } = options
+  const { root, calls, keeps, mark, clock } = options
   const left = children.filter(({ name }) => name.startsWith(SYNC_TEMPORARY) && !keeps(posix.join(folder, name)))
   if (left.length === 0) return
   try {
     await withFolderInside(root, folder, { calls }, async (inside) => {
-      for (const { name } of left) await calls.unlink(`${inside.path}/${name}`)
+      for (const { name } of left) {
+        const path = `${inside.path}/${name}`
+        const isOwn = name.startsWith(`${SYNC_TEMPORARY}${mark}-`)
+        // What is being written has been changed lately, whatever time of modification it was given.
+        if (isOwn || clock.nowMs() - (await calls.lstat(path)).ctimeMs > ABANDONED_MS) await calls.unlink(path)
+      }
     })
   } catch {
     // Another time.

@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, ftruncateSync, openSync, readdirSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { hash } from 'node:crypto'
 import type { FileEntry } from '../core/files/entry.ts'
@@ -7,7 +7,13 @@ import { BLOCK_BYTES } from '../core/sync/blocks.ts'
 /** What is said of the file, before the counters of its blocks. */
 const HEAD_BYTES = 8192
 const COUNTER_BYTES = 4
-export const PART_PREFIX = 'part-'
+const PREFIX = 'part-'
+
+/** Where the parts of one sync are kept, beside those of others. */
+export interface PartsPlace {
+  readonly stateFolder: string
+  readonly mark: string
+}
 
 interface Head {
   readonly entry: FileEntry
@@ -31,8 +37,8 @@ export class PartFile {
   }
 
   /** Goes on with what is there of exactly this file, or begins. `inode`: of the temporary file that is to be filled. */
-  static open(folder: string, entry: FileEntry, source: string, inode: number): PartFile {
-    const path = join(folder, partName(entry.key))
+  static open(place: PartsPlace, entry: FileEntry, source: string, inode: number): PartFile {
+    const path = partPath(place, entry.key)
     const head: Head = { entry, source, boot: bootId(), inode }
     const blocks = Math.ceil(entry.size / BLOCK_BYTES)
     const counters = new Uint32Array(blocks)
@@ -69,18 +75,19 @@ export class PartFile {
   }
 
   /** What is gathered of that file is of no use any more, or in its place. */
-  static remove(folder: string, key: string): void {
-    rmSync(join(folder, partName(key)), { force: true })
+  static remove(place: PartsPlace, key: string): void {
+    rmSync(partPath(place, key), { force: true })
   }
 }
 
-/** The key of the file that a part is of; undefined where it cannot be told. */
-export function partKey(path: string): string | undefined {
-  return readHead(path)?.entry.key
+/** The keys of the files that there are parts of, as far as it can be told. */
+export function partKeys({ stateFolder, mark }: PartsPlace): readonly string[] {
+  const names = readdirSync(stateFolder).filter((name) => name.startsWith(`${PREFIX}${mark}-`))
+  return names.flatMap((name) => readHead(join(stateFolder, name))?.entry.key ?? [])
 }
 
-function partName(key: string): string {
-  return `${PART_PREFIX}${keyHash(key)}`
+function partPath({ stateFolder, mark }: PartsPlace, key: string): string {
+  return join(stateFolder, `${PREFIX}${mark}-${keyHash(key)}`)
 }
 
 /** Names the temporary file of a key, the same every time. */

@@ -26,6 +26,8 @@ export interface PlacesOptions {
   readonly calls: FileCalls
   readonly clock: Clock
   readonly ledger: Ledger
+  /** Of the sync: others may put files into the same folder at the same time. */
+  readonly mark: string
 }
 
 /** Where files go, and what is remembered of them there. */
@@ -82,6 +84,10 @@ export class Places {
 
   get root(): string {
     return this.#options.root
+  }
+
+  get mark(): string {
+    return this.#options.mark
   }
 
   /** Where the file of that key goes, from the root. */
@@ -176,7 +182,7 @@ export class Places {
     failed: Map<Ready, Error>,
   ): Promise<readonly Written[]> {
     const { calls } = this.#options
-    const prefix = `${SYNC_TEMPORARY}${randomBytes(6).toString('hex')}-`
+    const prefix = `${SYNC_TEMPORARY}${this.mark}-${randomBytes(6).toString('hex')}-`
     const written: Written[] = []
     const open: number[] = []
     try {

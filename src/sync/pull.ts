@@ -113,11 +113,11 @@ export class Pull {
       const root = exists || !isDry ? await realpath(to) : to
       const stateFolder = join(root, STATE_FOLDER)
       if (!isDry) await makeFolder(stateFolder, 0o700)
-      const file = `sync-${sha256(JSON.stringify([sources.map((source) => source.name), name])).slice(0, 16)}.db`
+      const mark = sha256(JSON.stringify([sources.map((source) => source.name), name])).slice(0, 16)
       const hasState = !isDry || (await isFolder(stateFolder))
-      const state = SyncState.open(hasState ? join(stateFolder, file) : ':memory:', { isDry })
+      const state = SyncState.open(hasState ? join(stateFolder, `sync-${mark}.db`) : ':memory:', { isDry })
       const calls = this.#options.calls ?? (await callsFor(exists || !isDry ? root : '/'))
-      const places = new Places({ root, calls, clock, ledger: stateLedger(state) })
+      const places = new Places({ root, calls, clock, ledger: stateLedger(state), mark })
       const throttle = new Throttle(clock, bandwidth)
       const parts = {
         lanes: this.#lanes,
