@@ -219,6 +219,23 @@ describe('links of generations', () => {
     }
   })
 
+  it.each([
+    ['a generation that is there', '1'],
+    ['one that is not', 'none'],
+  ])('that led to %s may become plain folders in the same moment', async (_, led) => {
+    const root = temporaryFolder()
+    put(join(root, GENERATIONS, 'g/1/old'), 'old')
+    symlinkSync(`${GENERATIONS}/g/${led}`, join(root, 'place'))
+    const folder = followFolder({ root })
+    await folder.follower.scanned()
+    put(join(folder.root, 'beside/new'), 'new')
+    rmSync(join(folder.root, 'place'))
+    renameSync(join(folder.root, 'beside'), join(folder.root, 'place'))
+    await expect.poll(() => indexed(folder), POLL).toEqual([['place/new', 3]])
+    put(join(folder.root, 'place/newer'), 'newer')
+    await expect.poll(() => indexed(folder).length, POLL).toBe(2)
+  })
+
   it('that others set are not followed out of their folder', async () => {
     const outside = temporaryFolder({ 'x/1/secret': 'x' })
     const folder = followFolder()

@@ -166,6 +166,11 @@ export class TreeFollower {
         break
       case 'folder':
         this.#noFile(path)
+        // A link was in its place: what is watched and followed is the generation that it led to.
+        if (sight.followed(path) !== undefined) {
+          sight.follow(path, undefined)
+          this.#watches.remove(path)
+        }
         // Of one that is watched everything is told.
         if (!this.#watches.has(path)) this.#scans.want(path)
         break
