@@ -55,8 +55,8 @@ export class FakeProxyDriver implements ProxyDriver {
 }
 
 /** Everything but `asOf`. */
-export function textOf({ placement, backends, hot, asOf: _, ...others }: RoutingTable): string {
+export function textOf({ placement, backends, hot, ...others }: RoutingTable): string {
   const sorted = [...placement].toSorted(([a], [b]) => (a < b ? -1 : 1))
   const plain = backends.map((backend) => Object.assign({}, backend, { without: [...backend.without].toSorted() }))
-  return JSON.stringify({ ...others, backends: plain, placement: sorted, hot: [...(hot ?? [])] })
+  return JSON.stringify({ ...others, asOf: 0, backends: plain, placement: sorted, hot: [...(hot ?? [])] })
 }

@@ -55,6 +55,6 @@ function compareKnown(remote: FileEntry, origin: number, known: Known): Comparis
   return sameTime ? 'same' : 'touch'
 }
 
-export function isSameTime(a: number, b: number): boolean {
+function isSameTime(a: number, b: number): boolean {
   return Math.abs(a - b) <= ROUNDING_MS
 }
