@@ -6,6 +6,7 @@ import { decideRetry, type Tries } from '../core/sync/retry.ts'
 import { fetchBatch, fetchSmall, type FetchParts } from './small.ts'
 import { entryOf } from './entries.ts'
 import type { Lane, Lanes } from './lanes.ts'
+import { Queue } from './queue.ts'
 
 /** Jobs known at once: whoever adds more waits. */
 const JOBS_MAX = 4096
@@ -46,9 +47,9 @@ export class Fetcher {
   readonly #lanes: Lanes
   readonly #clock: Clock
   /** Small files that may come in batches; those that come one by one; large ones. */
-  readonly #batched: JobState[] = []
-  readonly #single: JobState[] = []
-  readonly #large: JobState[] = []
+  readonly #batched = new Queue<JobState>()
+  readonly #single = new Queue<JobState>()
+  readonly #large = new Queue<JobState>()
   readonly #running = { batches: 0, single: 0, large: 0 }
   #pending = 0
   #isDraining = false
@@ -97,10 +98,10 @@ export class Fetcher {
   #pump(): void {
     const running = this.#running
     while (this.#large.length > 0 && running.large < LARGE_AT_ONCE) {
-      void this.#start('large', this.#large.splice(0, 1))
+      void this.#start('large', this.#large.take(1))
     }
     while (this.#single.length > 0 && running.single < this.#lanes.capacity) {
-      void this.#start('single', this.#single.splice(0, 1))
+      void this.#start('single', this.#single.take(1))
     }
     while (this.#batched.length > 0 && running.batches < BATCHES_MAX) {
       const isWorthIt = this.#isDraining || running.batches === 0 || this.#batched.length >= BATCH.least
@@ -208,12 +209,12 @@ export class Fetcher {
 }
 
 /** As many as go well together; with a cap on what travels, no more than a second's worth. */
-function takeBatch(queue: JobState[], rate: number): readonly JobState[] {
+function takeBatch(queue: Queue<JobState>, rate: number): readonly JobState[] {
   const bytesMax = Math.min(BATCH.bytes, rate)
   let count = 0
   for (let bytes = 0; count < Math.min(queue.length, BATCH.files); count++) {
-    bytes += queue[count]?.job.entry.size ?? 0
+    bytes += queue.peek(count)?.job.entry.size ?? 0
     if (bytes > bytesMax && count > 0) break
   }
-  return queue.splice(0, count)
+  return queue.take(count)
 }

@@ -149,7 +149,7 @@ export class Groups {
     return new Places({
       root,
       calls: parts.calls,
-      clock: parts.clock,
+      isInMemory: parts.places.isInMemory,
       mark: parts.places.mark,
       ledger: {
         pathOf: (file) => posix.join(staging.folder, relativeTo(key, file)),

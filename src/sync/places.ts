@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { constants, fsyncSync } from 'node:fs'
 import { posix } from 'node:path'
-import type { Clock } from '../core/clock.ts'
 import type { FileEntry } from '../core/files/entry.ts'
-import { syncDirectory, TEMPORARY_PREFIX } from '../lib/atomic-file.ts'
+import { TEMPORARY_PREFIX } from '../lib/atomic-file.ts'
 import type { FileCalls } from '../lib/file-calls.ts'
 import { type FolderInside, openFileInside, withFolderInside } from '../lib/inside.ts'
 import { syncDescriptor } from '../lib/quick-file.ts'
@@ -17,15 +16,14 @@ export const SYNC_TEMPORARY = `${TEMPORARY_PREFIX}sync-`
 const NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 /** Open at once, of the thousand that a process may have. */
 const OPEN_MAX = 64
-/** An fsync that takes longer is left to threads, several at a time. On a file system in memory it takes a microsecond. */
-const QUICK_SYNC_MS = 0.1
 
 export interface PlacesOptions {
   /** Without links. */
   readonly root: string
   readonly calls: FileCalls
-  readonly clock: Clock
   readonly ledger: Ledger
+  /** The file system lies in memory: what takes a microsecond there is not handed to a thread. */
+  readonly isInMemory: boolean
   /** Of the sync: others may put files into the same folder at the same time. */
   readonly mark: string
 }
@@ -76,10 +74,12 @@ interface Written {
 /** Puts files in their places: nobody sees one before it is whole and durable. */
 export class Places {
   readonly #options: PlacesOptions
-  #isSyncSlow = false
+  readonly #prefix: string
+  #lastTemporary = 0
 
   constructor(options: PlacesOptions) {
     this.#options = options
+    this.#prefix = `${SYNC_TEMPORARY}${options.mark}-${randomBytes(6).toString('hex')}-`
   }
 
   get root(): string {
@@ -88,6 +88,10 @@ export class Places {
 
   get mark(): string {
     return this.#options.mark
+  }
+
+  get isInMemory(): boolean {
+    return this.#options.isInMemory
   }
 
   /** Where the file of that key goes, from the root. */
@@ -169,7 +173,7 @@ export class Places {
         }
       }
     }
-    await syncDirectory(inside.path)
+    await this.#syncAll([inside.descriptor])
     return () => {
       for (const { ready, placed } of done) this.remember(ready.entry, ready.origin, placed)
     }
@@ -182,12 +186,11 @@ export class Places {
     failed: Map<Ready, Error>,
   ): Promise<readonly Written[]> {
     const { calls } = this.#options
-    const prefix = `${SYNC_TEMPORARY}${this.mark}-${randomBytes(6).toString('hex')}-`
     const written: Written[] = []
     const open: number[] = []
     try {
-      for (const [index, ready] of files.entries()) {
-        const temporary = `${prefix}${index}`
+      for (const ready of files) {
+        const temporary = `${this.#prefix}${++this.#lastTemporary}`
         try {
           const file = await calls.open(`${inside.path}/${temporary}`, NEW, 0o644)
           open.push(file)
@@ -213,14 +216,8 @@ export class Places {
   }
 
   async #syncAll(files: readonly number[]): Promise<void> {
-    if (this.#isSyncSlow) {
-      await Promise.all(files.map(async (file) => syncDescriptor(file)))
-      return
-    }
-    const { clock } = this.#options
-    const startMs = clock.monotonicMs()
-    for (const file of files) fsyncSync(file)
-    this.#isSyncSlow = clock.monotonicMs() - startMs > QUICK_SYNC_MS * files.length
+    if (this.#options.isInMemory) for (const file of files) fsyncSync(file)
+    else await Promise.all(files.map(async (file) => syncDescriptor(file)))
   }
 }
 
