@@ -34,14 +34,25 @@ export class ThreadTree {
   /** Tells what came of it. */
   static open(settings: TreeSettings, around: Surroundings): ThreadTree | undefined {
     try {
-      const { database, remade } = openIndex(settings)
+      return ThreadTree.#opened(settings, around)
+    } catch (error) {
+      // Damage deep within shows only when something there is read.
+      if (isDamage(error) && !settings.remake) return ThreadTree.open({ ...settings, remake: true }, around)
+      around.tell({ what: 'not-opened', error: toldError(error, settings.stateFile) })
+      return undefined
+    }
+  }
+
+  static #opened(settings: TreeSettings, around: Surroundings): ThreadTree {
+    const { database, remade } = openIndex(settings)
+    try {
       const tree = new ThreadTree(settings, around, database)
       tree.#news()
       around.tell({ what: 'opened', remade })
       return tree
     } catch (error) {
-      around.tell({ what: 'not-opened', error: toldError(error, settings.stateFile) })
-      return undefined
+      database.close()
+      throw error
     }
   }
 

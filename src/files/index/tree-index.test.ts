@@ -232,6 +232,20 @@ it('what was acknowledged is there after the process was killed, and cursors go 
   }
 }, 120_000)
 
+it('an index that was damaged deep within while nobody used it is made again', async () => {
+  const { root, stateFile, index, close } = await opened()
+  for (let number = 0; number < 2000; number++) writeFileSync(join(root, `file-${number}`), '')
+  await index.scanned({})
+  await close()
+  const { byteLength } = readFileSync(stateFile)
+  const file = openSync(stateFile, 'r+')
+  for (let at = 4 * 4096; at < byteLength; at += 4096) writeSync(file, Buffer.alloc(3000, 0x99), 0, undefined, at + 100)
+  closeSync(file)
+  const again = await opened({ root, stateFile })
+  await again.index.scanned({})
+  expect(keysOf(again.index)).toHaveLength(2000)
+}, 60_000)
+
 it('an index that is damaged while it is used is made again, and complete', async () => {
   const { root, stateFile, index } = await opened()
   for (let number = 0; number < 2000; number++) writeFileSync(join(root, `file-${number}`), '')
