@@ -51,16 +51,19 @@ export function printSummary(summary: Summary, isDry: boolean, { output }: Conte
     [staged.length, 'groups wait to be shown'],
   ] as const
   const told = done.filter(([count]) => count > 0).map(([count, words]) => `${count} ${words}`)
-  output.print(`${told.length === 0 ? 'nothing to do' : told.join(', ')} (${(durationMs / 1000).toFixed(2)} s)`)
+  const nothing = summary.failed > 0 ? 'nothing brought over' : 'nothing to do'
+  output.print(`${told.length === 0 ? nothing : told.join(', ')} (${(durationMs / 1000).toFixed(2)} s)`)
   for (const { key, message } of summary.failures)
     output.note(clean(`${output.paint('red', 'failed')} ${key}: ${message}`))
 }
 
 /** What is wrong after a round, if anything. */
-export function faultOf({ refused, failed, held }: Summary): FlotillaError | undefined {
+export function faultOf({ refused, failed, held, failures }: Summary): FlotillaError | undefined {
   if (refused !== undefined) return refused
   if (failed + held === 0) return undefined
   return new FlotillaError('FILES_INCOMPLETE', `${plural(failed + held, 'file')} could not be brought over`, {
-    hint: 'The others are there. Run it again.',
+    hint: failures.some(({ code }) => code === 'DISK_FULL')
+      ? 'Make room, or take less, and run it again: it goes on where it was.'
+      : 'The others are there. Run it again.',
   })
 }

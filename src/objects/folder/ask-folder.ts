@@ -1,5 +1,5 @@
 import { lstat, realpath } from 'node:fs/promises'
-import { FlotillaError, messageOf } from '../../core/errors.ts'
+import { FlotillaError, isError, messageOf } from '../../core/errors.ts'
 import { Outside } from '../../lib/open-inside.ts'
 
 /** Undefined when there is nothing of that name; rejects with `UNREACHABLE` when the folder itself cannot be asked. */
@@ -7,6 +7,7 @@ export async function askFolder<T>(folder: string, call: () => Promise<T>): Prom
   try {
     return await call()
   } catch (error) {
+    if (isError(error)) throw error
     const code = (error as NodeJS.ErrnoException).code ?? ''
     const isAbsent = error instanceof Outside || ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'].includes(code)
     if (isAbsent && (await isFolder(folder))) return undefined

@@ -165,3 +165,16 @@ test('whatever keys there are, they come in order, each once', async () => {
     { numRuns: 100 },
   )
 })
+
+test('a file that may not be read is FORBIDDEN, which asking again does not cure', () => {
+  const folder = temporaryFolder({ closed: 'x' })
+  chmodSync(folder, 0o755)
+  chmodSync(join(folder, 'closed'), 0o000)
+  const script = `
+    import { openFolderSource } from '${import.meta.dirname}/folder-source.ts'
+    if (process.getuid() === 0) { process.setgid(65534); process.setuid(65534) }
+    const source = openFolderSource('${folder}')
+    for await (const [entry] of source.list({})) await source.open(entry).catch((error) => console.log(error.code))`
+  const told = execFileSync(process.execPath, ['--input-type=module-typescript', '-e', script], { encoding: 'utf8' })
+  expect(told.trim()).toBe('FORBIDDEN')
+})

@@ -57,7 +57,11 @@ class FolderSource implements FileSource {
   ): Promise<AsyncIterable<Uint8Array>> {
     signal?.throwIfAborted()
     const { path: root, calls } = await this.#open()
-    const descriptor = await askFolder(this.#folder, async () => openFileInside(root, keyPath(entry.key), calls))
+    const descriptor = await askFolder(this.#folder, async () =>
+      openFileInside(root, keyPath(entry.key), calls).catch((error: unknown) => {
+        throw forbidden(error, `${entry.key} of ${this.name}`)
+      }),
+    )
     if (descriptor === undefined) throw new FlotillaError('NOT_FOUND', `${this.name} has no ${entry.key}`)
     const bytes = this.#read(descriptor, entry, { start, end: Math.min(end, entry.size) }, calls, signal)
     try {
@@ -124,4 +128,14 @@ interface Root {
   /** Without links. */
   readonly path: string
   readonly calls: FileCalls
+}
+
+/** What asking again does not cure; any other error stays as it is. */
+function forbidden(error: unknown, what: string): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  if (code !== 'EACCES' && code !== 'EPERM') return error
+  return new FlotillaError('FORBIDDEN', `${what} cannot be read: permission denied`, {
+    hint: 'Look at its owner and its mode.',
+    cause: error,
+  })
 }
