@@ -54,6 +54,8 @@ export class Fetcher {
   #pending = 0
   #isDraining = false
   #isPumping = false
+  /** Of whoever was told of a file, such as a state that has no room for it: then nothing can be relied on. */
+  #fault: { readonly error: unknown } | undefined
   readonly #waiting = new Set<() => void>()
 
   constructor(options: FetcherOptions) {
@@ -62,19 +64,21 @@ export class Fetcher {
     this.#clock = options.clock
   }
 
-  /** Resolves when there is room for more. */
+  /** Resolves when there is room for more; rejects as `drain`. */
   async add(job: Job): Promise<void> {
+    this.#throwFault()
     this.#pending += 1
     this.#enqueue({ job, failures: 0, changes: 0 })
     while (this.#pending >= JOBS_MAX) await this.#change()
   }
 
-  /** Resolves when nothing is left to do; rejects when the signal is aborted. */
+  /** Resolves when nothing is left to do; rejects when the signal is aborted, or with what an event threw. */
   async drain(): Promise<void> {
     this.#isDraining = true
     this.#pump()
     while (this.#pending > 0) await this.#change()
     this.#isDraining = false
+    this.#throwFault()
     this.#options.signal.throwIfAborted()
   }
 
@@ -161,7 +165,9 @@ export class Fetcher {
     const { signal, random, events } = this.#options
     const { entry } = state.job
     const decision =
-      signal.aborted || this.#lanes.isOut ? { do: 'give-up' as const } : decideRetry(error, state, random)
+      signal.aborted || this.#fault !== undefined || this.#lanes.isOut
+        ? { do: 'give-up' as const }
+        : decideRetry(error, state, random)
     if (decision.do === 'give-up') this.#finish(() => events.failed(entry, error))
     else if (decision.do === 'look') void this.#look({ ...state, changes: state.changes + 1 })
     else void this.#later({ ...state, failures: state.failures + 1 }, decision.ms, error)
@@ -197,10 +203,15 @@ export class Fetcher {
     this.#pending -= 1
     try {
       tell()
-    } finally {
-      for (const wake of this.#waiting) wake()
-      this.#waiting.clear()
+    } catch (error) {
+      this.#fault ??= { error }
     }
+    for (const wake of this.#waiting) wake()
+    this.#waiting.clear()
+  }
+
+  #throwFault(): void {
+    if (this.#fault !== undefined) throw this.#fault.error
   }
 
   async #change(): Promise<void> {
