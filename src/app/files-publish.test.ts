@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { temporaryFolder, writeFiles } from '../../test/helpers/folder.ts'
@@ -21,4 +21,14 @@ it('publishes no other hidden file, rather than a part of what is there', async 
   await expect(publishFolder({ from, root, group: 'run', keep: 1, clock: systemClock })).rejects.toMatchObject({
     code: 'USAGE',
   })
+})
+
+it('publishes nowhere but in the tree, by the name that is written', async () => {
+  const [from, root] = [temporaryFolder({ a: 'x' }), temporaryFolder()]
+  for (const group of ['../run', 'a/../run', './run', 'a//run', '']) {
+    await expect(publishFolder({ from, root, group, keep: 1, clock: systemClock })).rejects.toMatchObject({
+      code: 'USAGE',
+    })
+  }
+  expect(readdirSync(root)).toEqual([])
 })

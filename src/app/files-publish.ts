@@ -9,7 +9,7 @@ import type { Staging } from '../files/generations/staging.ts'
 import { withFolderInside } from '../lib/inside.ts'
 import { isInside } from '../lib/open-inside.ts'
 import { holdLock } from '../lib/process-lock.ts'
-import { OWN_PREFIX, pathKey } from '../lib/safe-path.ts'
+import { isSafePath, OWN_PREFIX, pathKey } from '../lib/safe-path.ts'
 import { STATE_FOLDER } from '../sync/pull.ts'
 
 export interface Published {
@@ -55,6 +55,9 @@ export async function publishFolder({
   clock,
   signal,
 }: PublishOptions): Promise<Published> {
+  if (!isSafePath(key)) {
+    throw new FlotillaError('USAGE', `${key} is no place in a tree`, { hint: 'Write it without . and .. in it.' })
+  }
   const [source, tree] = [await folderAt(from), await folderAt(root)]
   if (source === tree || isInside(source, tree) || isInside(join(tree, key), source)) {
     throw new FlotillaError('USAGE', `${from} and the published folder lie in each other`, {

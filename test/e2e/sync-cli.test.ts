@@ -191,6 +191,7 @@ describe('what goes wrong has its exit code and says what to do', () => {
     [['--from', 'data', '--to', 'to', '--newest', '7'], /number of days or chunks/],
     [['--from', 'data', '--to', 'to', '--include', 'a['], /no pattern/],
     [['--from', 'ftp://x/y', '--to', 'to'], /neither http nor https/],
+    [['--from', '.', '--to', 'copy'], /lie in each other/],
   ] as const)('the command line %s is not valid: 2', async ([args, words]) => {
     const bench = new Bench()
     const refused = await bench.sync(args)
@@ -247,6 +248,16 @@ describe('as openmeteo-api sync', () => {
       `${domain}/static/meta.json`,
     ]
   }
+
+  test('a model that the source does not have is named, and the others come over', async () => {
+    const bench = await models()
+    const words = ['dwd_icon,dwd_icom', 'temperature_2m,rian', '--server', bench.url, '--to', 'to']
+    const ran = await bench.sync(words)
+    expect(ran.code).toBe(1)
+    expect(ran.stderr).toMatch(/failed dwd_icom: the source has no such model/)
+    expect(ran.stderr).toMatch(/none of the models has rian/)
+    expect(Object.keys(contents(bench.to))).toEqual(expect.arrayContaining([...wanted('dwd_icon')]))
+  })
 
   test('models and variables of the last days come to DATA_DIRECTORY', async () => {
     const bench = await models()

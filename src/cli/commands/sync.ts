@@ -73,7 +73,7 @@ async function once(syncs: readonly OpenedSync[], options: SyncOptions, context:
     if (round.status === 'rejected') faults.push(round.reason)
     else {
       if (options.json) context.output.json('sync', round.value)
-      else if (round.value.listed === 0 && syncs[index]?.totals().files === 0)
+      else if (round.value.complete && round.value.listed === 0 && syncs[index]?.totals().files === 0)
         context.output.print(`nothing to do: no files at ${syncs[index].name}`)
       else printSummary(round.value, options.dryRun, context)
       const fault = faultOf(round.value)
