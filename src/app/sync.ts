@@ -121,7 +121,8 @@ export async function openSync(spec: SyncSpec, manner: Manner, deps: SyncDeps): 
         ...options,
         onRound: (summary) => {
           options.onRound(looked(summary))
-          void keeping()
+          // It saves the next process a question, no more.
+          keeping().catch((error: unknown) => log.warn('cannot remember what the sources are', { error }))
         },
       }),
     wake: () => pull.wake(),

@@ -281,3 +281,28 @@ test('a copy that takes long says that it goes on, and tells in the end what cam
     else await expect.poll(heard).toMatch(/<CopyObjectResult .*<\/CopyObjectResult>/s)
   }
 })
+
+test('uploads under way show nothing of those that the caller may not write', async () => {
+  const tree = treeOf()
+  const { url } = await openFileServer({ trees: [tree], keys: 'all write\nsome write data/own\n' })
+  const upload = async (key: string): Promise<string> => {
+    const answer = await fetch(`${url}/data/${key}?uploads&apikey=all`, { method: 'POST' })
+    return /<UploadId>([^<]+)</.exec(await answer.text())?.[1] ?? ''
+  }
+  const hidden = [await upload('hidden/deep/a'), await upload('hidden/deep/b'), await upload('z/c')]
+  const own = await upload('own/d')
+  for (const more of [
+    '',
+    '&delimiter=/',
+    '&max-uploads=1',
+    '&max-uploads=1&delimiter=/',
+    '&prefix=h',
+    '&key-marker=a',
+  ]) {
+    const text = await (await fetch(`${url}/data?uploads&apikey=some${more}`)).text()
+    expect(text).not.toMatch(/hidden|<(?:Prefix|Key|NextKeyMarker)>z/)
+    for (const id of hidden) expect(text).not.toContain(id)
+    if (!more.includes('delimiter') && !more.includes('prefix')) expect(text).toContain(own)
+    expect(text).toContain('<IsTruncated>false</IsTruncated>')
+  }
+})

@@ -5,20 +5,23 @@ import { isoSeconds } from '../listing/elements.ts'
 import { parseList } from '../listing/list-request.ts'
 import type { ServedTree } from '../options.ts'
 
-/** GET `?uploads`. Common prefixes are made of one page of uploads, of which there are few. */
+/**
+ * GET `?uploads`: those that the caller may go on with; nothing tells of others. Common prefixes are made of one page of uploads, of which
+ * there are few.
+ */
 export async function listUploads(exchange: Exchange, bucket: string, tree: ServedTree): Promise<void> {
   const { prefix, delimiter, maxKeys, isUrl } = parseList(exchange, 'max-uploads')
   const afterKey = exchange.parameter('key-marker') ?? ''
   const afterId = exchange.parameter('upload-id-marker') ?? (afterKey === '' ? '' : LAST_ID)
-  const page = { prefix, afterKey, afterId, limit: maxKeys + 1, signal: exchange.signal }
-  const found = (await tree.uploads?.list(page)) ?? []
+  const all = { prefix, afterKey, afterId, limit: Number.MAX_SAFE_INTEGER, signal: exchange.signal }
+  const found = ((await tree.uploads?.list(all)) ?? []).filter(({ key }) => exchange.caller.mayWrite(tree.name, key))
   const uploads = found.slice(0, maxKeys)
   const last = found.length > maxKeys ? uploads.at(-1) : undefined
   const folders = new Set<string>()
   const own = uploads.filter(({ key }) => {
     const at = delimiter === '' ? -1 : key.indexOf(delimiter, prefix.length)
     if (at !== -1) folders.add(key.slice(0, at + delimiter.length))
-    return at === -1 && exchange.caller.mayWrite(tree.name, key)
+    return at === -1
   })
   const document = xmlDocument('ListMultipartUploadsResult', {
     Bucket: bucket,
