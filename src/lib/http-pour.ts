@@ -26,9 +26,10 @@ export interface PourOptions {
 }
 
 const BUFFER_BYTES = 256 * 1024
+const SILENCE_MS = 30_000
 const HEAD_BYTES_MAX = 64 * 1024
 /** Connections that are kept for the next request. */
-const IDLE_MAX = 32
+const IDLE_MAX = 128
 
 /**
  * Reads large answers over plain HTTP/1.1, each connection into one buffer of its own. Other clients make a new buffer for each piece, and
@@ -94,6 +95,24 @@ export class PourPool {
   }
 }
 
+/** One pool for each origin. */
+export class PourPools {
+  readonly #pools = new Map<string, PourPool>()
+
+  /** `name`: of who is there, for messages. */
+  of(origin: string, name: string): PourPool {
+    const known = this.#pools.get(origin)
+    if (known !== undefined) return known
+    const pool = new PourPool({ origin, name, silenceMs: SILENCE_MS })
+    this.#pools.set(origin, pool)
+    return pool
+  }
+
+  close(): void {
+    for (const pool of this.#pools.values()) pool.close()
+  }
+}
+
 interface Exchange {
   readonly accepts: (head: PourHead) => boolean
   readonly take: Take
@@ -129,7 +148,7 @@ class Connection {
     this.#socket.on('close', () => {
       this.#isOpen = false
       onClose()
-      this.#end(this.#unreachable('broke off its answer'))
+      if (this.#exchange !== undefined) this.#end(this.#unreachable('broke off its answer'))
     })
   }
 
@@ -171,15 +190,16 @@ class Connection {
       return false
     }
     if (this.#left !== undefined) return this.#give(bytes)
-    this.#head.push(Buffer.from(bytes))
-    const all = Buffer.concat(this.#head)
+    // Mostly all of the head comes at once.
+    const all = this.#head.length === 0 ? bytes : Buffer.concat([...this.#head, bytes])
     const end = all.indexOf('\r\n\r\n')
-    if (end < 0) {
-      if (all.byteLength > HEAD_BYTES_MAX) this.destroy(this.#unreachable('answers with too long a head'))
-      return true
+    if (end >= 0) {
+      this.#head = []
+      return this.#begin(all.toString('latin1', 0, end), all.subarray(end + 4))
     }
-    this.#head = []
-    return this.#begin(all.subarray(0, end).toString('latin1'), all.subarray(end + 4))
+    this.#head.push(Buffer.from(bytes))
+    if (all.byteLength > HEAD_BYTES_MAX) this.destroy(this.#unreachable('answers with too long a head'))
+    return true
   }
 
   #begin(text: string, rest: Buffer): boolean {
@@ -254,12 +274,15 @@ class Connection {
   }
 }
 
+/** Headers are looked for when they are asked for: of many only a few are. */
 function parseHead(text: string): PourHead {
-  const [first = '', ...lines] = text.split('\r\n')
-  const headers = new Map<string, string>()
-  for (const line of lines) {
-    const colon = line.indexOf(':')
-    if (colon > 0) headers.set(line.slice(0, colon).trim().toLowerCase(), line.slice(colon + 1).trim())
+  const lines = `${text}\r\n`
+  const lower = lines.toLowerCase()
+  return {
+    status: Number(text.slice(9, 12)),
+    header: (name) => {
+      const at = lower.indexOf(`\r\n${name}:`)
+      return at < 0 ? undefined : lines.slice(at + name.length + 3, lines.indexOf('\r\n', at + 2)).trim()
+    },
   }
-  return { status: Number(first.split(' ')[1] ?? 0), header: (name) => headers.get(name) }
 }

@@ -16,7 +16,8 @@ import type { Lane } from './lanes.ts'
 import { fetchLarge, type LargeParts } from './large.ts'
 import { Placer } from './placer.ts'
 import { folderOf, placedOf, Places } from './places.ts'
-import { type Placed, STAGES, type SyncState } from './state.ts'
+import { type Placed, STAGES } from './state-rows.ts'
+import type { SyncState } from './state.ts'
 
 /** Files of one group at most: a group is looked at as a whole. */
 const FILES_MAX = 100_000

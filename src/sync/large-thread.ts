@@ -4,7 +4,7 @@ import { parentPort } from 'node:worker_threads'
 import { isError, messageOf } from '../core/errors.ts'
 import { BLOCKS } from '../core/files/peer.ts'
 import { isPart } from '../lib/file-answers.ts'
-import { PourPool } from '../lib/http-pour.ts'
+import { PourPools } from '../lib/http-pour.ts'
 import { type LocalBlocks, NOTE_BYTES, type ThreadAnswer, type ThreadRequest } from './thread-messages.ts'
 
 /*
@@ -14,7 +14,6 @@ import { type LocalBlocks, NOTE_BYTES, type ThreadAnswer, type ThreadRequest } f
 
 /** What fits into the caches, between being read and being hashed. */
 const CHUNK_BYTES = 256 * 1024
-const SILENCE_MS = 30_000
 
 interface Follower {
   readonly hash: Hash
@@ -25,7 +24,7 @@ interface Follower {
 
 const followers = new Map<number, Follower>()
 const fetches = new Map<number, AbortController>()
-const pools = new Map<string, PourPool>()
+const pools = new PourPools()
 const buffer = Buffer.allocUnsafe(BLOCKS.large)
 
 parentPort?.on('message', (request: ThreadRequest) => {
@@ -84,7 +83,7 @@ async function fetchSpan(request: ThreadRequest & { kind: 'fetch' }): Promise<'p
   try {
     const part = { entry, ...span }
     const wanted = { path: range.path, headers: range.headers, signal: stop.signal }
-    return await poolOf(range.origin, name).pour(wanted, (head) => isPart(head, part, name), take)
+    return await pools.of(range.origin, name).pour(wanted, (head) => isPart(head, part, name), take)
   } finally {
     note()
     fetches.delete(id)
@@ -113,14 +112,6 @@ function write(file: number, bytes: Uint8Array, position: number): void {
   for (let start = 0; start < bytes.byteLength;) {
     start += writeSync(file, bytes, start, bytes.byteLength - start, position + start)
   }
-}
-
-function poolOf(origin: string, name: string): PourPool {
-  const known = pools.get(origin)
-  if (known !== undefined) return known
-  const pool = new PourPool({ origin, name, silenceMs: SILENCE_MS })
-  pools.set(origin, pool)
-  return pool
 }
 
 function blocksOf(file: number, within: readonly number[]): LocalBlocks {

@@ -7,7 +7,8 @@ import { withFolderInside } from '../lib/inside.ts'
 import { layoutOf, linkedFrom } from '../files/generations/layout.ts'
 import { OWN_PREFIX, pathKey } from '../lib/safe-path.ts'
 import { SYNC_TEMPORARY } from './places.ts'
-import type { KnownFile, SyncState } from './state.ts'
+import type { KnownFile } from './state-rows.ts'
+import type { SyncState } from './state.ts'
 
 const PAGE = 500
 const ABANDONED_MS = 3_600_000

@@ -8,7 +8,8 @@ import { type FolderInside, openFileInside, withFolderInside } from '../lib/insi
 import { syncDescriptor } from '../lib/quick-file.ts'
 import { keyPath } from '../lib/safe-path.ts'
 import { fileError } from './faults.ts'
-import type { Placed, SyncState } from './state.ts'
+import type { Placed } from './state-rows.ts'
+import type { SyncState } from './state.ts'
 
 /** Temporary files of a sync: what is left of them after a crash can be told from those of others. */
 export const SYNC_TEMPORARY = `${TEMPORARY_PREFIX}sync-`
@@ -32,7 +33,7 @@ export interface PlacesOptions {
 export interface Ledger {
   /** From the root. Throws `BAD_REQUEST` for a key that is none. */
   readonly pathOf: (key: string) => string
-  /** All that `write` notes stays, or nothing. */
+  /** All that `write` notes stays, or nothing; in a little while. */
   readonly transaction: (write: () => void) => void
   /** The file lies in its place. */
   readonly placed: (entry: FileEntry, origin: number, placed: Placed) => void
@@ -45,7 +46,7 @@ export interface Ledger {
 export function stateLedger(state: SyncState): Ledger {
   return {
     pathOf: keyPath,
-    transaction: (write) => state.transaction(write),
+    transaction: (write) => state.soon(write),
     placed: (entry, origin, placed) => {
       const path = keyPath(entry.key)
       state.put({ entry, origin, placed, path: path === entry.key ? undefined : path })

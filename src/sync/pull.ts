@@ -5,6 +5,7 @@ import type { Summary } from '../core/sync/summary.ts'
 import { Backoff } from '../lib/backoff.ts'
 import { callsFor } from '../lib/file-calls.ts'
 import { sha256 } from '../lib/hash.ts'
+import { PourPools } from '../lib/http-pour.ts'
 import { makeFolder } from '../lib/make-folder.ts'
 import { OWN_PREFIX } from '../lib/safe-path.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
@@ -44,6 +45,7 @@ export interface RunOptions {
 export class Pull {
   readonly #options: PullOptions
   readonly #threads = new Threads()
+  readonly #pours = new PourPools()
   readonly #lanes: Lanes
   #shop: Workshop | undefined
   #wake = new AbortController()
@@ -99,6 +101,7 @@ export class Pull {
   }
 
   async close(): Promise<void> {
+    this.#pours.close()
     await this.#threads.close()
     this.#shop?.state.close()
     this.#shop = undefined
@@ -128,6 +131,7 @@ export class Pull {
         random,
         calls,
         stateFolder,
+        pours: this.#pours,
         threads: this.#threads,
         streams: new Streams(clock),
       }

@@ -6,7 +6,8 @@ import { removeEmptyInside } from '../lib/inside.ts'
 import { keyPath } from '../lib/safe-path.ts'
 import { fileError } from './faults.ts'
 import { folderOf, type Places } from './places.ts'
-import { STAGES, type SyncState, type Todo } from './state.ts'
+import { STAGES, type Todo } from './state-rows.ts'
+import type { SyncState } from './state.ts'
 
 const PAGE = 1000
 

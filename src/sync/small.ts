@@ -2,6 +2,9 @@ import { hash } from 'node:crypto'
 import type { Clock } from '../core/clock.ts'
 import { FlotillaError, isError } from '../core/errors.ts'
 import type { FileEntry } from '../core/files/entry.ts'
+import type { FileSource } from '../core/files/source.ts'
+import { isPart } from '../lib/file-answers.ts'
+import { type PourHead, type PourPools } from '../lib/http-pour.ts'
 import { entryFor, type Lane, type Lanes } from './lanes.ts'
 import type { Job } from './fetcher.ts'
 import type { Placer } from './placer.ts'
@@ -14,6 +17,7 @@ export interface FetchParts {
   readonly placer: Placer
   readonly throttle: Throttle
   readonly clock: Clock
+  readonly pours: PourPools
   /** Called with the bytes that have travelled. */
   readonly travelled: (bytes: number) => void
 }
@@ -26,10 +30,8 @@ export async function fetchSmall(job: Job, parts: FetchParts, signal: AbortSigna
   const bytes = await lanes.run({ allows, signal }, async (lane) =>
     unlessUnlike(lane, job, lanes, async () => {
       const asked = entryFor(lane, lister, entry)
-      if (lane.source.whole === undefined) {
-        return collect(await lane.source.open(asked, { signal }), entry, parts, signal)
-      }
-      const whole = await lane.source.whole(asked, { signal })
+      const whole = (await poured(lane.source, asked, parts, signal)) ?? (await lane.source.whole?.(asked, { signal }))
+      if (whole === undefined) return collect(await lane.source.open(asked, { signal }), entry, parts, signal)
       travelled(whole.byteLength)
       await throttle.take(whole.byteLength, signal)
       return whole
@@ -89,6 +91,27 @@ async function unlessUnlike<T>(lane: Lane, { lister }: Job, lanes: Lanes, use: (
       cause: error,
     })
   }
+}
+
+/** Over plain HTTP, which costs a fraction; undefined where it cannot be had so, for whatever reason. */
+async function poured(
+  source: FileSource,
+  entry: FileEntry,
+  { pours }: FetchParts,
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  const part = { start: 0, end: entry.size }
+  const range = entry.size === 0 ? undefined : source.range?.(entry, part)
+  if (range === undefined) return undefined
+  const bytes = Buffer.allocUnsafe(entry.size)
+  let filled = 0
+  const take = (chunk: Uint8Array): void => {
+    bytes.set(chunk, filled)
+    filled += chunk.byteLength
+  }
+  const request = { path: range.path, headers: range.headers, signal }
+  const accepts = (head: PourHead): boolean => isPart(head, { entry, ...part }, source.name)
+  return (await pours.of(range.origin, source.name).pour(request, accepts, take)) === 'poured' ? bytes : undefined
 }
 
 async function collect(

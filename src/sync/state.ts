@@ -3,38 +3,22 @@ import type { Known } from '../core/sync/compare.ts'
 import type { FileEntry } from '../core/files/entry.ts'
 import { fileError } from './faults.ts'
 import { openDatabase } from './state-database.ts'
+import {
+  ENTRY,
+  entryRow,
+  FILE,
+  fileEntry,
+  knownFile,
+  type KnownFile,
+  type Row,
+  STAGES,
+  type Todo,
+  type Value,
+} from './state-rows.ts'
 
-/** What the file system told of a file right after it was put in its place. */
-export interface Placed {
-  readonly inode: number
-  readonly size: number
-  readonly modifiedMs: number
-}
-
-/** A file that was brought over, or found to be here. */
-export interface KnownFile extends Known {
-  readonly entry: FileEntry
-  /** Where it lies, where that is not what its key says. */
-  readonly path: string | undefined
-  /** Undefined where the file was found to be missing or another one. */
-  readonly placed: Placed | undefined
-}
-
-/** What is still to be done: files to bring over, by stage; or to delete. */
-export interface Todo {
-  readonly entry: FileEntry
-  readonly stage: number
-}
-
-/** In this order; metadata by their rank between the first two. */
-export const STAGES = { data: 0, group: 50, gone: 100 } as const
-
-type Value = string | number | null
-type Row = readonly Value[]
-
-const FILE = 'key, size, modified, etag, sha256, md5, origin, path, inode, local_size, local_modified'
 const PAGE = 500
-const ENTRY = 'key, size, modified, etag, sha256, md5'
+/** So many small writes are made lasting with one. */
+const TOGETHER = 64
 
 /** What a sync remembers between rounds. On disk: memory does not grow with the files. All calls answer at once. */
 export class SyncState {
@@ -42,6 +26,8 @@ export class SyncState {
   readonly #path: string
   readonly #statements = new Map<string, StatementSync>()
   readonly #isDry: boolean
+  #uncommitted = 0
+  #mayHaveTodo = true
 
   private constructor(database: DatabaseSync, path: string, isDry: boolean) {
     this.#database = database
@@ -61,6 +47,7 @@ export class SyncState {
 
   close(): void {
     if (this.#isDry) this.#database.exec('ROLLBACK')
+    else this.#commit()
     this.#database.close()
   }
 
@@ -70,10 +57,36 @@ export class SyncState {
       write()
       return
     }
-    this.#database.exec('BEGIN')
-    try {
+    this.#commit()
+    this.#begun(() => {
       write()
       this.#database.exec('COMMIT')
+    })
+  }
+
+  /**
+   * The same for what can be found out again, such as which file was put in its place: lasting together with what follows soon, at the
+   * latest with the next `transaction`.
+   */
+  soon(write: () => void): void {
+    if (this.#isDry) {
+      write()
+      return
+    }
+    this.#begun(write)
+    this.#uncommitted += 1
+    if (this.#uncommitted >= TOGETHER) this.#commit()
+  }
+
+  #commit(): void {
+    this.#uncommitted = 0
+    if (this.#database.isTransaction) this.#begun(() => this.#database.exec('COMMIT'))
+  }
+
+  #begun(write: () => void): void {
+    try {
+      if (!this.#database.isTransaction) this.#database.exec('BEGIN')
+      write()
     } catch (error) {
       // After some errors, such as that of a full disk, SQLite has rolled back by itself.
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
@@ -191,11 +204,13 @@ export class SyncState {
   }
 
   defer(entry: FileEntry, stage: number): void {
+    this.#mayHaveTodo = true
     this.#run(`INSERT OR REPLACE INTO todo (${ENTRY}, stage) VALUES (?, ?, ?, ?, ?, ?, ?)`, ...entryRow(entry), stage)
   }
 
   done(key: string): void {
-    this.#run('DELETE FROM todo WHERE key = ?', key)
+    // For each file that is put in its place, while mostly there is nothing.
+    if (this.#mayHaveTodo) this.#run('DELETE FROM todo WHERE key = ?', key)
   }
 
   /** A group is visible as the generation in that folder; its place lies in the folder `above`. */
@@ -274,7 +289,11 @@ export class SyncState {
   }
 
   countTodo(from: number, to: number): number {
-    return Number(this.#get('SELECT count(*) FROM todo WHERE stage >= ? AND stage < ?', from, to)?.[0])
+    const count = this.#mayHaveTodo
+      ? Number(this.#get('SELECT count(*) FROM todo WHERE stage >= ? AND stage < ?', from, to)?.[0])
+      : 0
+    if (count === 0 && from === 0 && to === Number.MAX_SAFE_INTEGER) this.#mayHaveTodo = false
+    return count
   }
 
   /** Of those that are to be done: files that are known. */
@@ -326,35 +345,4 @@ export interface Collected {
   readonly add: (entry: FileEntry) => boolean
   readonly page: (after: string, limit: number) => readonly FileEntry[]
   readonly drop: () => void
-}
-
-function entryRow({ key, size, modifiedMs, etag, sha256, md5 }: FileEntry): Value[] {
-  return [key, size, modifiedMs, etag, sha256 ?? null, md5 ?? null]
-}
-
-function fileEntry([key, size, modified, etag, sha256, md5]: Row): FileEntry {
-  return {
-    key: String(key),
-    size: Number(size),
-    modifiedMs: Number(modified),
-    etag: String(etag),
-    ...(typeof sha256 === 'string' && { sha256 }),
-    ...(typeof md5 === 'string' && { md5 }),
-  }
-}
-
-function knownFile(row: Row): KnownFile {
-  const entry = fileEntry(row)
-  const [origin, path, inode, size, modified] = row.slice(6)
-  const placed = typeof inode === 'number' ? { inode, size: Number(size), modifiedMs: Number(modified) } : undefined
-  return {
-    entry,
-    size: entry.size,
-    modifiedMs: entry.modifiedMs,
-    etag: entry.etag,
-    origin: Number(origin),
-    intact: placed !== undefined,
-    path: typeof path === 'string' ? path : undefined,
-    placed,
-  }
 }

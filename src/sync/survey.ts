@@ -11,7 +11,8 @@ import type { FileCalls } from '../lib/file-calls.ts'
 import { keyPath } from '../lib/safe-path.ts'
 import type { Lane } from './lanes.ts'
 import { folderOf, placedOf } from './places.ts'
-import { type KnownFile, type Placed, STAGES, type SyncState } from './state.ts'
+import { type KnownFile, type Placed, STAGES } from './state-rows.ts'
+import type { SyncState } from './state.ts'
 
 const PAGE = 1000
 /** A group is listed anew when its turn comes. */
