@@ -190,13 +190,14 @@ class FoundBefore {
     await writeAtomic(this.#path, JSON.stringify([...this.#known]))
   }
 
-  /** Something else may be at a URL by now: the next process asks what it is. */
+  /** Something else may be at a URL by now: the next process asks what it is. Where nobody answers, nothing speaks for that. */
   async unlessWrong<T>(use: () => Promise<T>): Promise<T> {
     try {
       return await use()
     } catch (error) {
       // What is wrong is told, and not that there was nothing to forget.
-      if (!isError(error, 'LOST_RACE', 'DELETE_GUARD')) await rm(this.#path, { force: true }).catch(() => {})
+      if (!isError(error, 'LOST_RACE', 'DELETE_GUARD', 'UNREACHABLE'))
+        await rm(this.#path, { force: true }).catch(() => {})
       throw error
     }
   }

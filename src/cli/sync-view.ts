@@ -51,7 +51,8 @@ export function printSummary(summary: Summary, isDry: boolean, { output }: Conte
     [staged.length, 'groups wait to be shown'],
   ] as const
   const told = done.filter(([count]) => count > 0).map(([count, words]) => `${count} ${words}`)
-  const nothing = summary.failed > 0 ? 'nothing brought over' : 'nothing to do'
+  const nothing =
+    summary.refused !== undefined ? 'nothing deleted' : summary.failed > 0 ? 'nothing brought over' : 'nothing to do'
   output.print(`${told.length === 0 ? nothing : told.join(', ')} (${(durationMs / 1000).toFixed(2)} s)`)
   for (const { key, message } of summary.failures)
     output.note(clean(`${output.paint('red', 'failed')} ${key}: ${message}`))

@@ -162,6 +162,7 @@ const WHY: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'the name cannot be looked up now',
   EHOSTUNREACH: 'no way to that host',
   ENETUNREACH: 'no way to that network',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'there is no TLS; perhaps it is http://',
   UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
   UND_ERR_HEADERS_TIMEOUT: 'no answer in time',
   UND_ERR_BODY_TIMEOUT: 'it fell silent within its answer',

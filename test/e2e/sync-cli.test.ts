@@ -200,6 +200,38 @@ describe('what goes wrong has its exit code and says what to do', () => {
   })
 })
 
+test('one of two sources is enough, even after neither answered', async () => {
+  const bench = new Bench()
+  bench.write({ a: 'one' }, OLD)
+  const serve = async (name: string, listen: string) => {
+    const args = [
+      'files',
+      'serve',
+      '--tree',
+      `data=${bench.data}`,
+      '--listen',
+      listen,
+      '--state',
+      join(bench.folder, name),
+    ]
+    const serving = start(args, { cwd: bench.folder, env: bench.env })
+    onTestFinished(async () => void (await serving.stop('SIGKILL')))
+    const [, url = ''] = await serving.line(/^files +(http:\S+)$/)
+    return { url, serving }
+  }
+  const [one, two] = [await serve('state1', '127.0.0.1:0'), await serve('state2', '127.0.0.1:0')]
+  bench.url = one.url
+  await bench.listed(1)
+  const args = ['--from', `${one.url}/data`, '--from', `${two.url}/data`, '--to', 'to']
+  expect(await bench.sync(args)).toMatchObject({ code: 0 })
+  await one.serving.stop()
+  expect(await bench.sync(args)).toMatchObject({ code: 0 })
+  await two.serving.stop()
+  expect(await bench.sync(args)).toMatchObject({ code: 7 })
+  await serve('state1', new URL(one.url).host)
+  expect(await bench.sync(args)).toMatchObject({ code: 0 })
+})
+
 test('a watching sync brings over what changes as soon as it does, and ends when told', async () => {
   const bench = new Bench()
   bench.write({ a: 'one' }, OLD)
