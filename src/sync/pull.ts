@@ -17,6 +17,7 @@ import { Placer } from './placer.ts'
 import { Places, stateLedger } from './places.ts'
 import { Round } from './round.ts'
 import { SyncState } from './state.ts'
+import { isDamage, removeDatabase } from './state-database.ts'
 import { Streams } from './streams.ts'
 import { Threads } from './threads.ts'
 import { Throttle } from './throttle.ts'
@@ -61,8 +62,12 @@ export class Pull {
    */
   async round(signal: AbortSignal, options: RoundOptions = {}): Promise<Summary> {
     const shop = await this.#open()
-    const selection = await this.#options.select(viewOf(shop, signal))
-    return new Round(shop, selection, signal).run(options)
+    try {
+      const selection = await this.#options.select(viewOf(shop, signal))
+      return await new Round(shop, selection, signal).run(options)
+    } catch (error) {
+      throw isDamage(error) ? this.#forget(shop, error) : error
+    }
   }
 
   /** Round after round, until the signal is aborted. */
@@ -105,6 +110,20 @@ export class Pull {
     await this.#threads.close()
     this.#shop?.state.close()
     this.#shop = undefined
+  }
+
+  /** Damage deep within shows only when something there is read; all that was remembered can be found out again. */
+  #forget({ state, parts: { stateFolder, places } }: Workshop, cause: unknown): FlotillaError {
+    const file = join(stateFolder, `sync-${places.mark}.db`)
+    this.#shop = undefined
+    try {
+      state.close()
+    } catch {
+      // What is damaged may not even be closed in order.
+    }
+    removeDatabase(file)
+    const hint = 'It was removed: the next round looks at everything anew.'
+    return new FlotillaError('CORRUPT', `${file} is damaged`, { file, hint, cause })
   }
 
   async #open(): Promise<Workshop> {

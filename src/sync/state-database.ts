@@ -50,12 +50,22 @@ export function openDatabase(path: string): DatabaseSync {
     const database = tryDatabase(path)
     if (database !== undefined) return database
   } catch (error) {
-    if (!BROKEN.has((error as { readonly errcode?: number }).errcode ?? 0)) throw error
+    if (!isDamage(error)) throw error
   }
-  for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true })
+  removeDatabase(path)
   const database = tryDatabase(path)
   if (database === undefined) throw new Error(`${path} cannot be made`)
   return database
+}
+
+export function removeDatabase(path: string): void {
+  for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true })
+}
+
+/** Of SQLite, where it found the file itself to be wrong; or an error of ours that was caused by one. */
+export function isDamage(error: unknown): boolean {
+  const { errcode, cause } = (error ?? {}) as { readonly errcode?: number; readonly cause?: unknown }
+  return errcode === undefined ? cause !== undefined && isDamage(cause) : BROKEN.has(errcode & 0xff)
 }
 
 /** Undefined where it is of another version. */
