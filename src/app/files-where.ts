@@ -32,7 +32,8 @@ export async function copiesOf(question: Question, op: Op): Promise<readonly Cop
   const { nodes, tree } = question
   const found = await Promise.all(
     nodes
-      .filter(({ alive }) => alive?.filesTrees?.includes(tree) === true)
+      // Of a node that is lost it is only known what it pulled.
+      .filter(({ alive, files }) => alive?.filesTrees?.includes(tree) ?? files?.[tree] !== undefined)
       .map(async (node) => await copyOf(node, question, op)),
   )
   const reference = referenceOf(found.flatMap(({ entry }) => entry ?? []))
