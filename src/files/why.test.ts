@@ -29,6 +29,11 @@ test('what is in the way is named: hidden names, links, folders, files in place 
     state: 'link',
     message: expect.stringContaining('out is a link') as string,
   })
+  symlinkSync('.flotilla-generations/run/1-gone', join(root, 'run'))
+  expect(why(root, 'run/x.om')).toMatchObject({
+    state: 'link',
+    message: expect.stringContaining('a generation that is not there') as string,
+  })
   expect(why(root, 'a').state).toBe('folder')
   expect(why(root, 'a/b.om/c').state).toBe('in-the-way')
   expect(why(root, '').state).toBe('no-key')

@@ -48,12 +48,17 @@ function look(sight: Sight, path: string, isLast: boolean, settle: Settle): Fold
   try {
     stats = lstatSync(absolute)
     if (stats.isSymbolicLink()) {
-      const generation = sight.generation(path, readlinkSync(absolute))
+      const link = readlinkSync(absolute)
+      const generation = sight.generation(path, link)
       if (generation.kind !== 'generation') {
         return { state: 'link', message: `${path} is a link, and links are not followed: copy what it leads to` }
       }
       sight.follow(path, generation.real)
-      stats = lstatSync(sight.absolute(generation.real))
+      const found = lstatSync(sight.absolute(generation.real), { throwIfNoEntry: false })
+      if (found === undefined) {
+        return { state: 'link', message: `${path} is a link to a generation that is not there: ${link}` }
+      }
+      stats = found
     }
   } catch (error) {
     return missing(sight, path, error as NodeJS.ErrnoException)
