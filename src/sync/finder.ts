@@ -68,7 +68,9 @@ export class Finder {
   /** What was found is done, or noted. */
   keep({ lister, cursor }: Found): void {
     this.#state.setFact(SELECTION, this.#chosen)
-    this.#state.setFact(CURSOR, cursor === undefined ? undefined : JSON.stringify([lister.source.name, cursor]))
+    // Where something of it was forgotten, everything is compared the next time.
+    const next = this.#state.takeLoss() ? undefined : cursor
+    this.#state.setFact(CURSOR, next === undefined ? undefined : JSON.stringify([lister.source.name, next]))
   }
 
   async #list(lister: Lane, waitMs: number): Promise<string | undefined> {

@@ -18,3 +18,21 @@ test('a full disk is told as one, and what was remembered before stays', () => {
   expect(state.fact('fact 1')).toBeUndefined()
   state.close()
 })
+
+test('what could not be remembered together with what followed is known to be lost', () => {
+  const disk = tinyDisk(256)
+  const state = SyncState.open(join(disk, 'state.db'), { isDry: false })
+  state.soon(() => state.setFact('placed', 'x'))
+  expect(state.takeLoss()).toBe(false)
+  const fill = (): void => {
+    for (let number = 0; number < 1000; number++) state.setFact(`fact ${number}`, 'y'.repeat(1000))
+  }
+  expect(() => {
+    state.soon(fill)
+    state.transaction(() => undefined)
+  }).toThrow(expect.objectContaining({ code: 'DISK_FULL' }))
+  expect(state.fact('placed')).toBeUndefined()
+  expect(state.takeLoss()).toBe(true)
+  expect(state.takeLoss()).toBe(false)
+  state.close()
+})

@@ -27,6 +27,7 @@ export class SyncState {
   readonly #statements = new Map<string, StatementSync>()
   readonly #isDry: boolean
   #uncommitted = 0
+  #hasLost = false
   #mayHaveTodo = true
 
   private constructor(database: DatabaseSync, path: string, isDry: boolean) {
@@ -78,9 +79,16 @@ export class SyncState {
     if (this.#uncommitted >= TOGETHER) this.#commit()
   }
 
+  /** Whether since the last call something was lost that was to be remembered `soon`: it shows when everything is listed. */
+  takeLoss(): boolean {
+    const hasLost = this.#hasLost
+    this.#hasLost = false
+    return hasLost
+  }
+
   #commit(): void {
-    this.#uncommitted = 0
     if (this.#database.isTransaction) this.#begun(() => this.#database.exec('COMMIT'))
+    this.#uncommitted = 0
   }
 
   #begun(write: () => void): void {
@@ -90,6 +98,8 @@ export class SyncState {
     } catch (error) {
       // After some errors, such as that of a full disk, SQLite has rolled back by itself.
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      this.#hasLost ||= this.#uncommitted > 0
+      this.#uncommitted = 0
       throw 'errcode' in (error as object) ? fileError(error, this.#path) : error
     }
   }
