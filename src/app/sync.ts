@@ -22,7 +22,8 @@ import type { PullOptions, RoundView } from '../sync/options.ts'
 import { Pull, type RunOptions, STATE_FOLDER } from '../sync/pull.ts'
 import { refuseNested } from './sync-apart.ts'
 import { Missing } from './sync-missing.ts'
-import { type FoundTree, openSource } from './sync-sources.ts'
+import { openSources } from './late-source.ts'
+import type { FoundTree } from './sync-sources.ts'
 
 const DAY_MS = 86_400_000
 
@@ -72,23 +73,10 @@ export async function openSync(spec: SyncSpec, manner: Manner, deps: SyncDeps): 
   const models = 'models' in what
   for (const one of from) if (isAbsolute(one)) await refuseNested(one, to)
   const memory = await FoundBefore.read(to, models)
-  const opened = await Promise.all(
-    from.map(async (one) => {
-      const { source, found } = await openSource({
-        from: one,
-        apikey,
-        s3,
-        models,
-        known: memory.of(one),
-        clock,
-        env,
-        signal,
-      })
-      memory.found(one, found)
-      return source
-    }),
-  )
-  const sources = [...opened, ...others]
+  const common = { apikey, s3, models, clock, env, signal }
+  const opened = await openSources(from.map((one) => ({ ...common, from: one, known: memory.of(one) })))
+  for (const [index, { found }] of opened.entries()) memory.found(from[index] ?? '', found)
+  const sources = [...opened.map(({ source }) => source), ...others]
   const missing = models ? new Missing(what.models, to, log) : undefined
   const pull = new Pull({
     ...manner,
