@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { constants, fsyncSync } from 'node:fs'
 import { posix } from 'node:path'
 import type { FileEntry } from '../core/files/entry.ts'
+import { KeyLocks } from '../files/io/key-locks.ts'
 import { TEMPORARY_PREFIX } from '../lib/atomic-file.ts'
 import type { FileCalls } from '../lib/file-calls.ts'
 import { type FolderInside, openFileInside, withFolderInside } from '../lib/inside.ts'
@@ -77,6 +78,7 @@ export class Places {
   readonly #options: PlacesOptions
   readonly #prefix: string
   #lastTemporary = 0
+  readonly #locks = new KeyLocks()
 
   constructor(options: PlacesOptions) {
     this.#options = options
@@ -123,6 +125,11 @@ export class Places {
     use: (inside: FolderInside) => Promise<() => void>,
     { make } = { make: true },
   ): Promise<void> {
+    // One after the other: what another of ours does meanwhile would look like the work of others.
+    await this.#locks.with(folder, async () => this.#inFolder(folder, use, make))
+  }
+
+  async #inFolder(folder: string, use: (inside: FolderInside) => Promise<() => void>, make: boolean): Promise<void> {
     const { root, calls, ledger } = this.#options
     await withFolderInside(root, folder, { make, calls }, async (inside) => {
       const before = (await calls.fstat(inside.descriptor)).mtimeMs

@@ -129,27 +129,36 @@ export class SyncState {
 
   /** The files that lie in that folder of the tree itself; '' is the root. */
   *filesIn(folder: string): Generator<KnownFile, void> {
+    for (const file of this.#directlyIn(folder, 'key', ({ entry }) => entry.key))
+      if (file.path === undefined) yield file
+    yield* this.#directlyIn(folder, 'path', ({ path }) => path ?? '')
+  }
+
+  /** What lies in folders below is passed over at once, however much it is. */
+  *#directlyIn(
+    folder: string,
+    column: 'key' | 'path',
+    nameOf: (file: KnownFile) => string,
+  ): Generator<KnownFile, void> {
     const start = folder === '' ? '' : `${folder}/`
     const end = folder === '' ? '\u{10ffff}' : `${folder}0`
-    for (let after: string | undefined = start; after !== undefined;) {
-      const files: readonly KnownFile[] = this.#all(
-        `SELECT ${FILE} FROM files WHERE key > ? AND key < ? ORDER BY key LIMIT ?`,
-        after,
-        end,
-        PAGE,
-      ).map(knownFile)
-      after = files.length < PAGE ? undefined : files.at(-1)?.entry.key
+    const sql = `SELECT ${FILE} FROM files WHERE ${column} > ? AND ${column} < ? ORDER BY ${column} LIMIT ?`
+    let after = start
+    for (let limit = 1; ;) {
+      const files = this.#all(sql, after, end, limit).map(knownFile)
+      const isEnd = files.length < limit
+      limit = PAGE
+      let isBelow = false
       for (const file of files) {
-        const slash = file.entry.key.indexOf('/', start.length)
-        if (slash < 0 && file.path === undefined) yield file
-        // What lies in a folder below is passed over at once, however much it is.
-        if (slash >= 0) after = `${file.entry.key.slice(0, slash)}/\u{10ffff}`
-        if (slash >= 0) break
+        const slash = nameOf(file).indexOf('/', start.length)
+        isBelow = slash >= 0
+        after = isBelow ? `${nameOf(file).slice(0, slash)}/\u{10ffff}` : nameOf(file)
+        if (isBelow) break
+        yield file
       }
-    }
-    const sql = `SELECT ${FILE} FROM files WHERE path > ? AND path < ? ORDER BY path`
-    for (const file of this.#all(sql, start, end).map(knownFile)) {
-      if (file.path?.slice(start.length).includes('/') === false) yield file
+      // More folders are likely to follow: of each only one file is looked at.
+      if (isBelow) limit = 1
+      else if (isEnd) return
     }
   }
 
