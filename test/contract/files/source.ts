@@ -231,7 +231,8 @@ export function fileSourceContract(
       await source.close()
     })
 
-    test.runIf(keys === 'any')('has keys of every kind, each with its own content', async () => {
+    const ofAnyKey = keys === 'any' ? test : undefined
+    ofAnyKey?.('has keys of every kind, each with its own content', async () => {
       const odd = Object.fromEntries(ODD_KEYS.map((key, index) => [key, `content ${index}`]))
       const { source } = await opened(odd)
       const entries = await list(source)

@@ -1,12 +1,14 @@
 import { MemoryTree } from '../../helpers/memory-tree.ts'
 import { treeIndexContract } from './tree-index.ts'
 
-treeIndexContract('an index of the memory', async () => {
+const open = async () => {
   const index = new MemoryTree()
   return {
     index,
-    write: async (key, content, modifiedMs) => index.write(key, content, modifiedMs),
-    remove: async (key) => void index.delete(key),
+    write: async (key: string, content: string | Uint8Array, modifiedMs?: number) =>
+      index.write(key, content, modifiedMs),
+    remove: async (key: string) => void index.delete(key),
     settled: async () => undefined,
   }
-})
+}
+treeIndexContract('an index of the memory', open, { lasts: false })
