@@ -126,14 +126,23 @@ export async function rclone(url: string, args: readonly string[]): Promise<numb
   )
 }
 
-/** Whatever the client says reaches the server `ms` later, as over a long way. */
-export async function slowWay(url: string, ms: number): Promise<{ readonly url: string; readonly close: () => void }> {
+export interface Way {
+  readonly url: string
+  /** What the server has sent on it. */
+  bytes(): number
+  close(): void
+}
+
+/** A way to the server on which what it sends is counted. What clients say arrives `ms` later, as over a long way. */
+export async function openWay(url: string, ms = 0): Promise<Way> {
   const { port, pathname } = new URL(url)
+  let bytes = 0
   const server = createServer((client) => {
     client.setNoDelay(true)
     const upstream = connect({ port: Number(port), host: '127.0.0.1', noDelay: true })
     client.on('data', (chunk) => void setTimeout(() => upstream.write(chunk), ms))
     client.on('end', () => void setTimeout(() => upstream.end(), ms))
+    upstream.on('data', (chunk: Buffer) => (bytes += chunk.byteLength))
     upstream.pipe(client)
     for (const socket of [client, upstream]) socket.on('error', () => undefined)
     client.on('close', () => upstream.destroy())
@@ -142,7 +151,7 @@ export async function slowWay(url: string, ms: number): Promise<{ readonly url: 
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const own = (server.address() as AddressInfo).port
-  return { url: `http://127.0.0.1:${own}${pathname}`, close: () => server.close() }
+  return { url: `http://127.0.0.1:${own}${pathname}`, bytes: () => bytes, close: () => server.close() }
 }
 
 /** Installs programs of Debian that are missing; false where that cannot be done. */

@@ -2,10 +2,19 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
 import { randomFillSync } from 'node:crypto'
-import { connect, createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { areInstalled, benchFolder, emptied, flotilla, rclone, seconds, type Served, serveFiles } from './files.ts'
+import {
+  areInstalled,
+  benchFolder,
+  emptied,
+  flotilla,
+  openWay,
+  rclone,
+  seconds,
+  type Served,
+  serveFiles,
+} from './files.ts'
 import { type Bench, inTurn } from './figure.ts'
 
 const RUNS = 5
@@ -113,9 +122,9 @@ async function smallChanges(served: Served, file: string, to: string): Promise<C
     closeSync(handle)
     await delay(500)
     await untilHashed(served)
-    const way = await countedWay(served.port)
+    const way = await openWay(served.url)
     const before = cpu(served.pid)
-    found.seconds.push(await sync(served.url.replace(`:${served.port}/`, `:${way.port}/`), to))
+    found.seconds.push(await sync(way.url, to))
     found.source.push(cpu(served.pid) - before)
     found.bytes.push(way.bytes() / MB)
     way.close()
@@ -128,9 +137,8 @@ async function killedHalfway(served: Served, to: string): Promise<readonly numbe
   const values: number[] = []
   for (let run = 0; run < RUNS; run++) {
     emptied(to)
-    const way = await countedWay(served.port)
-    const url = served.url.replace(`:${served.port}/`, `:${way.port}/`)
-    const [program, args] = flotilla('sync', '--from', url, '--to', to, '--include', 'large1')
+    const way = await openWay(served.url)
+    const [program, args] = flotilla('sync', '--from', way.url, '--to', to, '--include', 'large1')
     const child = spawn(program, args, { stdio: 'ignore' })
     while (way.bytes() < GIB / 2) await delay(1)
     child.kill('SIGKILL')
@@ -141,21 +149,4 @@ async function killedHalfway(served: Served, to: string): Promise<readonly numbe
     way.close()
   }
   return values
-}
-
-/** A way to the server on which what it sends is counted. */
-async function countedWay(to: number): Promise<{ readonly port: number; bytes(): number; close(): void }> {
-  let bytes = 0
-  const server = createServer((client) => {
-    const upstream = connect(to, '127.0.0.1')
-    upstream.on('data', (chunk: Buffer) => (bytes += chunk.byteLength))
-    upstream.pipe(client)
-    client.pipe(upstream)
-    for (const socket of [client, upstream]) socket.on('error', () => undefined)
-    client.on('close', () => upstream.destroy())
-    upstream.on('close', () => client.destroy())
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return { port: (server.address() as AddressInfo).port, bytes: () => bytes, close: () => server.close() }
 }

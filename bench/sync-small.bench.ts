@@ -13,7 +13,7 @@ import {
   seconds,
   type Served,
   serveFiles,
-  slowWay,
+  openWay,
 } from './files.ts'
 import { type Bench, type Figure, inTurn } from './figure.ts'
 
@@ -116,7 +116,7 @@ async function unchangedS3(served: Served, folder: string): Promise<readonly Fig
 async function faraway(served: Served, folder: string, say: Say): Promise<readonly Figure[]> {
   say('far …')
   const to = join(folder, 'copy')
-  const way = await slowWay(served.url, FAR.ms)
+  const way = await openWay(served.url, FAR.ms)
   const port = new URL(way.url).port
   const far = { url: way.url, s3: served.s3.replace(`:${served.port}/`, `:${port}/`) }
   // In a process of their own the tools leave this one, which delays their requests, free to run.

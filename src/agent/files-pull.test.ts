@@ -1,28 +1,12 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { NOTHING_DONE } from '../../test/helpers/nothing-done.ts'
 import { VirtualClock } from '../../test/helpers/virtual-clock.ts'
 import { FlotillaError } from '../core/errors.ts'
 import type { NodeFiles } from '../core/files/report.ts'
 import { silent } from '../core/log.ts'
-import type { Summary } from '../core/sync/summary.ts'
 import { FilesPull, type PullEvents } from './files-pull.ts'
 
-const NOTHING: Summary = {
-  complete: true,
-  listed: 3,
-  fetched: 0,
-  travelled: 0,
-  bytes: 0,
-  adopted: 0,
-  touched: 0,
-  deleted: 0,
-  held: 0,
-  failures: [],
-  failed: 0,
-  refused: undefined,
-  flipped: [],
-  staged: [],
-  durationMs: 1,
-}
+const NOTHING = { ...NOTHING_DONE, listed: 3 }
 
 class Setup {
   readonly clock = new VirtualClock()

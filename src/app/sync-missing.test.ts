@@ -2,28 +2,10 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { temporaryFolder } from '../../test/helpers/folder.ts'
+import { NOTHING_DONE } from '../../test/helpers/nothing-done.ts'
 import { silent } from '../core/log.ts'
 import { select } from '../core/sync/selection.ts'
-import type { Summary } from '../core/sync/summary.ts'
 import { Missing } from './sync-missing.ts'
-
-const NOTHING: Summary = {
-  complete: true,
-  listed: 0,
-  fetched: 0,
-  travelled: 0,
-  bytes: 0,
-  adopted: 0,
-  touched: 0,
-  deleted: 0,
-  held: 0,
-  failures: [],
-  failed: 0,
-  refused: undefined,
-  flipped: [],
-  staged: [],
-  durationMs: 1,
-}
 
 it('names models and variables that are neither listed nor here', () => {
   const to = temporaryFolder()
@@ -33,12 +15,12 @@ it('names models and variables that are neither listed nor here', () => {
   const models = { domains: ['listed', 'here', 'mistyped'], variables: ['rain', 'wind', 'rian'] }
   const missing = new Missing(models, to, log)
   missing.watch(select()).covers('listed/rain/chunk_1.om')
-  expect(missing.in(NOTHING)).toMatchObject({
+  expect(missing.in(NOTHING_DONE)).toMatchObject({
     complete: false,
     failed: 1,
     failures: [{ key: 'mistyped', code: 'NOT_FOUND' }],
   })
-  missing.in(NOTHING)
+  missing.in(NOTHING_DONE)
   expect(warnings).toEqual(['none of the models has rian'])
 })
 
@@ -49,5 +31,5 @@ it('says nothing of a word that stands for many variables, nor where all is ther
     { ...silent, warn: expect.unreachable },
   )
   missing.watch(select()).covers('icon/static/meta.json')
-  expect(missing.in(NOTHING)).toBe(NOTHING)
+  expect(missing.in(NOTHING_DONE)).toBe(NOTHING_DONE)
 })

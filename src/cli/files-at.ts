@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
-import { FlotillaError } from '../core/errors.ts'
+import type { lookAt } from '../app/files-look.ts'
+import { type ExitCode, FlotillaError } from '../core/errors.ts'
 import { isName } from '../core/keys.ts'
 import type { Secret } from '../lib/secret.ts'
 import { readSecretFile } from '../lib/secret-file.ts'
@@ -36,6 +37,21 @@ interface Given {
 export async function filesAt({ url, apikeyFile }: Given, context: Context): Promise<FilesAt> {
   const server = url ?? nonEmpty(context.env['FLOTILLA_FILES_URL']) ?? DEFAULT_URL
   return { server, key: await keyOf(apikeyFile, context) }
+}
+
+/** Asks the file service that is meant. */
+export async function withLook(
+  given: Given,
+  context: Context,
+  use: (look: ReturnType<typeof lookAt>) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const app = await import('../app/files-look.ts')
+  const look = app.lookAt(await filesAt(given, context), context.clock)
+  try {
+    return await use(look)
+  } finally {
+    await look.close()
+  }
 }
 
 export async function keyOf(apikeyFile: string | undefined, { cwd, env }: Context): Promise<Secret | undefined> {

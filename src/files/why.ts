@@ -2,9 +2,9 @@ import { accessSync, constants, lstatSync, readdirSync, readlinkSync, type Stats
 import { posix } from 'node:path'
 import { isWhole } from '../core/files/etag.ts'
 import type { FolderWhy } from '../core/files/peer-look.ts'
-import { isSafePath, keyPath } from '../lib/safe-path.ts'
+import { isSafePath, keyPath, folderOf } from '../lib/safe-path.ts'
 import { isHidden, toStat } from './index/folder.ts'
-import { parentOf, Sight } from './index/sight.ts'
+import { Sight } from './index/sight.ts'
 
 export interface WhyOptions {
   readonly root: string
@@ -104,7 +104,7 @@ function missing(sight: Sight, path: string, { code, message }: NodeJS.ErrnoExce
 
 /** One that differs in case or normal form only. */
 function similar(sight: Sight, path: string): string | undefined {
-  const parent = parentOf(path)
+  const parent = folderOf(path)
   try {
     const names = readdirSync(sight.absolute(sight.real(parent))).slice(0, NAMES_MAX)
     const name = names.find((one) => plain(one) === plain(posix.basename(path)))

@@ -1,4 +1,4 @@
-import { CHECKSUMS, checksumOfHeader } from '../lib/s3/checksums.ts'
+import { checksumElements } from '../lib/s3/checksums.ts'
 import { S3Error } from '../lib/s3/errors.ts'
 import { xmlDocument, type XmlElements } from '../lib/s3/xml-write.ts'
 import { sendXml } from './errors.ts'
@@ -16,7 +16,7 @@ export async function getAttributes(exchange: Exchange, tree: ServedTree, key: s
   if (file === undefined) throw new S3Error('NoSuchKey', undefined, { Key: key })
   const { entry, facts } = file
   await file.close()
-  const checksum = checksumElements(facts?.headers ?? {})
+  const checksum = checksumOf(facts?.headers ?? {})
   const sizes = facts?.headers?.[PARTS_HEADER]
   const document = xmlDocument('GetObjectAttributesResponse', {
     ETag: names.has('ETag') ? entry.etag : undefined,
@@ -30,12 +30,8 @@ export async function getAttributes(exchange: Exchange, tree: ServedTree, key: s
   sendXml(exchange, 200, document)
 }
 
-function checksumElements(headers: Readonly<Record<string, string>>): XmlElements | undefined {
-  const elements: Record<string, string> = {}
-  for (const [name, value] of Object.entries(headers)) {
-    const algorithm = checksumOfHeader(name)
-    if (algorithm !== undefined) elements[CHECKSUMS[algorithm].element] = value
-    if (name === 'x-amz-checksum-type') elements['ChecksumType'] = value
-  }
+function checksumOf(headers: Readonly<Record<string, string>>): XmlElements | undefined {
+  const type = headers['x-amz-checksum-type']
+  const elements = { ...checksumElements(headers), ...(type !== undefined && { ChecksumType: type }) }
   return Object.keys(elements).length === 0 ? undefined : elements
 }

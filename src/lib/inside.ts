@@ -3,6 +3,7 @@ import { posix } from 'node:path'
 import { type FileCalls, localCalls } from './file-calls.ts'
 import { isInside, Outside } from './open-inside.ts'
 import { syncDescriptor } from './quick-file.ts'
+import { folderOf } from './safe-path.ts'
 
 /*
  * Paths are names, and what a name leads to may be exchanged between looking and doing. A descriptor cannot: whatever is
@@ -65,7 +66,7 @@ export async function openFileInside(root: string, path: string, calls: FileCall
   const file = await calls.open(joined(root, path), FILE)
   if (await isWhereExpected(root, path, file, calls)) return file
   await calls.close(file)
-  return withFolderInside(root, parentOf(path), { calls }, async (within) => {
+  return withFolderInside(root, folderOf(path), { calls }, async (within) => {
     const again = await calls.open(`${within.path}/${posix.basename(path)}`, FILE)
     return verified(root, again, calls)
   })
@@ -80,7 +81,7 @@ export async function removeEmptyInside(
   const removed: string[] = []
   for (const folder of folders) {
     try {
-      await withFolderInside(root, parentOf(folder), { calls }, async (parent) => {
+      await withFolderInside(root, folderOf(folder), { calls }, async (parent) => {
         await calls.rmdir(`${parent.path}/${posix.basename(folder)}`)
         await syncDescriptor(parent.descriptor)
       })
@@ -203,11 +204,6 @@ function generationOf(at: string, link: string): readonly string[] | undefined {
   const parts = posix.join(at, link).split('/')
   const isOne = parts[0] === GENERATIONS && parts.length === 3 && !link.startsWith('/')
   return isOne ? parts : undefined
-}
-
-function parentOf(path: string): string {
-  const folder = posix.dirname(path)
-  return folder === '.' ? '' : folder
 }
 
 function joined(root: string, path: string): string {

@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import { FlotillaError } from '../core/errors.ts'
 import type { FileEntry } from '../core/files/entry.ts'
+import { micros } from '../core/files/etag.ts'
 import type { FlipGate } from '../core/files/flip.ts'
 import { impossible } from '../core/files/impossible.ts'
 import { compare } from '../core/sync/compare.ts'
@@ -10,12 +11,12 @@ import { type Group, openGroup } from '../files/generations/group.ts'
 import type { Generation } from '../files/generations/layout.ts'
 import type { Staging } from '../files/generations/staging.ts'
 import { sha256 } from '../lib/hash.ts'
-import { keyPath } from '../lib/safe-path.ts'
+import { keyPath, folderOf } from '../lib/safe-path.ts'
 import { type FetchEvents, Fetcher } from './fetcher.ts'
 import type { Lane } from './lanes.ts'
 import { fetchLarge, type LargeParts } from './large.ts'
 import { Placer } from './placer.ts'
-import { folderOf, placedOf, Places } from './places.ts'
+import { placedOf, Places } from './places.ts'
 import { type Placed, STAGES } from './state-rows.ts'
 import type { SyncState } from './state.ts'
 
@@ -225,7 +226,7 @@ function manifestId(key: string, entries: readonly FileEntry[]): string {
 }
 
 function isSame({ size, modifiedMs }: FileEntry, placed: Placed | undefined): boolean {
-  return placed?.size === size && Math.round(placed.modifiedMs * 1000) === Math.round(modifiedMs * 1000)
+  return placed?.size === size && micros(placed.modifiedMs) === micros(modifiedMs)
 }
 
 /** Where a file lies in its group. Throws `BAD_REQUEST` where its name does not let it lie there. */

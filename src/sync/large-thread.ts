@@ -1,8 +1,9 @@
-import { createHash, hash, type Hash } from 'node:crypto'
+import { createHash, type Hash } from 'node:crypto'
 import { readSync, writeSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'
 import { isError, messageOf } from '../core/errors.ts'
 import { BLOCKS } from '../core/files/peer.ts'
+import { cutHash, smallHashes } from '../lib/block-hashes.ts'
 import { isPart } from '../lib/file-answers.ts'
 import { PourPools } from '../lib/http-pour.ts'
 import { type LocalBlocks, NOTE_BYTES, type ThreadAnswer, type ThreadRequest } from './thread-messages.ts'
@@ -120,17 +121,6 @@ function blocksOf(file: number, within: readonly number[]): LocalBlocks {
     return smallHashes(buffer.subarray(0, length))
   })
   return { large: Buffer.concat(small.map(cutHash)), small }
-}
-
-function smallHashes(block: Uint8Array): Uint8Array {
-  const hashes: Uint8Array[] = []
-  for (let at = 0; at < block.byteLength; at += BLOCKS.small)
-    hashes.push(cutHash(block.subarray(at, at + BLOCKS.small)))
-  return Buffer.concat(hashes)
-}
-
-function cutHash(bytes: Uint8Array): Uint8Array {
-  return hash('sha256', bytes, 'buffer').subarray(0, BLOCKS.hashBytes)
 }
 
 function tell(message: ThreadAnswer): void {

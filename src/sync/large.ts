@@ -15,11 +15,12 @@ import { fileError } from './faults.ts'
 import type { Job } from './fetcher.ts'
 import { entryFor, type Lane } from './lanes.ts'
 import { keyHash, PartFile, partKeys, type PartsPlace } from './part-file.ts'
-import { folderOf, type Places, placedOf, SYNC_TEMPORARY } from './places.ts'
+import { type Places, placedOf, SYNC_TEMPORARY } from './places.ts'
 import type { FetchParts } from './small.ts'
 import { type Progress, SpanWriter } from './span-writer.ts'
 import type { Streams } from './streams.ts'
 import type { Follower, Threads } from './threads.ts'
+import { folderOf } from '../lib/safe-path.ts'
 
 /** So much more is told at once to who hashes. */
 const TELL_BYTES = 4 * 1024 * 1024

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { hash } from 'node:crypto'
 import type { FileEntry } from '../core/files/entry.ts'
 import { BLOCK_BYTES } from '../core/sync/blocks.ts'
+import { bootId } from '../lib/boot-id.ts'
 
 /** What is said of the file, before the counters of its blocks. */
 const HEAD_BYTES = 8192
@@ -39,7 +40,7 @@ export class PartFile {
   /** Goes on with what is there of exactly this file, or begins. `inode`: of the temporary file that is to be filled. */
   static open(place: PartsPlace, entry: FileEntry, source: string, inode: number): PartFile {
     const path = partPath(place, entry.key)
-    const head: Head = { entry, source, boot: bootId(), inode }
+    const head: Head = { entry, source, boot: bootId() ?? '', inode }
     const blocks = Math.ceil(entry.size / BLOCK_BYTES)
     const counters = new Uint32Array(blocks)
     const found = readHead(path)
@@ -114,14 +115,5 @@ function readHead(path: string): Head | undefined {
     return typeof head.entry.key === 'string' ? head : undefined
   } catch {
     return undefined
-  }
-}
-
-/** Changes when the system starts anew. */
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-  } catch {
-    return ''
   }
 }

@@ -7,7 +7,7 @@ import { TEMPORARY_PREFIX } from '../lib/atomic-file.ts'
 import type { FileCalls } from '../lib/file-calls.ts'
 import { type FolderInside, openFileInside, withFolderInside } from '../lib/inside.ts'
 import { syncDescriptor } from '../lib/quick-file.ts'
-import { keyPath } from '../lib/safe-path.ts'
+import { keyPath, folderOf } from '../lib/safe-path.ts'
 import { fileError } from './faults.ts'
 import type { Placed } from './state-rows.ts'
 import type { SyncState } from './state.ts'
@@ -231,12 +231,6 @@ export class Places {
 
 export function placedOf(stat: { readonly ino: number; readonly size: number; readonly mtimeMs: number }): Placed {
   return { inode: stat.ino, size: stat.size, modifiedMs: stat.mtimeMs }
-}
-
-/** '' for what lies at the root. */
-export function folderOf(path: string): string {
-  const end = path.lastIndexOf('/')
-  return end < 0 ? '' : path.slice(0, end)
 }
 
 async function removeIfThere(path: string, calls: FileCalls): Promise<void> {

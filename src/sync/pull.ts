@@ -8,6 +8,7 @@ import { sha256 } from '../lib/hash.ts'
 import { PourPools } from '../lib/http-pour.ts'
 import { makeFolder } from '../lib/make-folder.ts'
 import { OWN_PREFIX } from '../lib/safe-path.ts'
+import { removeDatabase } from '../lib/sqlite.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import { contentCheck } from './content.ts'
 import { fileError } from './faults.ts'
@@ -17,7 +18,7 @@ import { Placer } from './placer.ts'
 import { Places, stateLedger } from './places.ts'
 import { Round } from './round.ts'
 import { SyncState } from './state.ts'
-import { isDamage, removeDatabase } from './state-database.ts'
+import { isStateDamage } from './state-database.ts'
 import { Streams } from './streams.ts'
 import { Threads } from './threads.ts'
 import { Throttle } from './throttle.ts'
@@ -66,7 +67,7 @@ export class Pull {
       const selection = await this.#options.select(viewOf(shop, signal))
       return await new Round(shop, selection, signal).run(options)
     } catch (error) {
-      throw isDamage(error) ? this.#forget(shop, error) : error
+      throw isStateDamage(error) ? this.#forget(shop, error) : error
     }
   }
 

@@ -1,5 +1,5 @@
-import { rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import { isDamage, pragma, removeDatabase } from '../lib/sqlite.ts'
 
 /** Marks the file as ours: "FLSY". */
 const APPLICATION_ID = 0x464c5359
@@ -41,16 +41,13 @@ const SCHEMA = `
   COMMIT;
 `
 
-/** Result codes of SQLite for a file that is no database, or a broken one. Source: sqlite.org/rescode.html */
-const BROKEN = new Set([11, 26])
-
 /** What is remembered can be found again, so a file that is broken or of another version is begun anew. */
 export function openDatabase(path: string): DatabaseSync {
   try {
     const database = tryDatabase(path)
     if (database !== undefined) return database
   } catch (error) {
-    if (!isDamage(error)) throw error
+    if (!isStateDamage(error)) throw error
   }
   removeDatabase(path)
   const database = tryDatabase(path)
@@ -58,14 +55,10 @@ export function openDatabase(path: string): DatabaseSync {
   return database
 }
 
-export function removeDatabase(path: string): void {
-  for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true })
-}
-
 /** Of SQLite, where it found the file itself to be wrong; or an error of ours that was caused by one. */
-export function isDamage(error: unknown): boolean {
+export function isStateDamage(error: unknown): boolean {
   const { errcode, cause } = (error ?? {}) as { readonly errcode?: number; readonly cause?: unknown }
-  return errcode === undefined ? cause !== undefined && isDamage(cause) : BROKEN.has(errcode & 0xff)
+  return errcode === undefined && cause !== undefined ? isStateDamage(cause) : isDamage(error)
 }
 
 /** Undefined where it is of another version. */
@@ -85,8 +78,4 @@ function tryDatabase(path: string): DatabaseSync | undefined {
   }
   database.close()
   return undefined
-}
-
-function pragma(database: DatabaseSync, name: string): unknown {
-  return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0]
 }

@@ -2,7 +2,7 @@ import type { FileEntry } from '../../core/files/entry.ts'
 import { clean } from '../../lib/clean.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
-import { FILES_AT, filesAt, filesPath } from '../files-at.ts'
+import { FILES_AT, filesPath, withLook } from '../files-at.ts'
 
 export const filesLs = command({
   arguments: [{ name: 'PATH', summary: 'TREE, or TREE/PREFIX; all trees without one', optional: true }],
@@ -13,10 +13,8 @@ export const filesLs = command({
   details: 'A prefix that ends with a slash is a folder. With --json a line for each file, folder or tree.',
   examples: ['flotilla files ls', 'flotilla files ls data/icon/', 'flotilla files ls data --recursive --json'],
   async run({ options, args }, context) {
-    const { output, clock, signal } = context
-    const { lookAt } = await import('../../app/files-look.ts')
-    const look = lookAt(await filesAt(options, context), clock)
-    try {
+    const { output, signal } = context
+    return await withLook(options, context, async (look) => {
       if (args.PATH === undefined) {
         for (const tree of await look.trees({ signal })) {
           if (options.json) output.json('tree', { tree })
@@ -38,9 +36,7 @@ export const filesLs = command({
         if (output.out.closed === true) break
       }
       return 0
-    } finally {
-      await look.close()
-    }
+    })
   },
 })
 

@@ -1,7 +1,7 @@
 import { FlotillaError } from '../../core/errors.ts'
 import { clean } from '../../lib/clean.ts'
 import { command } from '../command.ts'
-import { FILES_AT, filePath, filesAt } from '../files-at.ts'
+import { FILES_AT, filePath, withLook } from '../files-at.ts'
 import { ago } from '../format.ts'
 
 export const filesStat = command({
@@ -12,10 +12,8 @@ export const filesStat = command({
   examples: ['flotilla files stat data/icon/temperature/chunk_1.om'],
   async run({ options, args }, context) {
     const { output, clock, signal } = context
-    const { lookAt } = await import('../../app/files-look.ts')
     const { tree, key } = filePath(args.PATH)
-    const look = lookAt(await filesAt(options, context), clock)
-    try {
+    return await withLook(options, context, async (look) => {
       const found = await look.stat(tree, key, { signal })
       if (found === undefined) {
         throw new FlotillaError('NOT_FOUND', `there is no ${tree}/${key}`, {
@@ -37,8 +35,6 @@ export const filesStat = command({
       if (md5 !== undefined) output.print(`md5       ${md5}`)
       output.print(`blocks    ${hasBlocks ? 'hashed: a changed copy needs the changed blocks only' : unknown}`)
       return 0
-    } finally {
-      await look.close()
-    }
+    })
   },
 })

@@ -1,7 +1,7 @@
 import type { FileWhy } from '../../core/files/peer-look.ts'
 import { clean } from '../../lib/clean.ts'
 import { command } from '../command.ts'
-import { FILES_AT, filePath, filesAt } from '../files-at.ts'
+import { FILES_AT, filePath, withLook } from '../files-at.ts'
 
 export const filesWhy = command({
   arguments: [{ name: 'PATH', summary: 'TREE/KEY' }],
@@ -11,18 +11,14 @@ export const filesWhy = command({
     'pulled, not pulled yet, or failed. The exit code is 0 when it is served, 3 when it is not.',
   examples: ['flotilla files why data/icon/temperature/chunk_1.om --url http://node2:8480'],
   async run({ options, args }, context) {
-    const { output, clock, signal } = context
-    const { lookAt } = await import('../../app/files-look.ts')
+    const { output, signal } = context
     const { tree, key } = filePath(args.PATH)
-    const look = lookAt(await filesAt(options, context), clock)
-    try {
+    return await withLook(options, context, async (look) => {
       const why = await look.why(tree, key, { signal })
       if (options.json) output.json('files-why', { tree, key, ...why })
       else for (const line of linesOf(why)) output.print(clean(line))
       return why.entry === undefined ? 3 : 0
-    } finally {
-      await look.close()
-    }
+    })
   },
 })
 

@@ -56,6 +56,6 @@ export function isWhole(stat: FileStat, nowMs: number, settleMs: number): boolea
 }
 
 /** What all file systems and all ways of telling a time have in common, rounded as a copied time has to be. */
-function micros(ms: number): number {
+export function micros(ms: number): number {
   return Math.round(ms * 1000)
 }

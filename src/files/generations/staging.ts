@@ -1,5 +1,6 @@
 import type { Stats } from 'node:fs'
 import { posix } from 'node:path'
+import { micros } from '../../core/files/etag.ts'
 import type { FileCalls } from '../../lib/file-calls.ts'
 import { withFolderInside } from '../../lib/inside.ts'
 import { Outside } from '../../lib/open-inside.ts'
@@ -84,9 +85,4 @@ function isExpected(expected: Expected | undefined, stats: Stats): boolean {
   return (
     expected === undefined || (expected.size === stats.size && micros(expected.modifiedMs) === micros(stats.mtimeMs))
   )
-}
-
-/** What all ways of telling a time have in common. */
-function micros(ms: number): number {
-  return Math.round(ms * 1000)
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { messageOf } from '../../core/errors.ts'
+import { bootId } from '../../lib/boot-id.ts'
+import { createPrivate, isDamage, pragma, removeDatabase } from '../../lib/sqlite.ts'
 
 /** Marks the file as an index of ours: "FLIX". */
 const APPLICATION_ID = 0x464c4958
@@ -78,7 +79,7 @@ export function openIndex(options: IndexFile): WritableIndex {
     if (!isDamage(error)) throw error
     remade = messageOf(error)
   }
-  for (const end of ['', '-wal', '-shm']) rmSync(stateFile + end, { force: true })
+  removeDatabase(stateFile)
   const database = open(stateFile)
   database.exec(`BEGIN; ${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; COMMIT`)
   setMeta(database, 'root', root)
@@ -101,12 +102,6 @@ export function closeIndex(database: DatabaseSync): void {
   database.close()
 }
 
-/** Of SQLite, where it found the file itself to be wrong. */
-export function isDamage(error: unknown): boolean {
-  const code = (error as { errcode?: unknown } | null)?.errcode
-  return typeof code === 'number' && ((code & 0xff) === 11 || (code & 0xff) === 26)
-}
-
 export function meta(database: DatabaseSync, name: string): unknown {
   return database.prepare('SELECT value FROM meta WHERE name = ?').get(name)?.['value']
 }
@@ -116,6 +111,7 @@ export function setMeta(database: DatabaseSync, name: string, value: string | nu
 }
 
 function open(path: string): DatabaseSync {
+  // Listings of names may be meant for few.
   createPrivate(path)
   const database = new DatabaseSync(path, { timeout: BUSY_MS })
   try {
@@ -127,18 +123,6 @@ function open(path: string): DatabaseSync {
   }
 }
 
-/**
- * Listings of names may be meant for few. Never opens a file that is there: closing it would let go of the locks of this process.
- * Source: sqlite.org/howtocorrupt.html, "Posix advisory locks canceled by a separate thread doing close()".
- */
-function createPrivate(path: string): void {
-  try {
-    closeSync(openSync(path, 'wx', 0o600))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-  }
-}
-
 /** Empty where there is nothing yet. */
 function unusable(database: DatabaseSync, root: string): string | undefined {
   const application = pragma(database, 'application_id')
@@ -146,7 +130,7 @@ function unusable(database: DatabaseSync, root: string): string | undefined {
   if (application !== APPLICATION_ID) return 'it is of another program'
   if (pragma(database, 'user_version') !== FORMAT) return 'it has another format'
   if (meta(database, 'root') !== root) return 'it is of another folder'
-  if (meta(database, 'clean') === 1 || meta(database, 'boot') === bootId()) return undefined
+  if (meta(database, 'clean') === 1 || meta(database, 'boot') === knownBoot()) return undefined
   const verdict = pragma(database, 'quick_check(1)')
   if (verdict !== 'ok') return String(verdict)
   // What it said last before the machine stopped may be lost: a number would stand for two different changes.
@@ -157,21 +141,13 @@ function unusable(database: DatabaseSync, root: string): string | undefined {
 /** From here on it is in use, which the disk knows before anybody is told anything. */
 function begun(database: DatabaseSync): DatabaseSync {
   database.exec('PRAGMA synchronous = FULL')
-  setMeta(database, 'boot', bootId())
+  setMeta(database, 'boot', knownBoot())
   setMeta(database, 'clean', 0)
   database.exec('PRAGMA synchronous = NORMAL')
   return database
 }
 
 /** Another one each time where the system does not tell, as if the machine had stopped. */
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-  } catch {
-    return randomBytes(8).toString('hex')
-  }
-}
-
-function pragma(database: DatabaseSync, name: string): unknown {
-  return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0]
+function knownBoot(): string {
+  return bootId() ?? randomBytes(8).toString('hex')
 }

@@ -1,8 +1,9 @@
-import { createHash, hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from 'node:fs'
 import type { FileStat } from '../../core/files/entry.ts'
 import { isSameContent } from '../../core/files/etag.ts'
 import { BLOCKS } from '../../core/files/peer.ts'
+import { cutHash, smallHashes } from '../../lib/block-hashes.ts'
 import { toStat } from './folder.ts'
 
 /** Hashes of small blocks are kept and told in parts of so many: those of 64 MiB of the file. */
@@ -77,18 +78,6 @@ class PartWriter {
     if (this.#held.length > 0) this.#onPart(this.#part++, Buffer.concat(this.#held))
     this.#held = []
   }
-}
-
-function smallHashes(block: Uint8Array): Uint8Array {
-  const hashes = Buffer.allocUnsafe(Math.ceil(block.byteLength / BLOCKS.small) * BLOCKS.hashBytes)
-  for (let at = 0, to = 0; at < block.byteLength; at += BLOCKS.small, to += BLOCKS.hashBytes) {
-    hashes.set(cutHash(block.subarray(at, at + BLOCKS.small)), to)
-  }
-  return hashes
-}
-
-function cutHash(bytes: Uint8Array): Uint8Array {
-  return hash('sha256', bytes, 'buffer').subarray(0, BLOCKS.hashBytes)
 }
 
 function fill(file: number, block: Uint8Array, position: number): boolean {

@@ -1,7 +1,8 @@
 import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import type { Folder } from './folder.ts'
-import { parentOf, type Sight } from './sight.ts'
+import { folderOf } from '../../lib/safe-path.ts'
+import type { Sight } from './sight.ts'
 
 /** Other file systems below one tree; what is beyond is not remembered. */
 const PLACES_MAX = 1000
@@ -45,7 +46,7 @@ export class Places {
   /** The one that a path lies in. */
   over(path: string): string {
     if (this.#known.size > 1) {
-      for (let at = path; at !== ''; at = parentOf(at)) if (this.#known.has(at)) return at
+      for (let at = path; at !== ''; at = folderOf(at)) if (this.#known.has(at)) return at
     }
     return ''
   }
@@ -77,6 +78,6 @@ function identity(sight: Sight, path: string): string | undefined {
     return `${dev}:${ino}`
   } catch (error) {
     // What cannot be reached is not gone.
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? undefined : `${parentOf(path)}?`
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? undefined : `${folderOf(path)}?`
   }
 }

@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 import type { FileStat } from '../../core/files/entry.ts'
 import { GENERATIONS } from '../../lib/inside.ts'
 import { Outside } from '../../lib/open-inside.ts'
-import { pathKey } from '../../lib/safe-path.ts'
+import { pathKey, folderOf } from '../../lib/safe-path.ts'
 import { Folder, isHidden, toStat } from './folder.ts'
 
 /** What lies at a path. `unknown`: the file system did not tell, such as a share that is not reachable. */
@@ -40,7 +40,7 @@ export class Sight {
   /** Where a path leads to, generations resolved. */
   real(path: string): string {
     if (this.#links.size === 0) return path
-    for (let at = path; at !== ''; at = parentOf(at)) {
+    for (let at = path; at !== ''; at = folderOf(at)) {
       const target = this.#links.get(at)
       if (target !== undefined) return target + path.slice(at.length)
     }
@@ -63,7 +63,7 @@ export class Sight {
     const name = posix.basename(path)
     if (isHidden(name)) return NONE
     try {
-      const folder = this.#folder(parentOf(path))
+      const folder = this.#folder(folderOf(path))
       const stats = folder.look(name)
       if (stats === undefined) return NONE
       if (stats.isDirectory()) return { kind: 'folder' }
@@ -77,7 +77,7 @@ export class Sight {
 
   /** Whether a link is to be followed, and where to. */
   generation(path: string, link: string): Seen {
-    const real = posix.join(this.real(parentOf(path)), link)
+    const real = posix.join(this.real(folderOf(path)), link)
     const parts = real.split('/')
     const leadsToOne = parts[0] === GENERATIONS && parts.length === 3 && !link.startsWith('/')
     return leadsToOne && parts.every((part) => part !== '..') ? { kind: 'generation', real } : NONE
@@ -117,9 +117,4 @@ export function unseen(error: unknown): Seen {
   if (error instanceof Outside) return NONE
   const { code, message } = error as NodeJS.ErrnoException
   return code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP' ? NONE : { kind: 'unknown', why: message }
-}
-
-export function parentOf(path: string): string {
-  const slash = path.lastIndexOf('/')
-  return slash < 0 ? '' : path.slice(0, slash)
 }

@@ -2,7 +2,7 @@ import { type FSWatcher, watch } from 'node:fs'
 import { posix } from 'node:path'
 import { TEMPORARY_PREFIX } from '../../lib/atomic-file.ts'
 import { isHidden } from './folder.ts'
-import { parentOf } from './sight.ts'
+import { folderOf } from '../../lib/safe-path.ts'
 
 interface Watched {
   readonly watcher: FSWatcher
@@ -57,7 +57,7 @@ export class Watches {
       const watcher = watch(absolute, { persistent: false }, (_, child) => this.#heard(path, child ?? name, name))
       watcher.on('error', () => this.remove(path))
       this.#watched.set(path, { watcher, children: new Set() })
-      if (path !== '') this.#watched.get(parentOf(path))?.children.add(path)
+      if (path !== '') this.#watched.get(folderOf(path))?.children.add(path)
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException
       if (code === 'ENOENT' || code === 'ENOTDIR') return
@@ -72,7 +72,7 @@ export class Watches {
     if (watched === undefined) return
     this.#watched.delete(path)
     watched.watcher.close()
-    if (path !== '') this.#watched.get(parentOf(path))?.children.delete(path)
+    if (path !== '') this.#watched.get(folderOf(path))?.children.delete(path)
     for (const child of watched.children) this.remove(child)
   }
 

@@ -10,6 +10,7 @@ import { syncDescriptor } from '../../lib/quick-file.ts'
 import { blocked, isAbsent } from './faults.ts'
 import { hasSameContent, statOf } from './file-stat.ts'
 import { KeyLocks } from './key-locks.ts'
+import { folderOf } from '../../lib/safe-path.ts'
 
 /** Folders that we made are remembered, so as to go when they are empty; the oldest are forgotten. */
 const MADE_MAX = 100_000
@@ -168,11 +169,6 @@ export class Placing {
     const { root, calls } = this.#tree
     for (const folder of await removeEmptyInside(root, folders, calls)) this.#made.delete(folder)
   }
-}
-
-function folderOf(path: string): string {
-  const folder = posix.dirname(path)
-  return folder === '.' ? '' : folder
 }
 
 function holds({ ifMatch, ifNoneMatch }: Conditions, etag: string | undefined): boolean {

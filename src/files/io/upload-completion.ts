@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { constants, ftruncate } from 'node:fs'
 import { promisify } from 'node:util'
 import type { Conditions, PutResult } from '../../core/files/tree-files.ts'
@@ -7,6 +6,7 @@ import type { Op } from '../../core/op.ts'
 import { setModified } from '../../lib/file-calls.ts'
 import { syncDescriptor } from '../../lib/quick-file.ts'
 import { keyPath } from '../../lib/safe-path.ts'
+import { etagOfParts } from '../../lib/s3/checksums.ts'
 import { joinedParts } from './joined-parts.ts'
 import type { FolderFiles } from './tree-files.ts'
 import type { UploadState } from './upload-state.ts'
@@ -33,7 +33,7 @@ export async function completeUpload(
   { state, path, parts }: Chosen,
   { modifiedMs, facts: given, ifMatch, ifNoneMatch, signal }: Finish,
 ): Promise<PutResult> {
-  const facts = { ...given, etag: given.etag ?? etagOf(parts) }
+  const facts = { ...given, etag: given.etag ?? etagOfParts(parts.map(({ md5 }) => md5)) }
   const size = parts.reduce((sum, part) => sum + part.size, 0)
   const conditions = { ifMatch, ifNoneMatch, signal }
   if (state.isWhole(parts)) {
@@ -66,11 +66,4 @@ async function rename(
   } finally {
     await calls.close(descriptor)
   }
-}
-
-/** As S3 makes it of several parts. */
-function etagOf(parts: readonly StoredPart[]): string {
-  const hash = createHash('md5')
-  for (const { md5 } of parts) hash.update(md5, 'hex')
-  return `${hash.digest('hex')}-${parts.length}`
 }

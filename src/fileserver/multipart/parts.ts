@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import type { Upload, UploadPart } from '../../core/files/tree-uploads.ts'
-import { CHECKSUMS, checksumOfHeader, newChecksum } from '../../lib/s3/checksums.ts'
+import { CHECKSUMS, checksumElements, newChecksum } from '../../lib/s3/checksums.ts'
 import { S3Error } from '../../lib/s3/errors.ts'
 import { xmlDocument, type XmlElements } from '../../lib/s3/xml-write.ts'
 import { Body, bodyError, type BodyOptions } from '../body.ts'
@@ -74,7 +74,11 @@ export async function copyPart(
         .catch((error: unknown) => {
           throw asNoUpload(error)
         })
-      const result = { LastModified: isoSeconds(part.modifiedMs), ETag: `"${part.etag}"`, ...checksumElements(part) }
+      const result = {
+        LastModified: isoSeconds(part.modifiedMs),
+        ETag: `"${part.etag}"`,
+        ...checksumElements(part.headers ?? {}),
+      }
       return xmlDocument('CopyPartResult', result)
     })
   })
@@ -114,7 +118,7 @@ function partElement(part: UploadPart): XmlElements {
     LastModified: isoSeconds(part.modifiedMs),
     ETag: `"${part.etag}"`,
     Size: part.size,
-    ...checksumElements(part),
+    ...checksumElements(part.headers ?? {}),
   }
 }
 
@@ -128,15 +132,6 @@ export async function uploadOf(exchange: Exchange, { uploads, key }: UploadPlace
 export function asNoUpload(error: unknown): unknown {
   const isMissing = (error as { code?: string }).code === 'NOT_FOUND'
   return isMissing ? new S3Error('NoSuchUpload') : error
-}
-
-function checksumElements({ headers = {} }: UploadPart): XmlElements {
-  const elements: Record<string, string> = {}
-  for (const [name, value] of Object.entries(headers)) {
-    const algorithm = checksumOfHeader(name)
-    if (algorithm !== undefined) elements[CHECKSUMS[algorithm].element] = value
-  }
-  return elements
 }
 
 function copiedRange(text: string | undefined, size: number): { readonly start: number; readonly end: number } {

@@ -109,6 +109,16 @@ export function checksumOfParts(
   return `${checksum.digest().toString('base64')}-${parts.length}`
 }
 
+/** As documents tell the checksums among the headers that are kept with an object or a part. */
+export function checksumElements(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const elements: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    const algorithm = checksumOfHeader(name)
+    if (algorithm !== undefined) elements[CHECKSUMS[algorithm].element] = value
+  }
+  return elements
+}
+
 /** The ETag of an object that was uploaded in parts, without quotes; theirs are MD5 as hex. */
 export function etagOfParts(md5s: readonly string[]): string {
   const md5 = createHash('md5')

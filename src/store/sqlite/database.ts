@@ -1,6 +1,6 @@
-import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { FlotillaError, messageOf } from '../../core/errors.ts'
+import { createPrivate, pragma } from '../../lib/sqlite.ts'
 
 /** Marks the file as ours: "FLOT". */
 const APPLICATION_ID = 0x464c4f54
@@ -36,7 +36,7 @@ const SCHEMA = `
  * Throws errors of SQLite, `CORRUPT`, or `CONFIG_INVALID` if the file is not a store that this version can read.
  */
 export function openDatabase(path: string, maxBytes: number): DatabaseSync {
-  createPrivate(path)
+  createStore(path)
   const database = new DatabaseSync(path, { timeout: BUSY_MS })
   try {
     // Keeps every other process out, and is let go by the system however this process ends.
@@ -53,15 +53,10 @@ export function openDatabase(path: string, maxBytes: number): DatabaseSync {
   }
 }
 
-/**
- * Never opens a file that is there: closing it would let go of every lock that this process has on it, as POSIX wants it.
- * Source: sqlite.org/howtocorrupt.html, "Posix advisory locks canceled by a separate thread doing close()".
- */
-function createPrivate(path: string): void {
+function createStore(path: string): void {
   try {
-    closeSync(openSync(path, 'wx', 0o600))
+    createPrivate(path)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return
     throw new FlotillaError('CONFIG_INVALID', `cannot open ${path}: ${messageOf(error)}`, {
       file: path,
       hint: 'The folder must exist, and the file must be writable for this user.',
@@ -95,8 +90,4 @@ function isNew(database: DatabaseSync, path: string): boolean {
 function limitSize(database: DatabaseSync, maxBytes: number): void {
   const pageSize = Number(pragma(database, 'page_size'))
   database.exec(`PRAGMA max_page_count = ${Math.floor(maxBytes / pageSize)}`)
-}
-
-function pragma(database: DatabaseSync, name: string): unknown {
-  return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0]
 }
