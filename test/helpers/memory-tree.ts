@@ -143,6 +143,10 @@ export class MemoryTree implements TreeIndex {
     return { hashes: Buffer.concat(hashes), sha256: sha256(file.bytes) }
   }
 
+  get version(): number {
+    return this.#revision
+  }
+
   #happened(key: string): void {
     this.#journal.delete(key)
     this.#journal.set(key, ++this.#revision)

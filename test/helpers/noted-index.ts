@@ -10,6 +10,7 @@ interface Noted {
 /** An index of the memory that knows of a folder only what it was told of. */
 export class NotedIndex implements TreeIndex {
   readonly noted = new Map<string, Noted>()
+  version = 0
 
   page({ prefix, after, limit }: { prefix: string; after: string; limit: number }): readonly FileEntry[] {
     return [...this.noted.keys()]
@@ -44,6 +45,7 @@ export class NotedIndex implements TreeIndex {
   async changed(): Promise<void> {}
 
   async note(key: string, stat: FileStat | undefined, facts?: FileFacts): Promise<void> {
+    this.version++
     if (stat === undefined) this.noted.delete(key)
     else this.noted.set(key, { stat, facts })
   }

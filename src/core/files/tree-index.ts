@@ -20,6 +20,12 @@ export interface TreeIndex {
    */
   entryOf(key: string, stat: FileStat): FileEntry
 
+  /**
+   * Another one than before when `entryOf` or `factsOf` may answer otherwise than before: until then their answers can be kept. It is when
+   * anybody is told of what made the difference, at the latest.
+   */
+  readonly version: number
+
   /** As `PeerSource.changes` without waiting; the pages of one answer are of one moment each, and nothing is left out between them. */
   changes(options: { readonly since: string | undefined; readonly prefixes: readonly string[] }): Iterable<ChangePage>
 

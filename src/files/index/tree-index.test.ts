@@ -126,7 +126,9 @@ describe('a status change alone', () => {
   it('is a change when the content proves to be another one', async () => {
     const { root, index } = await noted()
     rewrite(join(root, 'a'), 'cOntent')
+    const { version } = index
     await expect.poll(() => index.get('a')?.etag, POLL).not.toBe('promised')
+    await expect.poll(() => index.version, POLL).not.toBe(version)
     expect(index.entryOf('a', statOf(root, 'a'))).toEqual(index.get('a'))
     expect(index.factsOf('a', statOf(root, 'a'))).toBeUndefined()
   })

@@ -109,6 +109,7 @@ class SqliteTreeIndex implements IndexedTree {
   #reader: IndexReader | undefined
   #status = NOTHING
   #revision = 0
+  #version = 0
   #isDamaged = false
   #stop: AbortController | undefined
 
@@ -125,7 +126,10 @@ class SqliteTreeIndex implements IndexedTree {
       { ...this.#settings, remake: this.#isDamaged },
       {
         onNews: (news) => this.#onNews(news),
-        onHashed: () => this.#wake(),
+        onHashed: () => {
+          this.#version++
+          this.#wake()
+        },
         onNotHashed: (key, why) =>
           this.#log.warn('a file could not be hashed', { root: this.#settings.root, key, why }),
       },
@@ -136,6 +140,11 @@ class SqliteTreeIndex implements IndexedTree {
     this.#reader = new IndexReader(openReader(this.#settings.stateFile))
     this.#handle = tree
     this.#isDamaged = false
+    this.#version++
+  }
+
+  get version(): number {
+    return this.#version
   }
 
   page(options: { readonly prefix: string; readonly after: string; readonly limit: number }): readonly FileEntry[] {
@@ -228,6 +237,7 @@ class SqliteTreeIndex implements IndexedTree {
   }
 
   #onNews({ totals, following }: Extract<Told, { readonly what: 'news' }>): void {
+    this.#version++
     this.#status = { files: totals.files, bytes: totals.bytes, ...following }
     if (totals.revision === this.#revision) return
     this.#revision = totals.revision

@@ -1,6 +1,6 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { treeFilesContract } from '../../../test/contract/files/tree-files.ts'
 import { treeUploadsContract, type UploadsOfTree } from '../../../test/contract/files/tree-uploads.ts'
 import { temporaryFolder } from '../../../test/helpers/folder.ts'
@@ -9,6 +9,7 @@ import { keyPath } from '../../lib/safe-path.ts'
 import { systemClock } from '../../lib/system-clock.ts'
 import { IndexThread } from '../index/index-client.ts'
 import { openTreeIndex, type IndexedTree } from '../index/tree-index.ts'
+import { statOf } from './file-stat.ts'
 import { type FolderFiles, openTreeFiles } from './tree-files.ts'
 import { openTreeUploads } from './uploads.ts'
 
@@ -61,6 +62,26 @@ treeFilesContract('files of a folder with its index', async () => {
     leftovers: async () =>
       readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) => path.includes('.flotilla-tmp-')),
   }
+})
+
+test('what is noted of a file later is told of its kept content too', async () => {
+  const { root, index } = await opened()
+  // What was changed just now is not kept.
+  const later = { ...systemClock, nowMs: () => systemClock.nowMs() + 60_000 }
+  const files = await openTreeFiles({ root, index, clock: later, log: silent })
+  onTestFinished(async () => files.close())
+  const path = join(root, 'a')
+  writeFileSync(path, 'content')
+  const known = async (): Promise<readonly [etag: string, type: string | undefined]> => {
+    const file = await files.open('a')
+    await file?.close()
+    return [file?.entry.etag ?? '', file?.facts?.headers?.['content-type']]
+  }
+  const [etag] = await known()
+  expect(await known()).toEqual([etag, undefined])
+  const facts = { etag: 'promised', headers: { 'content-type': 'x/y' } }
+  await index.note('a', statOf(statSync(path)), facts)
+  expect(await known()).toEqual(['promised', 'x/y'])
 })
 
 async function withUploads(root = temporaryFolder(), state = temporaryFolder()): Promise<UploadsOfTree> {

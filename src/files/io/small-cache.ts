@@ -1,16 +1,20 @@
 import type { FileStat } from '../../core/files/entry.ts'
 import { isSameStat } from './file-stat.ts'
+import type { Known } from './placing.ts'
 
 const CACHED_BYTES_MAX = 64 * 1024
 const TOTAL = 16 * 1024 * 1024
 /** What an entry takes besides its bytes. */
-const OVERHEAD = 500
+const OVERHEAD = 1000
 /** The time of a change has limits of precision: a file that was changed just now may be changed again without showing it. */
 const SETTLED_MS = 2000
 
 interface Kept {
   readonly stat: FileStat
   readonly bytes: Buffer
+  /** What the index told of it last, and the version that it had then. */
+  known: Known | undefined
+  version: number
 }
 
 /** Contents of small files that were read lately, each for exactly the file it was read from. */
@@ -22,20 +26,20 @@ export class SmallCache {
     return this.#kept.has(path)
   }
 
-  get(path: string, stat: FileStat): Buffer | undefined {
+  get(path: string, stat: FileStat): Kept | undefined {
     const kept = this.#kept.get(path)
     if (kept === undefined) return undefined
     this.#remove(path, kept)
     if (!isSameStat(kept.stat, stat)) return undefined
     this.#add(path, kept)
-    return kept.bytes
+    return kept
   }
 
   set(path: string, stat: FileStat, bytes: Buffer, nowMs: number): void {
     if (bytes.byteLength > CACHED_BYTES_MAX || nowMs - Math.max(stat.changedMs, stat.modifiedMs) < SETTLED_MS) return
     const old = this.#kept.get(path)
     if (old !== undefined) this.#remove(path, old)
-    this.#add(path, { stat, bytes })
+    this.#add(path, { stat, bytes, known: undefined, version: 0 })
     for (const [first, kept] of this.#kept) {
       if (this.#bytes <= TOTAL) return
       this.#remove(first, kept)

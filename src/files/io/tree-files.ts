@@ -102,11 +102,16 @@ export class FolderFiles implements TreeFiles {
 
   /** The same file as it was read before needs no opening. */
   async #cached(key: string, path: string): Promise<OpenedFile | undefined> {
-    const { root, calls } = this.tree
+    const { root, index, calls } = this.tree
     try {
       const stat = statOf(await calls.lstat(`${root}/${path}`))
-      const bytes = this.#cache.get(path, stat)
-      return bytes === undefined ? undefined : new WholeFile(this.placing.known(key, path, stat), bytes)
+      const kept = this.#cache.get(path, stat)
+      if (kept === undefined) return undefined
+      if (kept.known === undefined || kept.version !== index.version) {
+        kept.version = index.version
+        kept.known = this.placing.known(key, path, stat)
+      }
+      return new WholeFile(kept.known, kept.bytes)
     } catch {
       return undefined
     }

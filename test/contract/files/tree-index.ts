@@ -307,7 +307,9 @@ function noted(open: Open): void {
       sha256: sha256('content'),
       headers: { 'content-type': 'text/plain', 'x-amz-meta-mtime': '1700000000.5' },
     }
+    const { version } = index
     await index.note('a', stat, facts)
+    expect(index.version).not.toBe(version)
     expect(index.get('a')).toMatchObject({ key: 'a', size: 7, etag: facts.etag, md5: facts.md5, sha256: facts.sha256 })
     expect(index.factsOf('a', stat)).toMatchObject(facts)
     expect(index.entryOf('a', stat).etag).toBe(facts.etag)
