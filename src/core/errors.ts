@@ -83,6 +83,19 @@ export const ERRORS = {
     true,
     'Some files could not be brought over; each is named in the output. The others are there. Run it again.',
   ),
+  LOOP: kind(508, 2, false, 'A tree of file servers would lead back to itself. Remove one of the children on the way.'),
+  FED_BY_ANOTHER: kind(
+    409,
+    4,
+    false,
+    'Another root feeds this tree. Write there, or take the tree from it: stop it, then wait a minute.',
+  ),
+  NOT_ACKNOWLEDGED: kind(
+    503,
+    3,
+    true,
+    'A file is kept here and on its way to the children, but has not come as far as was asked for in time. Nothing needs to be sent again.',
+  ),
   CORRUPT: kind(500, 1, true, 'Bytes do not match their checksum. They were not used.'),
 } as const satisfies Record<string, ErrorKind>
 

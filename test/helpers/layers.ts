@@ -15,6 +15,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   releases: ['core', 'lib', 'rollout'],
   client: ['core', 'lib'],
   files: ['core', 'lib'],
+  outbox: ['core', 'lib'],
   fileserver: ['core', 'lib', 'files', 'compat/*'],
   sync: ['core', 'lib', 'files'],
   agent: ['core', 'lib', 'releases', 'client'],
@@ -39,6 +40,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'hub',
     'files',
     'fileserver',
+    'outbox',
     'sync',
     'compat/*',
     'config',
@@ -55,7 +57,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['hub', 'compat/*'],
   pino: ['lib'],
   // lib: a lock where the system has no program for one.
-  'node:sqlite': ['store/*', 'files', 'sync', 'lib'],
+  'node:sqlite': ['store/*', 'files', 'outbox', 'sync', 'lib'],
   'rabbitmq-client': ['bus/*', 'compat/*'],
   saxes: ['targets/*', 'lib'],
   // lib: one pool of connections for every source of files.

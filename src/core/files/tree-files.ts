@@ -1,5 +1,6 @@
 import type { Op } from '../op.ts'
 import type { FileEntry } from './entry.ts'
+import type { Growing } from './growing.ts'
 import type { FileFacts } from './tree-index.ts'
 
 /**
@@ -18,7 +19,19 @@ export interface TreeFiles {
    */
   put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions & Op): Promise<PutResult>
 
-  remove(key: string, options?: Conditions & Op): Promise<'removed' | 'absent' | 'failed-condition'>
+  remove(key: string, options?: RemoveOptions & Op): Promise<'removed' | 'absent' | 'failed-condition'>
+}
+
+export interface RemoveOptions extends Conditions {
+  readonly turn?: Turn | undefined
+}
+
+/** Takes part in the moment at which a file takes its place or leaves it: one at a time for each key, in the order in which it happens. */
+export interface Turn {
+  /** False: it is not done, as if a condition had failed. Asked under the lock of the key, before anything is visible. */
+  readonly isWanted?: (() => boolean) | undefined
+  /** Under the lock of the key, when it has been done: the operation resolves after this. `entry` undefined: the file is gone, or was not there. */
+  readonly done: (entry: FileEntry | undefined) => Promise<void>
 }
 
 /** Conditions of a write: it is not done where one does not hold at the moment the file would become visible. */
@@ -39,7 +52,15 @@ export interface PutOptions extends Conditions {
   /** Kept with it. Without an `etag` in it the MD5 of the body is. Asked for after the body was read. */
   readonly facts?: (() => FileFacts) | undefined
   readonly modifiedMs?: number | undefined
+  readonly turn?: Turn | undefined
+  /** Called once more than `FOLLOW_BYTES` have come, or at once for a body that was announced as that long. */
+  readonly follow?: ((growing: Growing) => void) | undefined
+  /** What is computed and kept though nobody announced it; MD5 alone unless told. */
+  readonly digests?: { readonly md5: boolean; readonly sha256: boolean } | undefined
 }
+
+/** Shorter bodies are there before anybody could read behind. */
+export const FOLLOW_BYTES = 1024 * 1024
 
 export type PutResult = { readonly entry: FileEntry } | 'failed-condition'
 

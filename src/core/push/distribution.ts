@@ -1,0 +1,77 @@
+import type { OpenedFile } from '../files/tree-files.ts'
+import type { Op } from '../op.ts'
+import type { AckWish, Reach } from './ack.ts'
+import type { Operation, PutOperation } from './operation.ts'
+import type { RowsWish } from './child.ts'
+import type { Hello, HelloAnswer, Outcome, SumRow, Sums } from './wire.ts'
+
+/** What a file service asks of the way a tree goes to its children, beside reading and writing its files. */
+export interface Distribution {
+  /** How far the last operation on that key has come; waits until the level is reached, or the time is over. */
+  reached(key: string, wish: AckWish, op: Op): Promise<Reach>
+
+  /** A file that is not here, from a child that has it; undefined where none has, or it was deleted. */
+  elsewhere(key: string, options: { readonly hops: number } & Op): Promise<OpenedFile | undefined>
+
+  /** Who feeds this tree, for people, where somebody does: others may not write then. */
+  readonly fedBy: string | undefined
+
+  /** Of a request that says nothing else. */
+  readonly ack: AckWish
+
+  /** In the order of the configuration. */
+  children(): readonly ChildView[]
+
+  /** What a child lacks, in the order of keys, after that key. Undefined where there is no such child. */
+  missing(
+    child: string,
+    options: { readonly after: string; readonly limit: number },
+  ): readonly MissingFile[] | undefined
+
+  /** The part that a parent talks to. */
+  readonly receiver: Receiver
+}
+
+export interface ChildView {
+  /** Host and port, with a path where it has one: what `missing` takes. */
+  readonly name: string
+  /** Without credentials. */
+  readonly url: string
+  readonly state: 'in-step' | 'sending' | 'waiting' | 'unreachable' | 'refused'
+  /** Operations and bytes it lacks, and since when the oldest. */
+  readonly behind: { readonly operations: number; readonly bytes: number; readonly sinceMs: number | undefined }
+  readonly stuck: number
+  readonly error?: string | undefined
+  /** When it was heard last. */
+  readonly heardMs: number | undefined
+  /** Until it is in step at the present rate. */
+  readonly etaMs?: number | undefined
+}
+
+export interface MissingFile {
+  readonly operation: Operation
+  readonly recordedMs: number
+  readonly error?: string | undefined
+}
+
+/** What a child does as its parent says; see `wire.ts` for each. */
+export interface Receiver {
+  hello(hello: Hello, op: Op): Promise<HelloAnswer>
+  /** `content` undefined: a deletion, or only offered. One of the tree's own failures is an outcome, nothing is thrown. */
+  operation(operation: Operation, content: Uint8Array | undefined, op: Op): Promise<Outcome>
+  partBytes(id: string): Promise<number>
+  /** Rejects where the body breaks off; what has come by then is kept under the id. */
+  body(body: IncomingBody, op: Op): Promise<Outcome>
+  /** Resolves when every node below has what was received up to now of these keys: false when the time was over before. */
+  deep(keys: readonly string[], waitMs: number, op: Op): Promise<boolean>
+  sums(prefix: string, op: Op): Promise<Sums>
+  rows(wish: RowsWish, op: Op): Promise<readonly SumRow[]>
+}
+
+export interface IncomingBody {
+  readonly key: string
+  readonly id: string
+  readonly from: number
+  readonly chunks: AsyncIterable<Uint8Array>
+  readonly operation: () => Promise<PutOperation | undefined>
+}

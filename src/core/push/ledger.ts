@@ -1,0 +1,81 @@
+import type { Operation, Version } from './operation.ts'
+
+/**
+ * What a node knows of one tree: the last operation on each key, deletions included. It is the outbox of every child at once: rows
+ * have positions that grow with each operation recorded here, a later operation of a key takes the place of the earlier, and a child has
+ * what lies up to its cursor. So the outbox is durable, ordered, compacted, and never longer than the tree.
+ */
+export interface Ledger {
+  /** Made with the ledger; another one after its loss. */
+  readonly id: string
+  /** Of the last row; 0 where there is none. */
+  readonly position: number
+
+  /** At the root: the version of the operation that is carried out now, greater than any before. */
+  next(): Version
+
+  get(key: string): LedgerRow | undefined
+
+  /**
+   * Durable when it resolves; calls of the same time share one sync of the disk. `false` where a row of that key is as new or newer, or a
+   * forgotten deletion may have been.
+   */
+  record(operation: Operation): Promise<boolean>
+
+  /** In the order of their positions. */
+  after(position: number, limit: number): readonly LedgerRow[]
+
+  /** Rows of files, not deletions, in the order of keys. */
+  page(options: { readonly prefix: string; readonly after: string; readonly limit: number }): readonly LedgerRow[]
+
+  /** Forgets deletions that were recorded before then, but for those after `position`: some child lacks them. Durable. */
+  forget(beforeMs: number, position: number): Promise<void>
+
+  close(): Promise<void>
+}
+
+export type LedgerRow = Operation & {
+  readonly position: number
+  readonly recordedMs: number
+}
+
+/** What a parent knows of its children, in the same file; what is lost of it is sent once more. */
+export interface ChildBook {
+  child(url: string): ChildRecord | undefined
+  /** Not waited for. */
+  keep(url: string, record: ChildRecord): void
+  forgetChild(url: string): void
+  /** Operations that a child could not take, by key, at most `limit` after the key. */
+  stuck(url: string, options: { readonly after: string; readonly limit: number }): readonly StuckOperation[]
+  keepStuck(url: string, operation: StuckOperation): void
+  unstick(url: string, key: string): void
+  /** Who feeds this node; undefined at a root. */
+  parent(): ParentRecord | undefined
+  keepParent(parent: ParentRecord | undefined): void
+}
+
+export interface ChildRecord {
+  /** Of its ledger: another one is another child, that has nothing yet. */
+  readonly id: string
+  /** It has every row up to there, but for those that are stuck. */
+  readonly cursor: number
+}
+
+export interface StuckOperation {
+  readonly key: string
+  readonly position: number
+  readonly attempts: number
+  readonly error: string
+  readonly nextMs: number
+}
+
+export interface ParentRecord {
+  readonly id: string
+  /** For people; without credentials. */
+  readonly name: string
+  /** The node whose versions these are, or the roots of one cluster together. */
+  readonly lineage: string
+  /** Ids of ledgers from the root down to the parent. */
+  readonly above: readonly string[]
+  readonly heardMs: number
+}
