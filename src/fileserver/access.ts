@@ -9,6 +9,8 @@ export interface Grant {
   readonly isWrite: boolean
   /** Begins of paths `tree/key`; everything where there is none. */
   readonly scopes: readonly string[]
+  /** Whether it is that of a parent: its trees, whole ones, may be fed. */
+  readonly isParent?: boolean | undefined
 }
 
 /** A line of a file of keys, or a key of the environment. */
@@ -62,6 +64,13 @@ export class Caller {
     return this.#covers(tree, key, true)
   }
 
+  /** Whether this may be the parent of a tree, from which that takes whatever it says. */
+  mayFeed(tree: string): boolean {
+    return this.#grants.some(
+      ({ isParent, scopes }) => isParent === true && (scopes.length === 0 || scopes.includes(`${tree}/`)),
+    )
+  }
+
   /** The begins of keys of a tree that may be read: `['']` all, `[]` none. Keys that only are open as JSON are not listed. */
   readable(tree: string): readonly string[] {
     return this.#prefixes(tree, false)
@@ -112,7 +121,8 @@ export class Access {
       })
     }
     const isOpen = openReads || (apiKeys === undefined && credentials === undefined)
-    const open = isOpen || openWrites ? [{ isWrite: openWrites, scopes: [] }] : []
+    const isAnybodyParent = openWrites && apiKeys === undefined && credentials === undefined
+    const open = isOpen || openWrites ? [{ isWrite: openWrites, scopes: [], isParent: isAnybodyParent }] : []
     this.anonymous = new Caller(ANONYMOUS, open, openJson)
     this.hasCredentials = credentials !== undefined
     this.#ofKey = apiKeys && callersByKey(apiKeys, openJson)

@@ -147,7 +147,13 @@ export class FileServer implements Service {
         throw new S3Error('AccessDenied')
       }
       if (request.headers.expect !== undefined) response.writeContinue()
-      return await this.#peers.handle({ request, response, target, readable: (tree) => caller.readable(tree) })
+      return await this.#peers.handle({
+        request,
+        response,
+        target,
+        readable: (tree) => caller.readable(tree),
+        mayFeed: (tree) => caller.mayFeed(tree),
+      })
     }
     const exchange = new Exchange(head, authenticated)
     return await this.#operations.carryOut(exchange, this.#router.place(target.path, bucketOfHost))

@@ -13,14 +13,15 @@ const ACCESS_KEY = /^[\w.@-]{1,128}$/
 
 /**
  * Lines of `KEY [read|write] [TREE[/PREFIX] …]`, read and everything where nothing else is said; `#` begins a comment. A prefix means what
- * is in that folder; one that ends with `*`, every key that begins so. Rejects with `CONFIG_INVALID` that names file and line,
+ * is in that folder; one that ends with `*`, every key that begins so. `KEY parent TREE …` is for the parent of a distribution tree, which
+ * may read and feed these trees, whole ones. Rejects with `CONFIG_INVALID` that names file and line,
  * never the key; `INSECURE_FILE` when others can write to the file.
  */
 export async function readApiKeys(path: string, log: Logger): Promise<readonly ApiKey[]> {
   return parseApiKeys(await readFile(path, log), path)
 }
 
-/** Lines of `ACCESS:SECRET [read|write] [TREE[/PREFIX] …]`, write and everything where nothing else is said; or an AWS credentials file. */
+/** Lines of `ACCESS:SECRET [read|write|parent] [TREE[/PREFIX] …]`, write and everything where nothing else is said; or an AWS credentials file. */
 export async function readS3Credentials(path: string, log: Logger): Promise<readonly S3Credential[]> {
   return parseS3Credentials(await readFile(path, log), path)
 }
@@ -87,15 +88,23 @@ function withoutComment(line: string): string {
 
 function grantOf(words: readonly string[], ifNone: 'read' | 'write', path: string, line: number): Grant {
   const [verb = ''] = words
-  const isVerb = verb === 'read' || verb === 'write'
+  const isVerb = verb === 'read' || verb === 'write' || verb === 'parent'
+  const isParent = verb === 'parent'
   const scopes = (isVerb ? words.slice(1) : words).map((word) => {
     const slash = word.indexOf('/')
     const [tree, prefix] = slash === -1 ? [word, ''] : [word.slice(0, slash), word.slice(slash + 1)]
-    if (!isName(tree)) throw invalid(path, line, 'after the key come read or write, and trees as TREE or TREE/PREFIX')
+    if (!isName(tree)) {
+      throw invalid(path, line, 'after the key come read, write or parent, and trees as TREE or TREE/PREFIX')
+    }
+    if (isParent && prefix !== '') {
+      throw invalid(path, line, `a parent feeds whole trees: say parent ${tree}, without a folder`)
+    }
     if (prefix.endsWith('*')) return `${tree}/${prefix.slice(0, -1)}`
     return prefix === '' || prefix.endsWith('/') ? `${tree}/${prefix}` : `${tree}/${prefix}/`
   })
-  return { isWrite: (isVerb ? verb : ifNone) === 'write', scopes }
+  if (!isParent) return { isWrite: (isVerb ? verb : ifNone) === 'write', scopes }
+  if (scopes.length === 0) throw invalid(path, line, 'after parent come the names of the trees that it may feed')
+  return { isWrite: false, scopes, isParent }
 }
 
 async function readFile(path: string, log: Logger): Promise<string> {

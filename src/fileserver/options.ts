@@ -5,6 +5,7 @@ import type { TreeIndex } from '../core/files/tree-index.ts'
 import type { TreeUploads } from '../core/files/tree-uploads.ts'
 import type { Logger } from '../core/log.ts'
 import type { Op } from '../core/op.ts'
+import type { Distribution } from '../core/push/distribution.ts'
 import type { Access } from './access.ts'
 
 /** A folder that is served under a name. */
@@ -18,6 +19,8 @@ export interface ServedTree {
   readonly why?: ((key: string, op: Op) => Promise<FileWhy>) | undefined
   /** Nobody may write, whatever their credentials say. */
   readonly readOnly: boolean
+  /** How it goes to its children and comes from its parent, where it has any. */
+  readonly distribution?: Distribution | undefined
 }
 
 export interface FileServerOptions {
@@ -30,6 +33,8 @@ export interface FileServerOptions {
   readonly access: () => Access
   /** Buckets are host names below this one as well: `tree.domain`. */
   readonly domain?: string | undefined
+  /** `http://host:port` or `https://…` under which others reach it, for pages that name it; else what the `Host` of a request says. */
+  readonly publicUrl?: string | undefined
   /** Large files are left to the nginx in front. */
   readonly sendfile?: Sendfile | undefined
   readonly clock: Clock

@@ -18,11 +18,13 @@ export interface PeerServer {
 export interface PeerServerOptions {
   /** What may be read of a tree; everything unless told. */
   readonly readable?: (tree: string) => readonly string[]
+  /** Nothing may be fed unless told. */
+  readonly mayFeed?: (tree: string) => boolean
 }
 
 /** A file service that answers only what Flotilla nodes ask each other. */
 export async function openPeerServer(trees: readonly PeerTree[], options: PeerServerOptions = {}): Promise<PeerServer> {
-  const { readable = () => [''] } = options
+  const { readable = () => [''], mayFeed = () => false } = options
   const service = new PeerService({ trees: () => trees, clock: systemClock, log: silent })
   let waiting = 0
   const handle = async (call: PeerCall): Promise<void> => {
@@ -32,7 +34,7 @@ export async function openPeerServer(trees: readonly PeerTree[], options: PeerSe
   }
   const server = createServer((request, response) => {
     const target = parseTarget(request.url ?? '/')
-    const call = { request, response, target, readable }
+    const call = { request, response, target, readable, mayFeed }
     if (target.rawPath.startsWith(PEER_PATH)) void handle(call)
     else response.writeHead(404).end()
   })

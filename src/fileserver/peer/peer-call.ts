@@ -3,6 +3,7 @@ import type { FileWhy } from '../../core/files/peer-look.ts'
 import type { TreeFiles } from '../../core/files/tree-files.ts'
 import type { TreeIndex } from '../../core/files/tree-index.ts'
 import type { Op } from '../../core/op.ts'
+import type { Distribution } from '../../core/push/distribution.ts'
 import type { Target } from '../../lib/s3/target.ts'
 
 export interface PeerTree {
@@ -11,6 +12,7 @@ export interface PeerTree {
   readonly files: TreeFiles
   /** For people who miss a file. */
   readonly why?: ((key: string, op: Op) => Promise<FileWhy>) | undefined
+  readonly distribution?: Distribution | undefined
 }
 
 /** One request below `PEER_PATH`, of somebody whose credentials were looked at. */
@@ -20,6 +22,8 @@ export interface PeerCall {
   readonly target: Target
   /** The prefixes of keys of a tree that may be read: `['']` all, `[]` none. */
   readonly readable: (tree: string) => readonly string[]
+  /** Whether a tree may be fed. */
+  readonly mayFeed: (tree: string) => boolean
 }
 
 /** A call of a certain tree. */

@@ -39,6 +39,7 @@ export const S3_ERRORS = {
   NoSuchUpload: [404, 'The specified multipart upload does not exist.'],
   NoSuchVersion: [404, 'The specified version does not exist.'],
   NoSuchWebsiteConfiguration: [404, 'The specified bucket does not have a website configuration.'],
+  NotAcknowledged: [503, 'It is kept here and on its way, but has not come as far as was asked for in time.'],
   NotImplemented: [501, 'A header or operation that you provided implies functionality that is not implemented.'],
   ObjectLockConfigurationNotFoundError: [404, 'Object Lock configuration does not exist for this bucket.'],
   OperationAborted: [409, 'A conflicting operation is in progress against this resource. Try again.'],
