@@ -34,6 +34,22 @@ export interface Ledger {
   close(): Promise<void>
 }
 
+/** What only the node itself asks of its ledger, in the same file. */
+export interface OwnBook {
+  /** The greatest version that was ever recorded or forgotten here; undefined where there was none. */
+  readonly newest: Version | undefined
+
+  /** This node is a root that leads from here on: its versions are of that epoch, or of a greater one. Durable when it returns. */
+  lead(epoch: number): void
+
+  /** Up to where the changes of the folder are operations; a cursor of `TreeIndex.changes`. */
+  adopted(): string | undefined
+  /** Not waited for; never outlives the rows that were recorded before. */
+  keepAdopted(cursor: string): void
+}
+
+export type OpenLedger = Ledger & ChildBook & OwnBook
+
 export type LedgerRow = Operation & {
   readonly position: number
   readonly recordedMs: number

@@ -1,0 +1,110 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { compareKeys, endOfPrefix } from '../core/files/entry.ts'
+import type { LedgerRow } from '../core/push/ledger.ts'
+import { isGone, type Operation, type Version } from '../core/push/operation.ts'
+
+interface Row {
+  readonly position: number
+  readonly key: string
+  readonly epoch: number
+  readonly sequence: number
+  readonly recorded: number
+  readonly size: number | null
+  readonly sha256: string | null
+  readonly modified: number | null
+  readonly etag: string | null
+  readonly md5: string | null
+  readonly headers: string | null
+}
+
+/** The rows of a ledger's file, read and written at once. */
+export class LedgerRows {
+  readonly #sql: ReturnType<typeof statements>
+
+  constructor(database: DatabaseSync) {
+    this.#sql = statements(database)
+  }
+
+  get(key: string): LedgerRow | undefined {
+    const row = this.#sql.get.get(key) as Row | undefined
+    return row === undefined ? undefined : toLedgerRow(row)
+  }
+
+  version(key: string): Version | undefined {
+    return this.#sql.version.get(key) as unknown as Version | undefined
+  }
+
+  /** In the place of what there is of that key. */
+  put(operation: Operation, position: number, recordedMs: number): void {
+    const { key, version } = operation
+    const what = [position, key, version.epoch, version.sequence, recordedMs] as const
+    if (isGone(operation)) {
+      this.#sql.put.run(...what, null, null, null, null, null, null)
+      return
+    }
+    const { size, sha256, modifiedMs, etag, md5, headers } = operation
+    const kept = headers === undefined ? null : JSON.stringify(headers)
+    this.#sql.put.run(...what, size, sha256 ?? null, modifiedMs, etag, md5 ?? null, kept)
+  }
+
+  after(position: number, limit: number): readonly LedgerRow[] {
+    return (this.#sql.after.all(position, limit) as unknown as readonly Row[]).map(toLedgerRow)
+  }
+
+  page(options: { readonly prefix: string; readonly after: string; readonly limit: number }): readonly LedgerRow[] {
+    const { prefix, after, limit } = options
+    const end = endOfPrefix(prefix)
+    const isInside = after !== '' && compareKeys(after, prefix) >= 0
+    const rows =
+      end === undefined
+        ? this.#sql[isInside ? 'pageAfter' : 'pageFrom'].all(isInside ? after : prefix, limit)
+        : this.#sql[isInside ? 'pageAfterTo' : 'pageFromTo'].all(isInside ? after : prefix, end, limit)
+    return (rows as unknown as readonly Row[]).map(toLedgerRow)
+  }
+
+  /** The oldest deletions, recorded before then, up to that position. */
+  forgettable(beforeMs: number, position: number, limit: number): readonly LedgerRow[] {
+    return (this.#sql.forgettable.all(beforeMs, position, limit) as unknown as readonly Row[]).map(toLedgerRow)
+  }
+
+  remove(position: number): void {
+    this.#sql.remove.run(position)
+  }
+}
+
+function toLedgerRow(row: Row): LedgerRow {
+  const { key, position } = row
+  const kept = { key, version: { epoch: row.epoch, sequence: row.sequence }, position, recordedMs: row.recorded }
+  if (row.size === null) return { ...kept, gone: true }
+  return {
+    ...kept,
+    size: row.size,
+    modifiedMs: row.modified ?? 0,
+    etag: row.etag ?? '',
+    ...(row.sha256 === null ? {} : { sha256: row.sha256 }),
+    ...(row.md5 === null ? {} : { md5: row.md5 }),
+    ...(row.headers === null ? {} : { headers: JSON.parse(row.headers) as Readonly<Record<string, string>> }),
+  }
+}
+
+const COLUMNS = 'position, key, epoch, sequence, recorded, size, sha256, modified, etag, md5, headers'
+
+function statements(database: DatabaseSync) {
+  const prepare = (sql: string): StatementSync => database.prepare(sql)
+  const page = (where: string): StatementSync =>
+    prepare(`SELECT ${COLUMNS} FROM operations WHERE ${where} AND size IS NOT NULL ORDER BY key LIMIT ?`)
+  return {
+    get: prepare(`SELECT ${COLUMNS} FROM operations WHERE key = ?`),
+    version: prepare('SELECT epoch, sequence FROM operations WHERE key = ?'),
+    put: prepare(`INSERT OR REPLACE INTO operations (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+    after: prepare(`SELECT ${COLUMNS} FROM operations WHERE position > ? ORDER BY position LIMIT ?`),
+    pageFrom: page('key >= ?'),
+    pageFromTo: page('key >= ? AND key < ?'),
+    pageAfter: page('key > ?'),
+    pageAfterTo: page('key > ? AND key < ?'),
+    forgettable: prepare(
+      `SELECT ${COLUMNS} FROM operations WHERE size IS NULL AND recorded < ? AND position <= ? ORDER BY recorded LIMIT ?`,
+    ),
+    remove: prepare('DELETE FROM operations WHERE position = ?'),
+  }
+}
