@@ -1,6 +1,5 @@
 import type * as Http from 'node:http'
 import type { ClientRequest, IncomingMessage } from 'node:http'
-import { Readable } from 'node:stream'
 import { FlotillaError } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
 
@@ -9,7 +8,12 @@ export interface HttpRequest extends Op {
   /** Path and query, encoded, starting with a slash; joined to the path of the base URL. */
   readonly path: string
   readonly headers?: Readonly<Record<string, string | number>>
+  /** Of an iterable, a chunk is on its way when the next is asked for: its memory can be used again. Not asked for more once there is an answer. */
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>
+  /** May be sent twice, its body iterated over twice. Holds of `GET` and `HEAD` in any case. */
+  readonly isRepeatable?: boolean
+  /** How long the answer may take, asked for when everything was sent, where that is not the silence of the client. */
+  readonly answerMs?: () => number
   /** Hint of the `UNREACHABLE` that is thrown when the connection broke after the request may have arrived. */
   readonly ifLost?: string
 }
@@ -43,14 +47,14 @@ export class HttpClient {
 
   /**
    * Resolves with the head of any answer; its body is a stream that the caller must read or destroy.
-   * Rejects with `UNREACHABLE`, or with the signal's reason. A request that carries no effect is sent once more when a
+   * Rejects with `UNREACHABLE`, or with the signal's reason. A request that may be repeated is sent once more when a
    * kept-alive connection turns out to have been closed by the other side; any other is sent once.
    */
   async send(request: HttpRequest): Promise<IncomingMessage> {
     try {
       return await this.#exchange(request)
     } catch (error) {
-      const isSafe = request.method === 'GET' || request.method === 'HEAD'
+      const isSafe = request.method === 'GET' || request.method === 'HEAD' || request.isRepeatable === true
       if (!(error instanceof Broken) || !error.wasIdle || !isSafe) throw this.#asUnreachable(error, request)
     }
     return this.#exchange(request).catch((error: unknown) => {
@@ -64,7 +68,7 @@ export class HttpClient {
   }
 
   #exchange(request: HttpRequest): Promise<IncomingMessage> {
-    const { signal, body } = request
+    const { signal, body, answerMs = () => this.#silenceMs } = request
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted()
       const sent = this.#start(request)
@@ -74,14 +78,20 @@ export class HttpClient {
       sent.on('response', (answer) => {
         // Whoever reads the body sees its errors; nobody may be reading yet.
         answer.on('error', () => undefined)
+        // Whoever answers before everything was sent takes no more.
+        answer.on('close', () => {
+          if (!sent.writableFinished) sent.destroy()
+        })
         resolve(answer)
       })
-      sent.on('timeout', () => sent.destroy(new Silence(`no answer for ${this.#silenceMs / 1000} s`)))
+      let patienceMs = this.#silenceMs
+      sent.on('finish', () => sent.setTimeout((patienceMs = answerMs())))
+      sent.on('timeout', () => sent.destroy(new Silence(`no answer for ${patienceMs / 1000} s`)))
       sent.on('error', (error) => {
         if (signal?.aborted === true) reject(asError(signal.reason))
         else reject(new Broken(error, sent.reusedSocket && wasReset(error)))
       })
-      transmit(sent, body)
+      void transmit(sent, body)
     })
   }
 
@@ -162,15 +172,33 @@ function wasReset(error: Error): boolean {
   return code === 'ECONNRESET' || code === 'EPIPE'
 }
 
-function transmit(sent: ClientRequest, body: HttpRequest['body']): void {
+/** Never rejects: what the body rejects with breaks the request. */
+async function transmit(sent: ClientRequest, body: HttpRequest['body']): Promise<void> {
   if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {
     sent.end(body)
     return
   }
-  const source = Readable.from(body, { objectMode: false })
-  source.on('error', (error) => sent.destroy(error))
-  sent.on('close', () => source.destroy())
-  source.pipe(sent)
+  let isOver = false
+  let goOn: (() => void) | undefined
+  const end = (): void => {
+    isOver = true
+    goOn?.()
+  }
+  sent.on('close', end)
+  sent.on('response', end)
+  try {
+    for await (const chunk of body) {
+      await new Promise<void>((resolve) => {
+        goOn = resolve
+        if (isOver) resolve()
+        else sent.write(chunk, () => resolve())
+      })
+      if (isOver) return
+    }
+    sent.end()
+  } catch (error) {
+    sent.destroy(asError(error))
+  }
 }
 
 function lengthOf(body: HttpRequest['body']): Readonly<Record<string, number>> {

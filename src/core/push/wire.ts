@@ -7,7 +7,7 @@
  *   of operations. → JSON `readonly Outcome[]`, in their order. `deep`: answered when every node below has them, or `wait` ms have passed.
  * - `GET push-part?id=`: JSON `{ bytes }`: what the child holds of a body that broke off.
  * - `POST push-body?key=&id=&from=&deep=`: frames of bytes from that offset on, as they come to the parent; a frame of no bytes says that the
- *   parent lives. Then `FRAME.bytes` is followed by the operation as JSON in a frame of kind `OPERATION_FRAME`, and an end frame. What has arrived is kept under `id` when it breaks off before. A frame
+ *   parent lives. Then `FRAME.bytes` is followed by the operation as JSON in a frame of kind `OPERATION_FRAME`, and an end frame, whose number is 0. What has arrived is kept under `id` when it breaks off before. A frame
  *   of kind `ABORT_FRAME` says that there will be no such file. → JSON `Outcome`.
  * - `POST push-sums`: JSON `{ prefix }` → JSON `Sums`. `POST push-rows`: JSON `{ prefix, buckets, after, limit }` → JSON `readonly SumRow[]`, by key.
  *

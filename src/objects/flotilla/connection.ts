@@ -1,10 +1,8 @@
-import type { ErrorBody } from '../../core/api.ts'
-import { type ErrorCode, ERRORS, FlotillaError } from '../../core/errors.ts'
-import { PEER_HEADER, PEER_PATH } from '../../core/files/peer-wire.ts'
+import { PEER_PATH } from '../../core/files/peer-wire.ts'
 import type { HttpRange } from '../../core/files/source.ts'
 import { type Authorize, authorizer, type FileCredentials, originOf } from '../../lib/file-access.ts'
-import { failureOf } from '../../lib/file-answers.ts'
-import { HttpPool, type PoolAnswer, type PoolRequest, readAnswer } from '../../lib/http-pool.ts'
+import { HttpPool, type PoolAnswer, type PoolRequest } from '../../lib/http-pool.ts'
+import { jsonOf, peerAnswer } from '../../lib/peer-answers.ts'
 
 export interface ConnectionOptions {
   /** `http://host:port` of the file service of a node. */
@@ -20,7 +18,6 @@ export interface ConnectionOptions {
 
 const CONNECTIONS = 32
 const SILENCE_MS = 30_000
-const ERROR_BYTES = 64 * 1024
 
 /** Asks the file service of another node: with credentials, and with its errors turned back into what it threw. */
 export class Connection {
@@ -47,44 +44,14 @@ export class Connection {
 
   /** A successful answer to a path below `PEER_PATH`; rejects with what the other side says else. */
   async ask(request: PoolRequest): Promise<PoolAnswer> {
-    const answer = await this.send({ ...request, path: `${PEER_PATH}${request.path}` })
-    if (answer.header(PEER_HEADER) === undefined) {
-      if (answer.status === 401 || answer.status === 403) throw await failureOf(answer, 'another node', this.origin)
-      await answer.discard()
-      throw new FlotillaError(
-        'UNREACHABLE',
-        `${this.origin} answers ${answer.status}, not like a Flotilla file service`,
-        {
-          hint: 'Check the address; a proxy in between may answer in its place.',
-        },
-      )
-    }
-    if (answer.status >= 200 && answer.status < 300) return answer
-    throw errorOf((await readAnswer(answer, ERROR_BYTES)).toString('utf8'), answer.status, this.origin)
+    return await peerAnswer(await this.send({ ...request, path: `${PEER_PATH}${request.path}` }), this.origin)
   }
 
   async json(request: PoolRequest, limitBytes: number): Promise<unknown> {
-    const body = await readAnswer(await this.ask(request), limitBytes)
-    try {
-      return JSON.parse(body.toString('utf8')) as unknown
-    } catch {
-      throw new FlotillaError('UNREACHABLE', `${this.origin} answers with something else than JSON`)
-    }
+    return await jsonOf(await this.ask(request), limitBytes, this.origin)
   }
 
   async close(): Promise<void> {
     await this.#pool.close()
   }
-}
-
-const OF_STATUS: Readonly<Record<number, ErrorCode>> = { 401: 'UNAUTHENTICATED', 403: 'FORBIDDEN', 429: 'RATE_LIMITED' }
-
-function errorOf(text: string, status: number, origin: string): FlotillaError {
-  try {
-    const { code, message, hint } = (JSON.parse(text) as ErrorBody).error
-    if (Object.hasOwn(ERRORS, code)) return new FlotillaError(code, `${origin}: ${message}`, { hint })
-  } catch {
-    // Of another form; the status says enough.
-  }
-  return new FlotillaError(OF_STATUS[status] ?? 'UNREACHABLE', `${origin} answers ${status}`)
 }

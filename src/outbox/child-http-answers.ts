@@ -1,0 +1,64 @@
+import { type ErrorCode, ERRORS, FlotillaError } from '../core/errors.ts'
+import { impossibleKey } from '../core/files/impossible.ts'
+import { BUCKETS } from '../core/push/buckets.ts'
+import type { HelloAnswer, Outcome, SumRow, Sums } from '../core/push/wire.ts'
+
+/** What a child answers is looked at before it is believed: a file that it did not take must not count as taken. */
+export function helloOf(answer: unknown, name: string): HelloAnswer {
+  const { id } = fieldsOf(answer)
+  if (typeof id !== 'string' || !/^[\w.-]{1,100}$/.test(id)) throw garbage(name)
+  return { id }
+}
+
+export function outcomesOf(answer: unknown, count: number, name: string): readonly Outcome[] {
+  if (!Array.isArray(answer) || answer.length !== count) throw garbage(name)
+  return answer.map((one: unknown) => outcomeOf(one, name))
+}
+
+export function outcomeOf(answer: unknown, name: string): Outcome {
+  const { result, isDeep, code, message } = fieldsOf(answer)
+  switch (result) {
+    case 'applied':
+    case 'same':
+    case 'older':
+      return { result, ...(isDeep === true && { isDeep }) }
+    case 'wanted':
+      return { result }
+    case 'failed':
+      if (typeof code !== 'string' || typeof message !== 'string') throw garbage(name)
+      return { result, code: Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : 'INTERNAL', message }
+    default:
+      throw garbage(name)
+  }
+}
+
+export function bytesOf(answer: unknown, name: string): number {
+  const { bytes } = fieldsOf(answer)
+  if (!Number.isSafeInteger(bytes) || (bytes as number) < 0) throw garbage(name)
+  return bytes as number
+}
+
+export function sumsOf(answer: unknown, name: string): Sums {
+  const isValid = Array.isArray(answer) && answer.length === BUCKETS && answer.every((sum) => typeof sum === 'string')
+  if (!isValid) throw garbage(name)
+  return answer
+}
+
+export function rowsOf(answer: unknown, limit: number, name: string): readonly SumRow[] {
+  if (!Array.isArray(answer) || answer.length > limit) throw garbage(name)
+  return answer.map((row: unknown) => {
+    const { key, content } = fieldsOf(row)
+    if (impossibleKey(key as string) !== undefined || typeof content !== 'string') throw garbage(name)
+    return { key: key as string, content }
+  })
+}
+
+function fieldsOf(answer: unknown): Readonly<Record<string, unknown>> {
+  return typeof answer === 'object' && answer !== null ? (answer as Readonly<Record<string, unknown>>) : {}
+}
+
+function garbage(name: string): FlotillaError {
+  return new FlotillaError('UNREACHABLE', `${name} answers with something that is no answer`, {
+    hint: 'Check that the address is that of a Flotilla file service of this version.',
+  })
+}

@@ -1,0 +1,169 @@
+import type { IncomingMessage } from 'node:http'
+import type { Clock } from '../core/clock.ts'
+import { PEER_PATH } from '../core/files/peer-wire.ts'
+import { FlotillaError, messageOf } from '../core/errors.ts'
+import type { Op } from '../core/op.ts'
+import type { Child, LongBody, OperationItem, RowsWish } from '../core/push/child.ts'
+import type { Hello, HelloAnswer, Outcome, SumRow, Sums } from '../core/push/wire.ts'
+import { type Authorize, authorizer, type FileCredentials } from '../lib/file-access.ts'
+import { HttpClient, type HttpRequest } from '../lib/http.ts'
+import type { PoolAnswer } from '../lib/http-pool.ts'
+import { uriEncode } from '../lib/s3/target.ts'
+import { jsonOf, peerAnswer } from '../lib/peer-answers.ts'
+import { bytesOf, helloOf, outcomeOf, outcomesOf, rowsOf, sumsOf } from './child-http-answers.ts'
+import { Beat, bodyFrames, operationFrames } from './child-http-frames.ts'
+import { type ChildPlace, childPlace } from './child-place.ts'
+
+export interface HttpChildOptions {
+  /** `http://host:port`, where its tree has the name of ours, or `http://host:port/tree`. */
+  readonly url: string
+  /** Of ours. */
+  readonly tree: string
+  readonly credentials?: FileCredentials | undefined
+  readonly clock: Clock
+  /** How long it may be silent before it counts as gone, unless it has more to do than to answer; 20 s unless told. */
+  readonly silenceMs?: number | undefined
+}
+
+const SILENCE_MS = 20_000
+const ANSWER_BYTES = 4 * 1024 * 1024
+/** A child that has all of a body brings it to its disk before it answers. */
+const DISK_BYTES_PER_MS = 20_000
+
+/** A child at the other end of HTTP, as `core/push/wire.ts` has it. */
+export class HttpChild implements Child {
+  readonly url: string
+  readonly #place: ChildPlace
+  readonly #http: HttpClient
+  readonly #authorize: Authorize
+  readonly #clock: Clock
+  readonly #silenceMs: number
+
+  constructor({ url, tree, credentials, clock, silenceMs = SILENCE_MS }: HttpChildOptions) {
+    this.#place = childPlace(url, tree)
+    this.url = this.#place.url
+    this.#http = new HttpClient({ url: this.#place.origin, silenceMs })
+    this.#authorize = authorizer(credentials, this.#place.origin, () => clock.nowMs())
+    this.#clock = clock
+    this.#silenceMs = silenceMs
+  }
+
+  async hello(hello: Hello, { signal }: Op): Promise<HelloAnswer> {
+    return helloOf(await this.#post('push-hello', hello, signal), this.url)
+  }
+
+  async operations(
+    items: readonly OperationItem[],
+    { deepMs, signal }: { readonly deepMs?: number | undefined } & Op,
+  ): Promise<readonly Outcome[]> {
+    const answer = await this.#ask({
+      method: 'POST',
+      path: `push-ops${queryOf({ ...deep(deepMs) })}`,
+      body: operationFrames(items),
+      isRepeatable: true,
+      answerMs: () => this.#silenceMs + (deepMs ?? 0),
+      ...(signal !== undefined && { signal }),
+    })
+    return outcomesOf(answer, items.length, this.url)
+  }
+
+  async partBytes(id: string, { signal }: Op): Promise<number> {
+    const path = `push-part${queryOf({ id })}`
+    return bytesOf(await this.#ask({ method: 'GET', path, ...(signal !== undefined && { signal }) }), this.url)
+  }
+
+  async body(body: LongBody, { signal }: Op): Promise<Outcome> {
+    const { key, id, from, deepMs } = body
+    const over = new AbortController()
+    let bytes = from
+    // What the parent cannot read is no fault of the child.
+    let failure: { readonly error: unknown } | undefined
+    const read = async function* (frames: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+      try {
+        for await (const frame of frames) {
+          bytes += frame.byteLength
+          yield frame
+        }
+      } catch (error) {
+        failure = { error }
+        throw error
+      }
+    }
+    try {
+      const answer = await this.#ask({
+        method: 'POST',
+        path: `push-body${queryOf({ key, id, from: String(from), ...deep(deepMs) })}`,
+        body: read(bodyFrames(body, new Beat(this.#clock, over.signal))),
+        answerMs: () => this.#silenceMs + (deepMs ?? 0) + bytes / DISK_BYTES_PER_MS,
+        ...(signal !== undefined && { signal }),
+      })
+      return outcomeOf(answer, this.url)
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw failure === undefined ? error : failure.error
+    } finally {
+      over.abort()
+    }
+  }
+
+  async sums(prefix: string, { signal }: Op): Promise<Sums> {
+    return sumsOf(await this.#post('push-sums', { prefix }, signal), this.url)
+  }
+
+  async rows(wish: RowsWish, { signal }: Op): Promise<readonly SumRow[]> {
+    return rowsOf(await this.#post('push-rows', wish, signal), wish.limit, this.url)
+  }
+
+  close(): Promise<void> {
+    this.#http.close()
+    return Promise.resolve()
+  }
+
+  async #post(path: string, body: unknown, signal: AbortSignal | undefined): Promise<unknown> {
+    const json = JSON.stringify(body)
+    const headers = { 'content-type': 'application/json' }
+    const wish = { method: 'POST', path, body: json, headers, isRepeatable: true } as const
+    return await this.#ask({ ...wish, ...(signal !== undefined && { signal }) })
+  }
+
+  async #ask(request: HttpRequest & { readonly method: 'GET' | 'POST' }): Promise<unknown> {
+    const path = `${PEER_PATH}trees/${this.#place.treePath}/${request.path}`
+    const { method, body } = request
+    const known = typeof body === 'string' ? { body } : { isStreamed: body !== undefined }
+    const headers = this.#authorize({ method, path, headers: request.headers as Record<string, string>, ...known })
+    const answer = poolAnswer(await this.#http.send({ ...request, path, headers }), this.url)
+    return await jsonOf(await peerAnswer(answer, this.url), ANSWER_BYTES, this.url)
+  }
+}
+
+function deep(deepMs: number | undefined): Readonly<Record<string, string>> {
+  return deepMs === undefined ? {} : { deep: '1', wait: String(Math.round(deepMs)) }
+}
+
+function queryOf(parameters: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(parameters).map(([name, value]) => `${name}=${uriEncode(value)}`)
+  return pairs.length === 0 ? '' : `?${pairs.join('&')}`
+}
+
+function poolAnswer(message: IncomingMessage, name: string): PoolAnswer {
+  return {
+    status: message.statusCode ?? 0,
+    header: (name) => {
+      const value = message.headers[name]
+      return typeof value === 'object' ? value[0] : value
+    },
+    body: bytesIn(message, name),
+    discard: () => {
+      message.destroy()
+      return Promise.resolve()
+    },
+  }
+}
+
+async function* bytesIn(message: IncomingMessage, name: string): AsyncGenerator<Uint8Array, void> {
+  try {
+    yield* message as AsyncIterable<Uint8Array>
+  } catch (error) {
+    throw new FlotillaError('UNREACHABLE', `${name} broke off its answer: ${messageOf(error)}`, { cause: error })
+  }
+}
