@@ -1,8 +1,19 @@
-import { createHash, type Hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { FlotillaError } from '../../src/core/errors.ts'
 import type { Op } from '../../src/core/op.ts'
 import type { FileStat } from '../../src/core/files/entry.ts'
-import type { Conditions, OpenedFile, PutOptions, PutResult, TreeFiles } from '../../src/core/files/tree-files.ts'
+import {
+  type Conditions,
+  FOLLOW_BYTES,
+  type OpenedFile,
+  type PutOptions,
+  type PutResult,
+  type RemoveOptions,
+  type TreeFiles,
+} from '../../src/core/files/tree-files.ts'
+import { KeyLocks } from '../../src/files/io/key-locks.ts'
+import { MemoryGrowing } from './memory-growing.ts'
+import type { FileFacts } from '../../src/core/files/tree-index.ts'
 import type { MemoryTree } from './memory-tree.ts'
 
 const WHOLE_MAX = 64 * 1024
@@ -11,6 +22,7 @@ const CHUNK = 64 * 1024
 /** The files of a `MemoryTree`. */
 export class MemoryTreeFiles implements TreeFiles {
   readonly #tree: MemoryTree
+  readonly #locks = new KeyLocks()
   /** How many are open: none when a test is done. */
   opened = 0
 
@@ -45,22 +57,43 @@ export class MemoryTreeFiles implements TreeFiles {
   }
 
   async put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions & Op): Promise<PutResult> {
-    const { bytes, md5, sha256 } = await readVerified(body, options)
-    if (this.#isBlocked(key)) throw new FlotillaError('BAD_REQUEST', `a folder or file is in the place of ${key}`)
-    if (!this.#holds(key, options)) return 'failed-condition'
-    const given = options.facts?.()
-    const facts = { ...given, etag: given?.etag ?? md5, md5, sha256 }
-    const stat = this.#tree.put(key, bytes, options.modifiedMs)
-    await this.#tree.note(key, stat, facts)
-    return { entry: this.#tree.entryOf(key, stat) }
+    const growing = new MemoryGrowing()
+    let result: PutResult = 'failed-condition'
+    try {
+      const { bytes, md5, sha256 } = await readVerified(key, body, options, growing)
+      const given = options.facts?.()
+      const facts = { ...given, etag: given?.etag ?? md5, md5: md5 ?? given?.md5, sha256: sha256 ?? given?.sha256 }
+      growing.end('whole')
+      result = await this.place(key, bytes, facts, options)
+    } finally {
+      if (result === 'failed-condition') growing.end('failed')
+    }
+    return result
   }
 
-  async remove(key: string, options: Conditions & Op = {}): Promise<'removed' | 'absent' | 'failed-condition'> {
+  /** What has been read and verified. */
+  async place(key: string, bytes: Uint8Array, facts: FileFacts, options: PutOptions & Op): Promise<PutResult> {
+    return this.#locks.with(key, async () => {
+      if (this.#isBlocked(key)) throw new FlotillaError('BAD_REQUEST', `a folder or file is in the place of ${key}`)
+      if (!this.#holds(key, options) || options.turn?.isWanted?.() === false) return 'failed-condition'
+      const stat = this.#tree.put(key, bytes, options.modifiedMs)
+      await this.#tree.note(key, stat, facts)
+      const entry = this.#tree.entryOf(key, stat)
+      await options.turn?.done(entry)
+      return { entry }
+    })
+  }
+
+  async remove(key: string, options: RemoveOptions & Op = {}): Promise<'removed' | 'absent' | 'failed-condition'> {
     options.signal?.throwIfAborted()
-    if (this.#tree.get(key) === undefined && options.ifMatch === undefined) return 'absent'
-    if (!this.#holds(key, options)) return 'failed-condition'
-    await this.#tree.note(key, undefined as FileStat | undefined)
-    return 'removed'
+    return this.#locks.with(key, async () => {
+      const isThere = this.#tree.get(key) !== undefined
+      if (!(isThere ? this.#holds(key, options) : options.ifMatch === undefined)) return 'failed-condition'
+      if (options.turn?.isWanted?.() === false) return 'failed-condition'
+      if (isThere) await this.#tree.note(key, undefined as FileStat | undefined)
+      await options.turn?.done(undefined)
+      return isThere ? 'removed' : 'absent'
+    })
   }
 
   #holds(key: string, { ifMatch, ifNoneMatch }: Conditions): boolean {
@@ -85,26 +118,45 @@ function isBelow(inner: string, outer: string): boolean {
 
 interface Read {
   readonly bytes: Uint8Array
-  readonly md5: string
-  readonly sha256: string
+  readonly md5: string | undefined
+  readonly sha256: string | undefined
 }
 
-async function readVerified(body: AsyncIterable<Uint8Array>, options: PutOptions & Op): Promise<Read> {
-  const chunks: Uint8Array[] = []
-  const hashes: readonly Hash[] = [createHash('md5'), createHash('sha256')]
+async function readVerified(
+  key: string,
+  body: AsyncIterable<Uint8Array>,
+  options: PutOptions & Op,
+  growing: MemoryGrowing,
+): Promise<Read> {
+  let isFollowed = false
+  const followBeyond = (bytes: number): void => {
+    if (isFollowed || bytes <= FOLLOW_BYTES) return
+    isFollowed = true
+    options.follow?.(growing.behind(key))
+  }
+  followBeyond(options.size ?? 0)
   for await (const chunk of body) {
     options.signal?.throwIfAborted()
-    for (const hash of hashes) hash.update(chunk)
     options.check?.(chunk)
-    chunks.push(Uint8Array.from(chunk))
+    growing.add(chunk)
+    followBeyond(growing.written)
   }
   options.check?.(undefined)
-  const bytes = Buffer.concat(chunks)
-  const [md5 = '', sha256 = ''] = hashes.map((hash) => hash.digest('hex'))
+  return verified(growing.bytes(), options)
+}
+
+/** Rejects with `CORRUPT` what is not as announced; answers what is kept of it. */
+export function verified(bytes: Uint8Array, { size, md5, sha256, digests }: PutOptions): Read {
+  const hash = (name: string): string => createHash(name).update(bytes).digest('hex')
+  const found = { size: bytes.byteLength, md5: hash('md5'), sha256: hash('sha256') }
   const isWrong =
-    (options.size !== undefined && options.size !== bytes.byteLength) ||
-    (options.md5 !== undefined && options.md5 !== md5) ||
-    (options.sha256 !== undefined && options.sha256 !== sha256)
+    (size !== undefined && size !== found.size) ||
+    (md5 !== undefined && md5 !== found.md5) ||
+    (sha256 !== undefined && sha256 !== found.sha256)
   if (isWrong) throw new FlotillaError('CORRUPT', 'the body is not what was announced')
-  return { bytes, md5, sha256 }
+  return {
+    bytes,
+    md5: md5 !== undefined || (digests?.md5 ?? true) ? found.md5 : undefined,
+    sha256: sha256 !== undefined || digests?.sha256 === true ? found.sha256 : undefined,
+  }
 }

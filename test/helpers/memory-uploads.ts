@@ -93,8 +93,8 @@ export class MemoryUploads implements TreeUploads {
     const body = (async function* () {
       yield* chosen
     })()
-    const { ifMatch, ifNoneMatch, facts, modifiedMs, signal } = options
-    const put = { ifMatch, ifNoneMatch, facts: () => facts, modifiedMs, signal }
+    const { ifMatch, ifNoneMatch, facts, modifiedMs, turn, signal } = options
+    const put = { ifMatch, ifNoneMatch, facts: () => facts, modifiedMs, turn, signal }
     const result = await this.#files.put(key, body, put)
     if (result !== 'failed-condition') this.#held.delete(`${key}\0${id}`)
     return result

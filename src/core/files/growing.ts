@@ -5,7 +5,7 @@ export interface Growing {
   readonly key: string
   /** Bytes that can be read by now. */
   readonly written: number
-  /** `whole`: it came to its end, as announced. `failed`: nothing will come of it. */
+  /** `whole`: it came to its end, as announced. `failed`: nothing will come of it, which may be known only after it was whole. */
   readonly state: 'growing' | 'whole' | 'failed'
 
   /** Resolves at the next change of `written` or `state` after the moment of calling. */

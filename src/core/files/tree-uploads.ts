@@ -1,6 +1,6 @@
 import type { Op } from '../op.ts'
 import type { FileFacts } from './tree-index.ts'
-import type { Conditions, PutOptions, PutResult } from './tree-files.ts'
+import type { Conditions, PutOptions, PutResult, Turn } from './tree-files.ts'
 
 /**
  * Uploads of one tree in parts: files that come in pieces, in any order, and become visible only as a whole. What was answered is
@@ -71,7 +71,7 @@ export interface UploadsPage {
   readonly limit: number
 }
 
-export type PartOptions = Omit<PutOptions, keyof Conditions | 'modifiedMs'>
+export type PartOptions = Omit<PutOptions, keyof Conditions | 'modifiedMs' | 'turn' | 'follow' | 'digests'>
 
 export interface UploadPart {
   readonly number: number
@@ -87,4 +87,5 @@ export interface CompleteOptions extends Conditions {
   /** Of the whole file, with its `etag`. */
   readonly facts: FileFacts
   readonly modifiedMs?: number | undefined
+  readonly turn?: Turn | undefined
 }

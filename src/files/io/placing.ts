@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { posix } from 'node:path'
 import type { FileEntry, FileStat } from '../../core/files/entry.ts'
-import type { Conditions, PutResult } from '../../core/files/tree-files.ts'
+import type { Conditions, PutResult, RemoveOptions } from '../../core/files/tree-files.ts'
 import type { FileFacts, TreeIndex } from '../../core/files/tree-index.ts'
 import type { Op } from '../../core/op.ts'
 import type { FileCalls } from '../../lib/file-calls.ts'
@@ -21,6 +21,9 @@ export interface Ready {
   readonly descriptor: number
   readonly facts: FileFacts
 }
+
+/** Under which conditions, and who takes part. */
+export type PlaceOptions = RemoveOptions & Op
 
 /** What is told of a file when it is opened. */
 export interface Known {
@@ -64,20 +67,23 @@ export class Placing {
   }
 
   /** Resolves when it is visible and durable, or a condition does not hold. The temporary file is left in the latter case. */
-  async put(key: string, path: string, ready: Ready, conditions: Conditions & Op): Promise<PutResult> {
+  async put(key: string, path: string, ready: Ready, options: PlaceOptions): Promise<PutResult> {
     const { index, calls } = this.#tree
     return this.#locks.with(path, async () =>
       // Looked for anew: it may have become another while the body came in.
       this.inFolder(path, async (folder, descriptor) => {
         const target = `${folder}/${posix.basename(path)}`
-        if (!holds(conditions, await this.#etag(key, path, target))) return 'failed-condition'
-        conditions.signal?.throwIfAborted()
+        if (!holds(options, await this.#etag(key, path, target))) return 'failed-condition'
+        options.signal?.throwIfAborted()
+        if (!isWanted(options)) return 'failed-condition'
         this.#arriving.set(path, { stat: statOf(await calls.fstat(ready.descriptor)), facts: ready.facts })
         await calls.rename(ready.temporary, target)
         // Renaming is a change of status: before, it would have been noted of another file.
         const stat = statOf(await calls.fstat(ready.descriptor))
         await Promise.all([index.note(key, stat, ready.facts), syncDescriptor(descriptor)])
-        return { entry: index.entryOf(key, stat) }
+        const entry = index.entryOf(key, stat)
+        await options.turn?.done(entry)
+        return { entry }
       }).finally(() => this.#arriving.delete(path)),
     )
   }
@@ -94,31 +100,38 @@ export class Placing {
     return { entry: { ...entry, etag: facts.etag ?? entry.etag, md5: facts.md5, sha256: facts.sha256 }, facts }
   }
 
-  async remove(
-    key: string,
-    path: string,
-    conditions: Conditions & Op,
-  ): Promise<'removed' | 'absent' | 'failed-condition'> {
-    const { root, index, calls } = this.#tree
+  async remove(key: string, path: string, options: PlaceOptions): Promise<'removed' | 'absent' | 'failed-condition'> {
     const result = await this.#locks.with(path, async () => {
-      try {
-        return await withFolderInside(root, folderOf(path), { calls }, async (folder) => {
-          const target = `${folder.path}/${posix.basename(path)}`
-          const stats = await calls.lstat(target)
-          if (!stats.isFile()) return absent(conditions)
-          if (!holds(conditions, index.entryOf(key, statOf(stats)).etag)) return 'failed-condition'
-          conditions.signal?.throwIfAborted()
-          await calls.unlink(target)
-          await Promise.all([index.note(key, undefined), syncDescriptor(folder.descriptor)])
-          return 'removed'
-        })
-      } catch (error) {
-        if (!isAbsent(error)) throw error
-        return absent(conditions)
-      }
+      const result = await this.#unlinked(key, path, options)
+      if (result !== 'failed-condition') await options.turn?.done(undefined)
+      return result
     })
     if (result === 'removed') await this.#removeEmpty(this.#madeAbove(path))
     return result
+  }
+
+  async #unlinked(
+    key: string,
+    path: string,
+    options: PlaceOptions,
+  ): Promise<'removed' | 'absent' | 'failed-condition'> {
+    const { root, index, calls } = this.#tree
+    try {
+      return await withFolderInside(root, folderOf(path), { calls }, async (folder) => {
+        const target = `${folder.path}/${posix.basename(path)}`
+        const stats = await calls.lstat(target)
+        if (!stats.isFile()) return absent(options)
+        if (!holds(options, index.entryOf(key, statOf(stats)).etag)) return 'failed-condition'
+        options.signal?.throwIfAborted()
+        if (!isWanted(options)) return 'failed-condition'
+        await calls.unlink(target)
+        await Promise.all([index.note(key, undefined), syncDescriptor(folder.descriptor)])
+        return 'removed'
+      })
+    } catch (error) {
+      if (!isAbsent(error)) throw error
+      return absent(options)
+    }
   }
 
   /** What is there now; rejects with `BAD_REQUEST` where it is no file, and cannot be made room of. */
@@ -177,6 +190,10 @@ function holds({ ifMatch, ifNoneMatch }: Conditions, etag: string | undefined): 
   return (ifMatch === undefined || matches(ifMatch)) && (ifNoneMatch === undefined || !matches(ifNoneMatch))
 }
 
-function absent({ ifMatch }: Conditions): 'absent' | 'failed-condition' {
-  return ifMatch === undefined ? 'absent' : 'failed-condition'
+function isWanted({ turn }: PlaceOptions): boolean {
+  return turn?.isWanted?.() ?? true
+}
+
+function absent(options: PlaceOptions): 'absent' | 'failed-condition' {
+  return options.ifMatch === undefined && isWanted(options) ? 'absent' : 'failed-condition'
 }

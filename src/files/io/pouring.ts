@@ -12,16 +12,19 @@ const GROUP_CHUNKS = 512
 export class Pouring {
   readonly #file: number
   readonly #calls: FileCalls
+  readonly #onWritten: ((position: number) => void) | undefined
   #position: number
   #pending: Uint8Array[] = []
   #pendingBytes = 0
   #isLong = false
   #running: Promise<void> = Promise.resolve()
 
-  constructor(file: number, position: number, calls: FileCalls) {
+  /** `onWritten` is told up to where all is written. */
+  constructor(file: number, position: number, calls: FileCalls, onWritten?: (position: number) => void) {
     this.#file = file
     this.#calls = calls
     this.#position = position
+    this.#onWritten = onWritten
   }
 
   /** The chunk must stay as it is. */
@@ -52,9 +55,14 @@ export class Pouring {
     this.#pending = []
     this.#pendingBytes = 0
     if (chunks.length === 0) return
-    this.#running = writeAll(this.#file, chunks, position)
+    this.#running = this.#written(chunks, position)
     // Whoever waits next is told of the failure.
     this.#running.catch(() => undefined)
+  }
+
+  async #written(chunks: readonly Uint8Array[], position: number): Promise<void> {
+    const end = await writeAll(this.#file, chunks, position)
+    this.#onWritten?.(end)
   }
 
   async #inPlace(): Promise<void> {
@@ -65,15 +73,18 @@ export class Pouring {
         done += written
       }
     }
+    this.#onWritten?.(this.#position)
   }
 }
 
-async function writeAll(file: number, chunks: readonly Uint8Array[], position: number): Promise<void> {
+/** Answers where they end. */
+async function writeAll(file: number, chunks: readonly Uint8Array[], position: number): Promise<number> {
   for (let rest = chunks; rest.length > 0;) {
     const { bytesWritten } = await write(file, rest as Uint8Array[], position)
     position += bytesWritten
     rest = without(rest, bytesWritten)
   }
+  return position
 }
 
 /** What is left of the chunks after so many bytes. */

@@ -1,18 +1,20 @@
-import { createHash } from 'node:crypto'
 import { FlotillaError } from '../../core/errors.ts'
-import type { PutOptions } from '../../core/files/tree-files.ts'
+import { FOLLOW_BYTES, type PutOptions } from '../../core/files/tree-files.ts'
+import type { FileFacts } from '../../core/files/tree-index.ts'
 import type { Op } from '../../core/op.ts'
 import type { FileCalls } from '../../lib/file-calls.ts'
+import { Digests, digestsOf } from './digests.ts'
 import { FromBody } from './faults.ts'
+import type { GrowingFile } from './growing-file.ts'
 import { Pouring } from './pouring.ts'
 
-/** What was announced of a body. */
-export type Announced = Pick<PutOptions, 'size' | 'md5' | 'sha256' | 'check'>
+/** What was announced of a body, and who takes part. */
+export type Announced = Pick<PutOptions, 'size' | 'md5' | 'sha256' | 'check' | 'digests' | 'follow'>
 
 export interface Received {
   readonly size: number
-  readonly md5: string
-  /** Where it was announced. */
+  /** Those that were announced or asked for. */
+  readonly md5: string | undefined
   readonly sha256: string | undefined
 }
 
@@ -20,6 +22,8 @@ interface Place {
   readonly file: number
   readonly position: number
   readonly calls: FileCalls
+  /** The file, for those who follow; they are told when it is worth it. */
+  readonly growing?: GrowingFile | undefined
 }
 
 /**
@@ -30,30 +34,43 @@ export async function receive(
   name: string,
   body: AsyncIterable<Uint8Array>,
   announced: Announced & Op,
-  { file, position, calls }: Place,
+  { file, position, calls, growing }: Place,
 ): Promise<Received> {
-  const [md5, sha256] = [createHash('md5'), announced.sha256 === undefined ? undefined : createHash('sha256')]
-  const pouring = new Pouring(file, position, calls)
+  const digests = new Digests(digestsOf(announced))
+  const pouring = new Pouring(file, position, calls, growing && ((written) => growing.grow(written)))
   let size = 0
+  let follow = growing && announced.follow
+  const followBeyond = (bytes: number): void => {
+    if (growing === undefined || follow === undefined || bytes <= FOLLOW_BYTES) return
+    follow(growing.behind(name))
+    follow = undefined
+  }
   try {
     announced.signal?.throwIfAborted()
+    followBeyond(announced.size ?? 0)
     for await (const chunk of marked(body)) {
       announced.signal?.throwIfAborted()
       size += chunk.byteLength
       if (size > (announced.size ?? Infinity)) throw corrupt(name, `more than the ${announced.size} bytes`)
-      md5.update(chunk)
-      sha256?.update(chunk)
+      digests.update(chunk)
       announced.check?.(chunk)
       await pouring.add(chunk)
+      followBeyond(size)
     }
     announced.check?.(undefined)
-    const received = { size, md5: md5.digest('hex'), sha256: sha256?.digest('hex') }
+    const received = { size, ...digests.values() }
     verify(name, received, announced)
     await pouring.end()
     return received
   } finally {
     await pouring.stop()
   }
+}
+
+/** What is kept with it. */
+export function factsOf({ md5, sha256 }: Received, options: Pick<PutOptions, 'facts'>): FileFacts {
+  const given = options.facts?.()
+  return { ...given, etag: given?.etag ?? md5, md5: md5 ?? given?.md5, sha256: sha256 ?? given?.sha256 }
 }
 
 async function* marked(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
@@ -64,7 +81,7 @@ async function* marked(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Arr
   }
 }
 
-function verify(name: string, received: Received, announced: Announced): void {
+export function verify(name: string, received: Received, announced: Announced): void {
   for (const what of ['size', 'md5', 'sha256'] as const) {
     const expected = announced[what]
     if (expected === undefined || expected === received[what]) continue

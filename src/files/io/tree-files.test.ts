@@ -26,6 +26,7 @@ import { tinyDisk } from '../../../test/helpers/tiny-disk.ts'
 import { NotedIndex } from '../../../test/helpers/noted-index.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { FlotillaError } from '../../core/errors.ts'
+import type { Growing } from '../../core/files/growing.ts'
 import { silent } from '../../core/log.ts'
 import { remoteCalls } from '../../lib/file-calls.ts'
 import { keyPath } from '../../lib/safe-path.ts'
@@ -182,6 +183,20 @@ describe('the files of a folder', () => {
     expect((await first).value?.byteLength).toBeGreaterThan(0)
     await expect(pieces.next()).rejects.toThrow('closed')
     expect(openedBelow(root)).toEqual([])
+  })
+
+  test('a file that is followed stays open until everybody let go of it, also while a piece is being read', async () => {
+    const { root, files } = await opened()
+    const { promise, resolve } = Promise.withResolvers<Growing>()
+    await files.put('a', bodyOf(Buffer.alloc(3_000_000, 1)), { follow: resolve })
+    const growing = await promise
+    expect(openedBelow(root)).toEqual([join(root, 'a')])
+    const read = growing.read(Buffer.alloc(1_000_000), 0)
+    growing.release()
+    expect(openedBelow(root)).toEqual([join(root, 'a')])
+    expect(await read).toBe(1_000_000)
+    expect(openedBelow(root)).toEqual([])
+    await expect(growing.read(Buffer.alloc(1), 0)).rejects.toThrow('released')
   })
 
   test('a failed body leaves neither files nor folders', async () => {

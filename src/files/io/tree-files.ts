@@ -3,7 +3,7 @@ import { realpath } from 'node:fs/promises'
 import type { Clock } from '../../core/clock.ts'
 import { FlotillaError } from '../../core/errors.ts'
 import type { FileStat } from '../../core/files/entry.ts'
-import type { Conditions, OpenedFile, PutOptions, PutResult, TreeFiles } from '../../core/files/tree-files.ts'
+import type { OpenedFile, PutOptions, PutResult, RemoveOptions, TreeFiles } from '../../core/files/tree-files.ts'
 import type { TreeIndex } from '../../core/files/tree-index.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Op } from '../../core/op.ts'
@@ -14,16 +14,17 @@ import { isKey, keyPath } from '../../lib/safe-path.ts'
 import { Buffers } from './buffers.ts'
 import { explained, isAbsent } from './faults.ts'
 import { hasSameContent, statOf } from './file-stat.ts'
+import { GrowingFile } from './growing-file.ts'
 import { type Known, Placing, type Tree } from './placing.ts'
 import { changed, LongFile, WholeFile } from './reading.ts'
-import { receive } from './receive.ts'
+import { factsOf, receive } from './receive.ts'
 import { SmallCache } from './small-cache.ts'
 import { sweepTemporaries, temporaryPutName } from './temporaries.ts'
 
 /** Small files that are held whole while they are sent; beyond, they are read piece by piece like large ones. */
 const WHOLE_TOTAL = 32 * 1024 * 1024
 const ATTEMPTS = 5
-const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+const NEW_FILE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 
 export interface TreeFilesOptions {
   readonly root: string
@@ -78,7 +79,7 @@ export class FolderFiles implements TreeFiles {
     }
   }
 
-  async remove(key: string, options: Conditions & Op = {}): Promise<'removed' | 'absent' | 'failed-condition'> {
+  async remove(key: string, options: RemoveOptions & Op = {}): Promise<'removed' | 'absent' | 'failed-condition'> {
     options.signal?.throwIfAborted()
     if (!isKey(key)) return 'absent'
     try {
@@ -174,18 +175,20 @@ export class FolderFiles implements TreeFiles {
     const { calls } = this.tree
     const temporary = `${folder}/${temporaryPutName()}`
     const descriptor = await calls.open(temporary, NEW_FILE, 0o644)
+    const growing = options.follow && new GrowingFile(descriptor, calls)
     let isPlaced = false
     try {
-      const { md5, sha256 } = await receive(key, body, options, { file: descriptor, position: 0, calls })
-      const given = options.facts?.()
-      const facts = { ...given, etag: given?.etag ?? md5, md5, sha256: sha256 ?? given?.sha256 }
+      const received = await receive(key, body, options, { file: descriptor, position: 0, calls, growing })
+      const facts = factsOf(received, options)
+      growing?.end('whole')
       if (options.modifiedMs !== undefined) await setModified(descriptor, options.modifiedMs, calls)
       await syncDescriptor(descriptor)
       const result = await this.placing.put(key, path, { temporary, descriptor, facts }, options)
       isPlaced = result !== 'failed-condition'
       return result
     } finally {
-      await calls.close(descriptor)
+      if (!isPlaced) growing?.end('failed')
+      await (growing?.letGo() ?? calls.close(descriptor))
       if (!isPlaced) await removed(temporary, calls)
     }
   }

@@ -1,6 +1,6 @@
 import { constants, ftruncate } from 'node:fs'
 import { promisify } from 'node:util'
-import type { Conditions, PutResult } from '../../core/files/tree-files.ts'
+import type { PutResult, RemoveOptions } from '../../core/files/tree-files.ts'
 import type { FileFacts } from '../../core/files/tree-index.ts'
 import type { Op } from '../../core/op.ts'
 import { setModified } from '../../lib/file-calls.ts'
@@ -21,7 +21,7 @@ interface Chosen {
   readonly parts: readonly StoredPart[]
 }
 
-interface Finish extends Conditions, Op {
+interface Finish extends RemoveOptions, Op {
   readonly facts: FileFacts
   readonly modifiedMs: number
 }
@@ -31,11 +31,11 @@ export async function completeUpload(
   files: FolderFiles,
   key: string,
   { state, path, parts }: Chosen,
-  { modifiedMs, facts: given, ifMatch, ifNoneMatch, signal }: Finish,
+  { modifiedMs, facts: given, ifMatch, ifNoneMatch, turn, signal }: Finish,
 ): Promise<PutResult> {
   const facts = { ...given, etag: given.etag ?? etagOfParts(parts.map(({ md5 }) => md5)) }
   const size = parts.reduce((sum, part) => sum + part.size, 0)
-  const conditions = { ifMatch, ifNoneMatch, signal }
+  const conditions = { ifMatch, ifNoneMatch, turn, signal }
   if (state.isWhole(parts)) {
     state.isFrozen = true
     try {

@@ -31,6 +31,7 @@ export async function receivePart(
   try {
     const place = { file, position: position ?? 0, calls }
     const { size, md5 } = await receive(`part ${number}`, body, options, place)
+    if (md5 === undefined) throw new Error('the MD5 of a part is always computed')
     const facts = options.facts?.()
     if (!isKeepable(facts)) throw new FlotillaError('BAD_REQUEST', `too much is to be kept with part ${number}`)
     await syncDescriptor(file)

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { OpenedFile, PutOptions, PutResult, TreeFiles } from '../../../src/core/files/tree-files.ts'
 import type { TreeIndex } from '../../../src/core/files/tree-index.ts'
 import { sha256 } from '../../../src/lib/hash.ts'
+import { treeWritersContract } from './tree-writers.ts'
 
 /** Files over an empty folder, with their index. */
 export interface FilesOfTree {
@@ -67,6 +68,7 @@ export function treeFilesContract(name: string, open: Open): void {
     refusals(open)
     removing(open)
   })
+  treeWritersContract(name, open)
 }
 
 async function* chunks(content: Uint8Array | string, size = 65_536): AsyncGenerator<Uint8Array> {
