@@ -19,6 +19,7 @@ export const PARTS_HEADER = 'x-flotilla-parts'
 /** Ours, among the kept headers of an upload: the form of its client, and what it announced. */
 export const UPLOAD_FORM_HEADER = 'x-flotilla-form'
 
+const PARTS_MAX = 10_000
 const METADATA_BYTES_MAX = 2048
 const KEPT_BYTES_MAX = 8192
 
@@ -73,6 +74,19 @@ export function keptHeaders(exchange: Exchange): Record<string, string> {
   }
   if (metadataBytes > METADATA_BYTES_MAX || bytes > KEPT_BYTES_MAX) throw new S3Error('MetadataTooLarge')
   return kept
+}
+
+/** Whether that is what a file may have kept with it: known to us, and with a value that a header can have. */
+export function isKeptHeader(name: string, value: string): boolean {
+  if (name === PARTS_HEADER) return isPartSizes(value)
+  const isOfClient = /^x-amz-(?:meta|checksum)-[\w!#$%&'*+.^`|~-]{1,256}$/.test(name)
+  return (isOfClient || (KEPT as readonly string[]).includes(name)) && /^[\x20-\x7e\x80-\xff\t]*$/.test(value)
+}
+
+/** No more of them than a file can come in. */
+function isPartSizes(value: string): boolean {
+  if (!/^\d{1,15}(?:\*\d{1,5})?(?:,\d{1,15}(?:\*\d{1,5})?)*$/.test(value)) return false
+  return value.split(',').reduce((sum, run) => sum + Number(run.split('*')[1] ?? 1), 0) <= PARTS_MAX
 }
 
 /** Bytes as Node.js has them of headers, also where they come from a presigned URL. Throws for what no header can hold. */

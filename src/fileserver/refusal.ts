@@ -79,7 +79,7 @@ function json(status: number, text: string): Told {
 }
 
 /** A connection that is closed with bytes unread takes the answer with it. */
-function discard(request: IncomingMessage): void {
+export function discard(request: IncomingMessage): void {
   let bytes = 0
   const cut = (): void => void request.socket.destroy()
   const timer = setTimeout(cut, DISCARD_MS_MAX)

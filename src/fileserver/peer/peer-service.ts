@@ -4,6 +4,8 @@ import type { Clock } from '../../core/clock.ts'
 import { ERRORS, FlotillaError, isError, messageOf } from '../../core/errors.ts'
 import { PEER_HEADER, PEER_PATH, PEER_VERSION } from '../../core/files/peer-wire.ts'
 import type { Logger } from '../../core/log.ts'
+import { pushRoutes } from '../push/push-routes.ts'
+import { discard } from '../refusal.ts'
 import { answerBatch } from './batch.ts'
 import { Changes } from './changes.ts'
 import { answerList, answerWhy } from './look.ts'
@@ -34,12 +36,13 @@ export class PeerService {
       stat: { methods: ['GET'], answer: answerStat },
       list: { methods: ['GET'], answer: answerList },
       why: { methods: ['GET'], answer: answerWhy },
+      ...pushRoutes(),
     }
   }
 
   /** Answers, with an error where there is one. Resolves when the answer is over; never rejects. */
   async handle(call: PeerCall): Promise<void> {
-    const { response } = call
+    const { request, response } = call
     const gone = new AbortController()
     const leave = (): void => gone.abort(new Error('whoever asked is gone'))
     response.once('close', leave)
@@ -50,6 +53,8 @@ export class PeerService {
     } catch (error) {
       if (!gone.signal.aborted) this.#fail(response, error)
     } finally {
+      // Whoever sends more than was looked at comes to read the answer, and begins anew.
+      if (!request.complete && !gone.signal.aborted) discard(request)
       response.removeListener('close', leave)
     }
   }
@@ -88,6 +93,7 @@ export class PeerService {
     }
     const { code, message, details } = known
     const body: ErrorBody = { error: { code, message, hint: details.hint } }
+    if (!response.req.complete) response.setHeader('connection', 'close')
     response.writeHead(ERRORS[code].http, { 'content-type': 'application/json' })
     response.end(JSON.stringify(body))
   }

@@ -1,0 +1,88 @@
+import { FRAME } from '../../core/files/peer-wire.ts'
+import { isGone, type Operation } from '../../core/push/operation.ts'
+import { OPS_LIMITS, type Outcome } from '../../core/push/wire.ts'
+import { forEachLimited } from '../../lib/limited.ts'
+import { sendJson } from '../peer/small-answers.ts'
+import { bad, type FrameHead, FrameReader } from './frame-reader.ts'
+import { readOperation } from './operation-json.ts'
+import { type FedCall, takeTime, withDeep } from './fed-call.ts'
+import { Turns } from './turns.ts'
+
+/** Of these so many are held in memory, or carried out, at once; others wait unread. */
+const AT_ONCE = 4
+/** Of one batch, so that they share the syncs of the disk. */
+const OPERATIONS_AT_ONCE = 32
+
+interface Item {
+  readonly operation: Operation
+  readonly content: Buffer | undefined
+}
+
+/** Takes batches of operations: each as a whole, once it has come whole, or not at all. */
+export class PushOps {
+  readonly #turns = new Turns(AT_ONCE)
+
+  async answer(call: FedCall): Promise<void> {
+    const { receiver, signal, response, target } = call
+    const { keys, outcomes } = await this.#turns.take(signal, async () => {
+      const read = await readItems(call)
+      takeTime(call)
+      return { keys: read.map(({ operation }) => operation.key), outcomes: await carryOut(read, call) }
+    })
+    const done = keys.filter((_, at) => isDone(outcomes[at]))
+    const isDeep = await withDeep(target, async (waitMs) => receiver.deep(done, waitMs, { signal }))
+    sendJson(response, isDeep === undefined ? outcomes : outcomes.map((one) => deepened(one, isDeep)))
+  }
+}
+
+async function carryOut(items: readonly Item[], { receiver, signal }: FedCall): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = []
+  await forEachLimited(items.entries(), OPERATIONS_AT_ONCE, async ([at, { operation, content }]) => {
+    outcomes[at] = await receiver.operation(operation, content, { signal })
+  })
+  return outcomes
+}
+
+async function readItems({ request }: FedCall): Promise<readonly Item[]> {
+  const frames = new FrameReader(request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>)
+  try {
+    const items: Item[] = []
+    const keys = new Set<string>()
+    let bytes = 0
+    let head = await frames.head()
+    for (; head.kind !== FRAME.end; head = await frames.head()) {
+      checkBytes(head, OPS_LIMITS.jsonBytes)
+      if (items.length === OPS_LIMITS.operations) throw bad(`there are more than ${OPS_LIMITS.operations} operations`)
+      const { operation, isOffer } = readOperation(await frames.bytes(head.count))
+      if (keys.has(operation.key)) throw bad('a key comes twice')
+      keys.add(operation.key)
+      const content = isOffer || isGone(operation) ? undefined : await readContent(frames, OPS_LIMITS.bytes - bytes)
+      bytes += content?.byteLength ?? 0
+      items.push({ operation, content })
+    }
+    if (head.count !== items.length) throw bad(`${items.length} operations came, and ${head.count} were meant`)
+    await frames.end()
+    return items
+  } finally {
+    await frames.close()
+  }
+}
+
+async function readContent(frames: FrameReader, limitBytes: number): Promise<Buffer> {
+  const head = await frames.head()
+  checkBytes(head, Math.min(OPS_LIMITS.contentBytes, limitBytes))
+  return await frames.bytes(head.count)
+}
+
+function checkBytes({ kind, count }: FrameHead, limitBytes: number): void {
+  if (kind !== FRAME.bytes) throw bad(`a frame of kind ${kind} comes where one of bytes is due`)
+  if (count > limitBytes) throw bad(`a frame has ${count} bytes, and ${limitBytes} are the most`)
+}
+
+function isDone(outcome: Outcome | undefined): boolean {
+  return outcome !== undefined && outcome.result !== 'failed' && outcome.result !== 'wanted'
+}
+
+function deepened(outcome: Outcome, isDeep: boolean): Outcome {
+  return outcome.result === 'failed' || outcome.result === 'wanted' ? outcome : { ...outcome, isDeep }
+}
