@@ -12,5 +12,7 @@ if (major < 24 || (major === 24 && minor < 15)) {
 }
 
 module.enableCompileCache()
+// A service that never ends in order would compile everything anew each time, which takes 30 MB that stay.
+setTimeout(module.flushCompileCache, 5000).unref()
 const { start } = await import('./cli/start.ts')
 await start()

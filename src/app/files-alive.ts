@@ -1,7 +1,6 @@
-import { hostname } from 'node:os'
 import { type AgentConfig, filesTargets } from '../config/agent.ts'
-import type { FilesConfig } from '../config/files.ts'
 import type { NodeAlive } from '../core/target.ts'
+import { urlOf } from './files-url.ts'
 
 /** What the node says of its files under its lease. */
 export function filesAlive(config: AgentConfig): Pick<NodeAlive, 'filesUrl' | 'filesTrees' | 'filesPulled'> {
@@ -13,15 +12,4 @@ export function filesAlive(config: AgentConfig): Pick<NodeAlive, 'filesUrl' | 'f
     ...(files !== undefined && { filesTrees: Object.keys(files.trees) }),
     ...(pulled.length > 0 && { filesPulled: pulled }),
   }
-}
-
-/** How others reach it. */
-export function urlOf(
-  { host, port }: { host: string; port: number },
-  { publicUrl }: Pick<FilesConfig, 'publicUrl'>,
-): string {
-  if (publicUrl !== undefined) return publicUrl
-  const everywhere = host === '0.0.0.0' || host === '::'
-  const name = everywhere ? hostname() : host.includes(':') ? `[${host}]` : host
-  return `http://${name}:${port}`
 }

@@ -6,8 +6,8 @@ import { isLoopbackHost } from '../lib/loopback.ts'
 import type { Secret } from '../lib/secret.ts'
 import { supervise } from '../lib/supervise.ts'
 import { FilesAccess } from './files-access.ts'
-import { urlOf } from './files-alive.ts'
 import { type OpenTree, openTrees, type TreesDeps } from './files-trees.ts'
+import { urlOf } from './files-url.ts'
 
 export interface FilesDeps extends TreesDeps {
   /** May read everything, besides what the files of keys say. */

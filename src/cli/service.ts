@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { Logger } from '../core/log.ts'
-import { parseConfigDocument } from '../config/document.ts'
 import type { Sources } from '../config/layers.ts'
 import { createLogger, LOG_LEVELS, type LogLevel } from '../lib/log.ts'
 import type { Context } from './context.ts'
@@ -23,6 +22,8 @@ export async function serviceSources(
   { cwd, env }: Context,
 ): Promise<ServiceSources> {
   if (file === undefined) return { env, flags, base: cwd }
+  // Without a file, the parser of YAML would be memory for nothing.
+  const { parseConfigDocument } = await import('../config/document.ts')
   const path = resolve(cwd, file)
   return { document: parseConfigDocument(path, await readFile(path, 'utf8')), env, flags, base: dirname(path) }
 }

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { FlotillaError } from '../core/errors.ts'
 import { didYouMean } from '../lib/closest.ts'
 import { type Setting, settingsOf } from './describe.ts'
-import { type Place } from './document.ts'
+import type { Place } from './document.ts'
 import { flagName, getAt, type Merged, merge, type Sources } from './layers.ts'
 
 /** One thing that is wrong, at the file's place, the variable or the flag it came from. */

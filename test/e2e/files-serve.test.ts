@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
@@ -66,6 +66,14 @@ test('folders are served with nothing else running; nobody may write; it ends wh
   // What was known is there at once when it starts again.
   await service.start()
   expect((await service.get('/data/?list-type=2')).text).toContain('chunk_1.om')
+})
+
+test('what was compiled at the start is kept for the next one, also of a service that never ends in order', async () => {
+  const compiled = temporaryFolder()
+  const service = new Service({ NODE_COMPILE_CACHE: compiled })
+  await service.start()
+  const count = (): number => readdirSync(compiled, { recursive: true }).length
+  await expect.poll(count, { timeout: 20_000 }).toBeGreaterThan(100)
 })
 
 test('what Open-Meteo’s server reads from the environment is enough', async () => {

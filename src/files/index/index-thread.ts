@@ -1,3 +1,4 @@
+import module from 'node:module'
 import { parentPort } from 'node:worker_threads'
 import { systemClock } from '../../lib/system-clock.ts'
 import { Hasher } from './hasher.ts'
@@ -22,3 +23,5 @@ function handle(asked: Asked): void {
 }
 
 parentPort?.on('message', handle)
+// As in bin.ts: the thread may never end in order.
+setTimeout(module.flushCompileCache, 5000).unref()
