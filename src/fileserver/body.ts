@@ -14,6 +14,7 @@ import {
   parseChecksum,
 } from '../lib/s3/checksums.ts'
 import { S3Error } from '../lib/s3/errors.ts'
+import { checkOfSha512, digestsIn } from './digest-fields.ts'
 import { ClientGone, type Exchange } from './exchange.ts'
 import type { FileServerLimits } from './options.ts'
 
@@ -58,11 +59,24 @@ export class Body {
     this.#algorithm = this.#announced?.algorithm ?? this.#trailer ?? algorithm ?? wishedIn(exchange)
     this.#checksum = this.#algorithm === undefined ? undefined : newChecksum(this.#algorithm)
     const md5 = exchange.header('content-md5')
+    const { sha256, sha512 } = digestsIn(exchange)
+    const signed = payload.kind === 'sha256' ? payload.sha256 : undefined
+    if (signed !== undefined && sha256 !== undefined && signed !== sha256) throw new S3Error('BadDigest')
     this.expected = {
       size,
       md5: md5 === undefined ? undefined : parseChecksum('MD5', md5).toString('hex'),
-      sha256: payload.kind === 'sha256' ? payload.sha256 : undefined,
-      check: this.#checksum === undefined ? undefined : (chunk) => this.#check(chunk),
+      sha256: signed ?? sha256,
+      check: this.#checkOf(sha512),
+    }
+  }
+
+  #checkOf(sha512: Buffer | undefined): PutOptions['check'] {
+    const own: PutOptions['check'] = this.#checksum === undefined ? undefined : (chunk) => this.#check(chunk)
+    if (sha512 === undefined) return own
+    const check = checkOfSha512(sha512)
+    return (chunk) => {
+      check(chunk)
+      own?.(chunk)
     }
   }
 

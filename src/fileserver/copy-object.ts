@@ -4,6 +4,7 @@ import type { FileFacts } from '../core/files/tree-index.ts'
 import { CHECKSUMS, checksumOfHeader, isChecksumAlgorithm, newChecksum } from '../lib/s3/checksums.ts'
 import { S3Error } from '../lib/s3/errors.ts'
 import { xmlDocument } from '../lib/s3/xml-write.ts'
+import { ackWish, requireReached } from './acknowledge.ts'
 import { evaluate, OF_COPY, writeConditions } from './conditions.ts'
 import type { Exchange } from './exchange.ts'
 import { isoSeconds } from './listing/elements.ts'
@@ -21,6 +22,7 @@ export async function copyObject(
   { router, clock }: { readonly router: Router; readonly clock: Clock },
 ): Promise<void> {
   refuseUnknown(exchange)
+  const wish = ackWish(exchange, tree)
   const isReplaced = directiveIn(exchange) === 'REPLACE'
   const replaced = isReplaced ? keptHeaders(exchange) : undefined
   await withCopySource(exchange, router, async (source, from) => {
@@ -36,6 +38,7 @@ export async function copyObject(
     const options = { size, check: checksum?.check, facts, signal, ...writeConditions(exchange) }
     await answerPatiently(exchange, clock, async () => {
       const entry = written(await tree.files.put(key, body, options), exchange, tree, key)
+      await requireReached(exchange, tree, key, wish)
       const result = { LastModified: isoSeconds(entry.modifiedMs), ETag: `"${entry.etag}"`, ...checksum?.elements() }
       return xmlDocument('CopyObjectResult', result)
     })

@@ -1,28 +1,44 @@
 import { S3Error } from '../lib/s3/errors.ts'
 import { xmlDocument, type XmlElements } from '../lib/s3/xml-write.ts'
-import { readDelete, XML_BYTES_MAX } from '../lib/s3/xml-read.ts'
+import { type ObjectToDelete, readDelete, XML_BYTES_MAX } from '../lib/s3/xml-read.ts'
+import { ackWish, isPlain, notReached, reachedBy, requireReached } from './acknowledge.ts'
 import { type BodyOptions, readSmallBody } from './body.ts'
 import { parseETags } from './conditions.ts'
 import { sendXml, toS3Error } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import type { ServedTree } from './options.ts'
+import { answerPlainly } from './plain-answer.ts'
 
 /** DELETE of a file. One that is not there is as good as removed. */
 export async function deleteObject(exchange: Exchange, tree: ServedTree, key: string): Promise<void> {
+  const wish = ackWish(exchange, tree)
   const match = exchange.header('if-match')
   const conditions = match === undefined ? {} : { ifMatch: parseETags(match) }
   const removed = await tree.files.remove(key, { ...conditions, signal: exchange.signal })
   if (removed === 'failed-condition') throw new S3Error('PreconditionFailed')
+  if (wish !== undefined && isPlain(exchange)) {
+    const reach = await reachedBy(exchange, tree, key, wish)
+    if (reach !== undefined) return answerPlainly(exchange, tree, undefined, reach)
+  }
+  await requireReached(exchange, tree, key, wish)
   exchange.response.writeHead(204, { 'x-amz-request-id': exchange.requestId }).end()
 }
 
 /** POST `?delete`: up to a thousand at once, each with its own outcome. */
 export async function deleteObjects(exchange: Exchange, tree: ServedTree, options: BodyOptions): Promise<void> {
+  const wish = ackWish(exchange, tree)
   const { isQuiet, objects } = readDelete(await readSmallBody(exchange, options, XML_BYTES_MAX))
   const Deleted: XmlElements[] = []
   const Errors: XmlElements[] = []
-  for (const { key, versionId, etag } of objects) {
-    const error = await removeOne(exchange, tree, key, { versionId, etag }).catch(asS3Error)
+  const outcomes: { readonly object: (typeof objects)[number]; readonly error: S3Error | undefined }[] = []
+  for (const object of objects) {
+    outcomes.push({ object, error: await removeOne(exchange, tree, object).catch(asS3Error) })
+  }
+  const removed = outcomes.filter(({ error }) => error === undefined).map(({ object }) => object.key)
+  const late = await notReached(exchange, tree, removed, wish)
+  for (const { object, error: failure } of outcomes) {
+    const { key, versionId } = object
+    const error = failure ?? late.get(key)
     const Version = versionId === undefined ? {} : { VersionId: versionId }
     if (error !== undefined) Errors.push({ Key: key, ...Version, Code: error.code, Message: error.message })
     else if (!isQuiet) Deleted.push({ Key: key, ...Version })
@@ -33,8 +49,7 @@ export async function deleteObjects(exchange: Exchange, tree: ServedTree, option
 async function removeOne(
   { caller, signal }: Exchange,
   tree: ServedTree,
-  key: string,
-  { versionId, etag }: { readonly versionId: string | undefined; readonly etag: string | undefined },
+  { key, versionId, etag }: ObjectToDelete,
 ): Promise<S3Error | undefined> {
   if (!caller.mayWrite(tree.name, key)) return new S3Error('AccessDenied')
   if (versionId !== undefined && versionId !== 'null') return new S3Error('NoSuchVersion')

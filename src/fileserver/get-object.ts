@@ -3,6 +3,8 @@ import { S3Error } from '../lib/s3/errors.ts'
 import { uriEncodePath } from '../lib/s3/target.ts'
 import { keyPath } from '../lib/safe-path.ts'
 import { evaluate, holdsIfRange, OF_READ } from './conditions.ts'
+import { digestField, wantsDigest } from './digest-fields.ts'
+import { openElsewhere } from './elsewhere.ts'
 import type { Exchange } from './exchange.ts'
 import { checksumHeaders, objectHeaders, PARTS_HEADER } from './object-headers.ts'
 import type { FileServerOptions, ServedTree } from './options.ts'
@@ -17,22 +19,30 @@ type Options = Pick<FileServerOptions, 'clock' | 'sendfile'>
 
 /** GET and HEAD of a file. */
 export async function getObject(exchange: Exchange, tree: ServedTree, key: string, options: Options): Promise<void> {
-  const file = await tree.files.open(key)
+  const here = await tree.files.open(key)
+  const file = here ?? (await openElsewhere(exchange, tree, key))
   if (file === undefined) throw new S3Error('NoSuchKey', undefined, { Key: key })
   try {
-    await answer(exchange, tree, file, options)
+    // The nginx in front has only what is here.
+    await answerFile(exchange, tree, file, here === undefined ? { clock: options.clock } : options)
   } finally {
     await file.close()
   }
 }
 
-async function answer(exchange: Exchange, tree: ServedTree, file: OpenedFile, options: Options): Promise<void> {
+export async function answerFile(
+  exchange: Exchange,
+  tree: ServedTree,
+  file: OpenedFile,
+  options: Options,
+): Promise<void> {
   const { entry, facts } = file
   const { response } = exchange
   const isConditional = hasConditions(exchange)
   const verdict = isConditional ? evaluate(exchange, OF_READ, entry) : 'holds'
   const headers = objectHeaders(exchange, entry, facts)
   headers.push('x-amz-request-id', exchange.requestId)
+  if (entry.sha256 !== undefined && wantsDigest(exchange)) headers.push('repr-digest', digestField(entry.sha256))
   if (verdict === 'failed') throw new S3Error('PreconditionFailed')
   if (verdict === 'not-modified') {
     response.writeHead(304, headers).end()

@@ -179,6 +179,8 @@ function mayChange({ caller }: Exchange, { tree }: Bucket, trees: readonly Serve
 function checkWritable({ caller }: Exchange, tree: ServedTree): void {
   if (caller.writable(tree.name).length === 0) throw new S3Error('AccessDenied')
   if (tree.readOnly) throw new S3Error('AccessDenied', 'This tree is read-only.')
+  const fedBy = tree.distribution?.fedBy
+  if (fedBy !== undefined) throw new S3Error('AccessDenied', `This tree is fed by ${fedBy}: write there.`)
 }
 
 function namesBucketOnly({ target: { query } }: Exchange, key: string): boolean {

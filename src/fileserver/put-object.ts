@@ -2,11 +2,14 @@ import type { FileEntry } from '../core/files/entry.ts'
 import type { FileFacts } from '../core/files/tree-index.ts'
 import type { PutResult } from '../core/files/tree-files.ts'
 import { S3Error } from '../lib/s3/errors.ts'
+import { ackWish, isPlain, reachedBy, requireReached } from './acknowledge.ts'
 import { Body, bodyError, type BodyOptions } from './body.ts'
 import { writeConditions } from './conditions.ts'
+import { digestField, wantsDigest } from './digest-fields.ts'
 import type { Exchange } from './exchange.ts'
 import { keptHeaders } from './object-headers.ts'
 import type { ServedTree } from './options.ts'
+import { answerPlainly } from './plain-answer.ts'
 
 /** PUT of a whole file. */
 export async function putObject(
@@ -16,17 +19,27 @@ export async function putObject(
   options: BodyOptions,
 ): Promise<void> {
   refuseUnknown(exchange)
+  const wish = ackWish(exchange, tree)
   const body = new Body(exchange, options)
   const kept = keptHeaders(exchange)
   const facts = (): FileFacts => ({ headers: { ...kept, ...body.checksumHeaders } })
   const conditions = writeConditions(exchange)
   const { signal } = exchange
   const modifiedMs = modifiedIn(exchange)
-  const put = tree.files.put(key, body.bytes, { ...body.expected, ...conditions, facts, modifiedMs, signal })
+  const digests = wantsDigest(exchange) ? { md5: true, sha256: true } : undefined
+  const put = tree.files.put(key, body.bytes, { ...body.expected, ...conditions, facts, modifiedMs, digests, signal })
   const result = await put.catch((error: unknown) => {
     throw bodyError(error, exchange)
   })
   const entry = written(result, exchange, tree, key)
+  if (digests !== undefined && entry.sha256 !== undefined) {
+    exchange.response.setHeader('repr-digest', digestField(entry.sha256))
+  }
+  if (wish !== undefined && isPlain(exchange)) {
+    const reach = await reachedBy(exchange, tree, key, wish)
+    if (reach !== undefined) return answerPlainly(exchange, tree, entry, reach)
+  }
+  await requireReached(exchange, tree, key, wish)
   exchange.response.writeHead(200, {
     etag: `"${entry.etag}"`,
     'content-length': 0,

@@ -5,6 +5,7 @@ import { CHECKSUMS, checksumOfParts, etagOfParts, parseChecksum } from '../../li
 import { S3Error } from '../../lib/s3/errors.ts'
 import { type CompletedPart, readCompleteMultipartUpload, XML_BYTES_MAX } from '../../lib/s3/xml-read.ts'
 import { xmlDocument } from '../../lib/s3/xml-write.ts'
+import { ackWish, requireReached } from '../acknowledge.ts'
 import { type BodyOptions, readSmallBody } from '../body.ts'
 import { writeConditions } from '../conditions.ts'
 import type { Exchange } from '../exchange.ts'
@@ -21,7 +22,8 @@ const PACKED_MAX = 1024
 
 /** POST `?uploadId=`: the parts become the file. */
 export async function completeUpload(exchange: Exchange, place: UploadPlace, options: BodyOptions): Promise<void> {
-  const { uploads, key } = place
+  const { uploads, key, tree } = place
+  const wish = ackWish(exchange, tree)
   const upload = await uploadOf(exchange, place)
   const named = readCompleteMultipartUpload(await readSmallBody(exchange, options, XML_BYTES_MAX))
   const parts = await partsNamed(named, place, upload)
@@ -31,7 +33,9 @@ export async function completeUpload(exchange: Exchange, place: UploadPlace, opt
   const conditions = writeConditions(exchange)
   const complete = async (): Promise<FileEntry> => {
     const completing = uploads.complete(key, upload.id, { parts, facts, modifiedMs, signal, ...conditions })
-    return written(await completing.catch(asPartError), exchange, place.tree, key)
+    const entry = written(await completing.catch(asPartError), exchange, tree, key)
+    await requireReached(exchange, tree, key, wish)
+    return entry
   }
   // Open-Meteo's servers answer nothing, and its clients look at the status only.
   if (announcedSize(upload.facts) !== undefined) {
