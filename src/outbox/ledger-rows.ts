@@ -47,6 +47,10 @@ export class LedgerRows {
     this.#sql.put.run(...what, size, sha256 ?? null, modifiedMs, etag, md5 ?? null, kept)
   }
 
+  learn(key: string, { epoch, sequence }: Version, sha256: string): void {
+    this.#sql.learn.run(sha256, key, epoch, sequence)
+  }
+
   after(position: number, limit: number): readonly LedgerRow[] {
     return (this.#sql.after.all(position, limit) as unknown as readonly Row[]).map(toLedgerRow)
   }
@@ -97,6 +101,9 @@ function statements(database: DatabaseSync) {
     get: prepare(`SELECT ${COLUMNS} FROM operations WHERE key = ?`),
     version: prepare('SELECT epoch, sequence FROM operations WHERE key = ?'),
     put: prepare(`INSERT OR REPLACE INTO operations (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+    learn: prepare(
+      `UPDATE operations SET sha256 = ? WHERE key = ? AND epoch = ? AND sequence = ? AND size IS NOT NULL AND sha256 IS NULL`,
+    ),
     after: prepare(`SELECT ${COLUMNS} FROM operations WHERE position > ? ORDER BY position LIMIT ?`),
     pageFrom: page('key >= ?'),
     pageFromTo: page('key >= ? AND key < ?'),

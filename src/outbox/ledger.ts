@@ -92,6 +92,14 @@ class SqliteLedger implements OpenLedger {
     })
   }
 
+  compare(key: string, version: Version): number {
+    return this.#use(() => this.#compare(key, version))
+  }
+
+  learn(key: string, version: Version, sha256: string): void {
+    this.#use(() => this.#rows.learn(key, version, sha256))
+  }
+
   after(position: number, limit: number): readonly LedgerRow[] {
     return this.#use(() => this.#rows.after(position, limit))
   }
@@ -183,10 +191,15 @@ class SqliteLedger implements OpenLedger {
 
   #put(operation: Operation): boolean {
     const { key, version } = operation
-    const before = this.#rows.version(key) ?? this.#state.floor
-    if (compareVersions(version, before) <= 0) return false
+    if (this.#compare(key, version) <= 0) return false
     this.#rows.put(operation, this.#state.take(version), this.#clock.nowMs())
     return true
+  }
+
+  #compare(key: string, version: Version): number {
+    const before = this.#rows.version(key)
+    if (before !== undefined) return compareVersions(version, before)
+    return compareVersions(version, this.#state.floor) > 0 ? 1 : -1
   }
 
   /** Whether there may be more. */

@@ -73,12 +73,25 @@ export class MemoryLedger implements OpenLedger {
     await Promise.resolve()
     const disk = this.#disk
     const { key, version } = operation
-    if (compareVersions(version, disk.rows.get(key)?.version ?? disk.floor) <= 0) return false
+    if (this.compare(key, version) <= 0) return false
     const row = { ...operation, position: ++disk.position, recordedMs: this.#clock.nowMs() }
     disk.rows.delete(key)
     disk.rows.set(key, row)
     if (compareVersions(version, disk.newest) > 0) disk.newest = version
     return true
+  }
+
+  compare(key: string, version: Version): number {
+    const row = this.#disk.rows.get(key)
+    if (row !== undefined) return compareVersions(version, row.version)
+    return compareVersions(version, this.#disk.floor) > 0 ? 1 : -1
+  }
+
+  learn(key: string, version: Version, sha256: string): void {
+    const row = this.#disk.rows.get(key)
+    if (row === undefined || isGone(row) || row.sha256 !== undefined || compareVersions(version, row.version) !== 0)
+      return
+    this.#disk.rows.set(key, { ...row, sha256 })
   }
 
   /** The order of a map is that of setting: of positions. */

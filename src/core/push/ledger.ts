@@ -39,6 +39,15 @@ export interface OwnBook {
   /** The greatest version that was ever recorded or forgotten here; undefined where there was none. */
   readonly newest: Version | undefined
 
+  /**
+   * As `record` would see it: above 0 where it is news; 0 where that very operation is recorded; below 0 where a row of that key is
+   * newer, or a forgotten deletion may have been.
+   */
+  compare(key: string, version: Version): number
+
+  /** The SHA-256 of a file that was found in the folder has been computed. Not waited for; nothing happens where the row is another one by now. */
+  learn(key: string, version: Version, sha256: string): void
+
   /** This node is a root that leads from here on: its versions are of that epoch, or of a greater one. Durable when it returns. */
   lead(epoch: number): void
 

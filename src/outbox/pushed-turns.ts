@@ -1,0 +1,102 @@
+import type { FileEntry } from '../core/files/entry.ts'
+import type { Turn } from '../core/files/tree-files.ts'
+import type { Ledger } from '../core/push/ledger.ts'
+import type { Operation, PutOperation } from '../core/push/operation.ts'
+
+export interface TurnsOptions {
+  readonly ledger: Pick<Ledger, 'get' | 'next' | 'record'>
+  /** After each row, when it is durable. */
+  readonly onRecorded: (operation: Operation) => void
+}
+
+/** What is told of a file besides its entry. */
+export type Headers = PutOperation['headers']
+
+/** Gives each write at a root its version, at the moment when the file takes its place. */
+export class PushedTurns {
+  readonly #options: TurnsOptions
+  /** By key: who is between taking its place and its row. */
+  readonly #under = new Map<string, Under>()
+
+  constructor(options: TurnsOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Runs `work` with the turn of a write. What `work` resolves with is durable in the ledger; where the row could not be
+   * written it rejects, though the file has its place: it will be adopted as found.
+   */
+  async with<T>(key: string, { turn, headers, onOperation }: PushedTurn, work: (turn: Turn) => Promise<T>): Promise<T> {
+    let isUnder = false
+    const mine: Turn = {
+      isWanted: () => {
+        if (turn?.isWanted?.() === false) return false
+        if (!isUnder) this.#enter(key)
+        isUnder = true
+        return true
+      },
+      done: async (entry) => {
+        await turn?.done(entry)
+        const operation = await this.#record(key, entry, headers?.())
+        if (operation !== undefined) onOperation?.(operation)
+      },
+    }
+    try {
+      return await work(mine)
+    } finally {
+      if (isUnder) this.#leave(key)
+    }
+  }
+
+  /** Resolves when no write is between taking the place of that key and its row. */
+  async settled(key: string): Promise<void> {
+    for (let under = this.#under.get(key); under !== undefined; under = this.#under.get(key)) await under.over.promise
+  }
+
+  /** Undefined where it was gone before, and every child knows or will. */
+  async #record(key: string, entry: FileEntry | undefined, headers: Headers): Promise<Operation | undefined> {
+    const { ledger, onRecorded } = this.#options
+    const before = ledger.get(key)
+    if (entry === undefined && before !== undefined && 'gone' in before) return undefined
+    for (;;) {
+      const version = ledger.next()
+      const operation: Operation =
+        entry === undefined ? { key, version, gone: true } : { ...putOf(entry), version, ...(headers && { headers }) }
+      // It is not where something newer came from elsewhere at this very moment: ours is in place, and so the last.
+      if (!(await ledger.record(operation))) continue
+      onRecorded(operation)
+      return operation
+    }
+  }
+
+  #enter(key: string): void {
+    const under = this.#under.get(key)
+    if (under === undefined) this.#under.set(key, { count: 1, over: Promise.withResolvers() })
+    else under.count++
+  }
+
+  #leave(key: string): void {
+    const under = this.#under.get(key)
+    if (under === undefined || --under.count > 0) return
+    this.#under.delete(key)
+    under.over.resolve()
+  }
+}
+
+export interface PushedTurn {
+  /** Of whoever writes, besides. */
+  readonly turn?: Turn | undefined
+  /** Asked for when the file is in place. */
+  readonly headers?: (() => Headers) | undefined
+  readonly onOperation?: ((operation: Operation) => void) | undefined
+}
+
+interface Under {
+  count: number
+  readonly over: PromiseWithResolvers<void>
+}
+
+/** What an entry of the index tells of the file. */
+export function putOf({ key, size, modifiedMs, etag, sha256, md5 }: FileEntry): Omit<PutOperation, 'version'> {
+  return { key, size, modifiedMs, etag, ...(sha256 && { sha256 }), ...(md5 && { md5 }) }
+}
