@@ -72,6 +72,11 @@ export async function openFileInside(root: string, path: string, calls: FileCall
   })
 }
 
+/** Opens a file of that folder as `openFileInside` does. */
+export function openChild({ path }: FolderInside, name: string, calls: FileCalls): number | Promise<number> {
+  return calls.open(`${path}/${name}`, FILE)
+}
+
 /** Removes those of the folders that are empty, in this order; answers which. A folder that is in use by now is left alone. */
 export async function removeEmptyInside(
   root: string,

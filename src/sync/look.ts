@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.ts'
 import type { FileCalls } from '../lib/file-calls.ts'
 import { withFolderInside } from '../lib/inside.ts'
 import { layoutOf, linkedFrom } from '../files/generations/layout.ts'
+import { removeTree } from '../files/generations/remove-tree.ts'
 import { OWN_PREFIX, pathKey } from '../lib/safe-path.ts'
 import { SYNC_TEMPORARY } from './places.ts'
 import type { KnownFile } from './state-rows.ts'
@@ -145,7 +146,8 @@ async function sweep(folder: string, children: readonly Dirent[], options: LookO
         const path = `${inside.path}/${name}`
         const isOwn = name.startsWith(`${SYNC_TEMPORARY}${mark}-`)
         // What is being written has been changed lately, whatever time of modification it was given.
-        if (isOwn || clock.nowMs() - (await calls.lstat(path)).ctimeMs > ABANDONED_MS) await calls.unlink(path)
+        if (isOwn || clock.nowMs() - (await calls.lstat(path)).ctimeMs > ABANDONED_MS)
+          await removeTree(inside.path, name)
       }
     })
   } catch {

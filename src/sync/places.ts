@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { constants, fsyncSync } from 'node:fs'
+import { constants } from 'node:fs'
 import { posix } from 'node:path'
 import type { FileEntry } from '../core/files/entry.ts'
+import { removeTree } from '../files/generations/remove-tree.ts'
 import { KeyLocks } from '../files/io/key-locks.ts'
 import { TEMPORARY_PREFIX } from '../lib/atomic-file.ts'
 import type { FileCalls } from '../lib/file-calls.ts'
@@ -24,7 +25,7 @@ export interface PlacesOptions {
   readonly root: string
   readonly calls: FileCalls
   readonly ledger: Ledger
-  /** The file system lies in memory: what takes a microsecond there is not handed to a thread. */
+  /** The file system lies in memory. */
   readonly isInMemory: boolean
   /** Of the sync: others may put files into the same folder at the same time. */
   readonly mark: string
@@ -68,8 +69,9 @@ export interface Ready {
 
 interface Written {
   readonly ready: Ready
+  /** The file's own, and the one that it was written under. */
   readonly name: string
-  readonly temporary: string
+  readonly written: string
   readonly placed: Placed
 }
 
@@ -108,7 +110,10 @@ export class Places {
     const byFolder = Map.groupBy(files, ({ entry }) => folderOf(this.pathOf(entry.key)))
     for (const [folder, ready] of byFolder) {
       try {
-        await this.inFolder(folder, async (inside) => this.#putInside(inside, ready, failed))
+        await this.#locks.with(folder, async () => {
+          if (await this.#putWithFolder(folder, ready)) return
+          await this.#inFolder(folder, async (inside) => this.#putInside(inside, ready, failed), true)
+        })
       } catch (error) {
         for (const one of ready) if (!failed.has(one)) failed.set(one, fileError(error, posix.join(this.root, folder)))
       }
@@ -145,6 +150,45 @@ export class Places {
     })
   }
 
+  /**
+   * Into a folder that is not there yet, which becomes visible with all that is in it: one renaming instead of one for each file. False
+   * where it is there, or this cannot be done for whatever reason: nothing is left of it then.
+   */
+  async #putWithFolder(folder: string, files: readonly Ready[]): Promise<boolean> {
+    const { root, calls, ledger } = this.#options
+    if (folder === '' || (await isThere(posix.join(root, folder), calls))) return false
+    const temporary = this.#temporary()
+    return withFolderInside(root, folderOf(folder), { make: true, calls }, async (above) => {
+      const from = `${above.path}/${temporary}`
+      const to = `${above.path}/${posix.basename(folder)}`
+      await calls.mkdir(from, 0o755)
+      let isPlaced = false
+      try {
+        await withFolderInside(root, posix.join(folderOf(folder), temporary), { calls }, async (inside) => {
+          const failed = new Map<Ready, Error>()
+          const written = await this.#writeAll(inside, files, failed, (name) => name)
+          await this.#syncAll([inside.descriptor])
+          // Of an empty folder that somebody makes in this very moment ours takes the place; one with anything in it stays.
+          if (failed.size > 0 || (await isThere(to, calls))) return
+          await calls.rename(from, to)
+          isPlaced = true
+          await this.#syncAll([above.descriptor])
+          const { mtimeMs } = await calls.fstat(inside.descriptor)
+          ledger.transaction(() => {
+            this.#rememberAll(written)
+            ledger.setFolder(folder, mtimeMs)
+            for (const made of [...above.made, folder]) ledger.setFolder(folderOf(made), undefined)
+          })
+        })
+      } catch (error) {
+        // The other way tells what is wrong, and with which file.
+        if (isPlaced) throw error
+      }
+      if (!isPlaced) await removeTree(above.path, temporary)
+      return isPlaced
+    })
+  }
+
   /** Gives the file that is there another time of modification. */
   async touch(entry: FileEntry, origin: number): Promise<void> {
     const { root, calls, ledger } = this.#options
@@ -169,51 +213,57 @@ export class Places {
   async #putInside(inside: FolderInside, files: readonly Ready[], failed: Map<Ready, Error>): Promise<() => void> {
     const { calls } = this.#options
     const done: Written[] = []
-    for (let start = 0; start < files.length; start += OPEN_MAX) {
-      const written = await this.#writeAll(inside, files.slice(start, start + OPEN_MAX), failed)
-      for (const one of written) {
-        try {
-          await calls.rename(`${inside.path}/${one.temporary}`, `${inside.path}/${one.name}`)
-          done.push(one)
-        } catch (error) {
-          failed.set(one.ready, fileError(error, posix.join(this.root, this.pathOf(one.ready.entry.key))))
-          await calls.unlink(`${inside.path}/${one.temporary}`)
-        }
+    for (const one of await this.#writeAll(inside, files, failed, () => this.#temporary())) {
+      try {
+        await calls.rename(`${inside.path}/${one.written}`, `${inside.path}/${one.name}`)
+        done.push(one)
+      } catch (error) {
+        failed.set(one.ready, fileError(error, posix.join(this.root, this.pathOf(one.ready.entry.key))))
+        await calls.unlink(`${inside.path}/${one.written}`)
       }
     }
     await this.#syncAll([inside.descriptor])
-    return () => {
-      for (const { ready, placed } of done) this.remember(ready.entry, ready.origin, placed)
-    }
+    return () => this.#rememberAll(done)
   }
 
-  /** Under temporary names, durable. */
+  #rememberAll(written: readonly Written[]): void {
+    for (const { ready, placed } of written) this.remember(ready.entry, ready.origin, placed)
+  }
+
+  #temporary(): string {
+    return `${this.#prefix}${++this.#lastTemporary}`
+  }
+
+  /** Durable, under names that `nameFor` makes of their own. */
   async #writeAll(
     inside: FolderInside,
     files: readonly Ready[],
     failed: Map<Ready, Error>,
+    nameFor: (name: string) => string,
   ): Promise<readonly Written[]> {
     const { calls } = this.#options
-    const written: Written[] = []
-    const open: number[] = []
-    try {
-      for (const ready of files) {
-        const temporary = `${this.#prefix}${++this.#lastTemporary}`
-        try {
-          const file = await calls.open(`${inside.path}/${temporary}`, NEW, 0o644)
-          open.push(file)
-          const placed = await this.#write(file, ready)
-          written.push({ ready, temporary, placed, name: posix.basename(this.pathOf(ready.entry.key)) })
-        } catch (error) {
-          failed.set(ready, fileError(error, posix.join(this.root, this.pathOf(ready.entry.key))))
-          await removeIfThere(`${inside.path}/${temporary}`, calls)
+    const all: Written[] = []
+    for (let start = 0; start < files.length; start += OPEN_MAX) {
+      const open: number[] = []
+      try {
+        for (const ready of files.slice(start, start + OPEN_MAX)) {
+          const name = posix.basename(this.pathOf(ready.entry.key))
+          const written = nameFor(name)
+          try {
+            const file = await calls.open(`${inside.path}/${written}`, NEW, 0o644)
+            open.push(file)
+            all.push({ ready, name, written, placed: await this.#write(file, ready) })
+          } catch (error) {
+            failed.set(ready, fileError(error, posix.join(this.root, this.pathOf(ready.entry.key))))
+            await removeIfThere(`${inside.path}/${written}`, calls)
+          }
         }
+        await this.#syncAll(open)
+      } finally {
+        for (const file of open) await calls.close(file)
       }
-      await this.#syncAll(open)
-    } finally {
-      for (const file of open) await calls.close(file)
     }
-    return written
+    return all
   }
 
   async #write(file: number, { entry, bytes }: Ready): Promise<Placed> {
@@ -224,13 +274,23 @@ export class Places {
   }
 
   async #syncAll(files: readonly number[]): Promise<void> {
-    if (this.#options.isInMemory) for (const file of files) fsyncSync(file)
-    else await Promise.all(files.map(async (file) => syncDescriptor(file)))
+    // What lies in memory does not outlast a power loss, whatever is done.
+    if (!this.#options.isInMemory) await Promise.all(files.map(async (file) => syncDescriptor(file)))
   }
 }
 
 export function placedOf(stat: { readonly ino: number; readonly size: number; readonly mtimeMs: number }): Placed {
   return { inode: stat.ino, size: stat.size, modifiedMs: stat.mtimeMs }
+}
+
+async function isThere(path: string, calls: FileCalls): Promise<boolean> {
+  try {
+    await calls.lstat(path)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    return false
+  }
 }
 
 async function removeIfThere(path: string, calls: FileCalls): Promise<void> {

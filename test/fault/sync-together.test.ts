@@ -77,3 +77,17 @@ test('what another sync has left behind goes when nobody has written to it for l
   await once(source, to, { verify: true, clock: later })
   expect(existsSync(left)).toBe(false)
 })
+
+test('what a sync that was killed has left of a new folder goes', async () => {
+  const source = new MemorySource()
+  source.put('a/small', 'x')
+  const to = temporaryFolder()
+  await once(source, to)
+  const [mark] = readdirSync(join(to, '.flotilla-state')).flatMap((name) => /^sync-(\w+)\.db$/.exec(name)?.[1] ?? [])
+  const left = join(to, `a/.flotilla-tmp-sync-${mark}-0123`)
+  mkdirSync(left)
+  writeFileSync(join(left, 'half'), 'half')
+  await once(source, to, { verify: true })
+  expect(existsSync(left)).toBe(false)
+  expect(Object.keys(contents(to))).toEqual(['a/small'])
+})

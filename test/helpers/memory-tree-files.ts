@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { FlotillaError } from '../../src/core/errors.ts'
 import type { Op } from '../../src/core/op.ts'
-import type { FileStat } from '../../src/core/files/entry.ts'
+import type { FileEntry, FileStat } from '../../src/core/files/entry.ts'
 import {
   type Conditions,
   FOLLOW_BYTES,
@@ -10,6 +10,7 @@ import {
   type PutResult,
   type RemoveOptions,
   type TreeFiles,
+  type WantedFile,
 } from '../../src/core/files/tree-files.ts'
 import { KeyLocks } from '../../src/files/io/key-locks.ts'
 import { MemoryGrowing } from './memory-growing.ts'
@@ -54,6 +55,16 @@ export class MemoryTreeFiles implements TreeFiles {
         this.opened--
       },
     }
+  }
+
+  async gather(wanted: readonly WantedFile[]): Promise<readonly (FileEntry | undefined)[]> {
+    return wanted.map(({ key, etag, into }) => {
+      const file = this.#tree.files.get(key)
+      const entry = this.#tree.get(key)
+      if (file === undefined || entry?.etag !== etag || entry.size !== into.byteLength) return undefined
+      into.set(file.bytes)
+      return entry
+    })
   }
 
   async put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions & Op): Promise<PutResult> {

@@ -76,6 +76,10 @@ export class MemoryTree implements TreeIndex {
     return file === undefined ? undefined : this.entryOf(key, file.stat)
   }
 
+  atOnce<T>(read: () => T): T {
+    return read()
+  }
+
   entryOf(key: string, stat: FileStat): FileEntry {
     const facts = this.factsOf(key, stat)
     const base = `${Math.round(stat.modifiedMs * 1000).toString(16)}-${stat.size.toString(16)}`

@@ -25,6 +25,10 @@ export class NotedIndex implements TreeIndex {
     return noted === undefined ? undefined : this.entryOf(key, noted.stat)
   }
 
+  atOnce<T>(read: () => T): T {
+    return read()
+  }
+
   entryOf(key: string, stat: FileStat): FileEntry {
     const facts = this.factsOf(key, stat)
     const etag = facts?.etag ?? `${micros(stat.modifiedMs)}-${stat.size}-${stat.inode}`

@@ -26,6 +26,9 @@ export interface TreeIndex {
    */
   readonly version: number
 
+  /** Runs `read`, which asks for many entries: what it is answered is of one moment, and costs a fraction. */
+  atOnce<T>(read: () => T): T
+
   /** As `PeerSource.changes` without waiting; the pages of one answer are of one moment each, and nothing is left out between them. */
   changes(options: { readonly since: string | undefined; readonly prefixes: readonly string[] }): Iterable<ChangePage>
 

@@ -55,6 +55,16 @@ export class IndexReader {
     return { key, size, modifiedMs, etag: etagOf(stat, row === undefined ? undefined : toKnown(row)) }
   }
 
+  /** Otherwise every question takes and gives back the lock of the file. */
+  atOnce<T>(read: () => T): T {
+    this.#database.exec('BEGIN')
+    try {
+      return read()
+    } finally {
+      this.#database.exec('COMMIT')
+    }
+  }
+
   factsOf(key: string, stat: FileStat): FileFacts | undefined {
     const facts = this.#sql.facts.get(key)?.['facts']
     if (typeof facts !== 'string') return undefined

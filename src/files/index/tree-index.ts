@@ -160,6 +160,10 @@ class SqliteTreeIndex implements IndexedTree {
     return this.#read((reader) => reader.entryOf(key, stat))
   }
 
+  atOnce<T>(read: () => T): T {
+    return this.#read((reader) => reader.atOnce(read))
+  }
+
   changes(options: { readonly since: string | undefined; readonly prefixes: readonly string[] }): Iterable<ChangePage> {
     this.#assertKnown()
     return this.#changes(options.since, options.prefixes)

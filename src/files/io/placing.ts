@@ -90,14 +90,21 @@ export class Placing {
 
   /** What is known of a file. Of one that has just come it is not in the index yet, but the same from the first moment on. */
   known(key: string, path: string, stat: FileStat): Known {
-    const { index } = this.#tree
-    const entry = index.entryOf(key, stat)
+    const facts = this.#arrivingFacts(path, stat) ?? this.#tree.index.factsOf(key, stat)
+    return { entry: this.entryOf(key, path, stat), facts }
+  }
+
+  entryOf(key: string, path: string, stat: FileStat): FileEntry {
+    const entry = this.#tree.index.entryOf(key, stat)
+    const facts = this.#arrivingFacts(path, stat)
+    if (facts === undefined) return entry
+    return { ...entry, etag: facts.etag ?? entry.etag, md5: facts.md5, sha256: facts.sha256 }
+  }
+
+  #arrivingFacts(path: string, stat: FileStat): FileFacts | undefined {
     const arriving = this.#arriving.get(path)
-    if (arriving?.stat.inode !== stat.inode || !hasSameContent(arriving.stat, stat)) {
-      return { entry, facts: index.factsOf(key, stat) }
-    }
-    const { facts } = arriving
-    return { entry: { ...entry, etag: facts.etag ?? entry.etag, md5: facts.md5, sha256: facts.sha256 }, facts }
+    const isIt = arriving?.stat.inode === stat.inode && hasSameContent(arriving.stat, stat)
+    return isIt ? arriving.facts : undefined
   }
 
   async remove(key: string, path: string, options: PlaceOptions): Promise<'removed' | 'absent' | 'failed-condition'> {

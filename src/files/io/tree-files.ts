@@ -2,8 +2,15 @@ import { constants } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import type { Clock } from '../../core/clock.ts'
 import { FlotillaError } from '../../core/errors.ts'
-import type { FileStat } from '../../core/files/entry.ts'
-import type { OpenedFile, PutOptions, PutResult, RemoveOptions, TreeFiles } from '../../core/files/tree-files.ts'
+import type { FileEntry, FileStat } from '../../core/files/entry.ts'
+import type {
+  OpenedFile,
+  PutOptions,
+  PutResult,
+  RemoveOptions,
+  TreeFiles,
+  WantedFile,
+} from '../../core/files/tree-files.ts'
 import type { TreeIndex } from '../../core/files/tree-index.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Op } from '../../core/op.ts'
@@ -14,6 +21,7 @@ import { isKey, keyPath } from '../../lib/safe-path.ts'
 import { Buffers } from './buffers.ts'
 import { explained, isAbsent } from './faults.ts'
 import { hasSameContent, statOf } from './file-stat.ts'
+import { gather } from './gather.ts'
 import { GrowingFile } from './growing-file.ts'
 import { type Known, Placing, type Tree } from './placing.ts'
 import { changed, LongFile, WholeFile } from './reading.ts'
@@ -68,6 +76,10 @@ export class FolderFiles implements TreeFiles {
     if (!isKey(key)) return undefined
     const path = keyPath(key)
     return (this.#cache.has(path) ? await this.#cached(key, path) : undefined) ?? this.#opened(key, path)
+  }
+
+  async gather(wanted: readonly WantedFile[]): Promise<readonly (FileEntry | undefined)[]> {
+    return gather(this.tree, this.placing, wanted)
   }
 
   async put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions & Op): Promise<PutResult> {

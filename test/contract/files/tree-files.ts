@@ -164,6 +164,39 @@ function reading(open: Open): void {
     },
   )
 
+  test('small files are read together, each to its place; what is not exactly what was listed, or is no file, is not', async () => {
+    const { files, index, write, remove } = await open()
+    const contents = {
+      'a/1': 'one',
+      'a/2': 'two',
+      'b/3': 'three',
+      'b/empty': '',
+      changed: 'old',
+      gone: 'x',
+      '../odd': 'odd',
+    }
+    for (const [key, content] of Object.entries(contents))
+      if (key !== '../odd') await write(key, content, 1_700_000_000_000)
+    await files.put('../odd', chunks('odd'), {})
+    const listed = index.page({ prefix: '', after: '', limit: 100 })
+    await write('changed', 'new', 1_800_000_000_000)
+    await remove('gone')
+    const wanted = [
+      ...listed.map(({ key, etag, size }) => ({ key, etag, into: Buffer.alloc(size) })),
+      { key: 'a/1', etag: 'other', into: Buffer.alloc(3) },
+      { key: 'a/1', etag: index.get('a/1')?.etag ?? '', into: Buffer.alloc(2) },
+      { key: 'a', etag: '', into: Buffer.alloc(3) },
+      { key: '', etag: '', into: Buffer.alloc(0) },
+      { key: 'no/such', etag: '', into: Buffer.alloc(3) },
+    ]
+    const found = await files.gather(wanted)
+    const read = found.flatMap((entry, at) => (entry === undefined ? [] : [[entry.key, String(wanted[at]?.into)]]))
+    const there = Object.entries(contents).filter(([key]) => key !== 'changed' && key !== 'gone')
+    expect(Object.fromEntries(read)).toEqual(Object.fromEntries(there))
+    expect(found.slice(listed.length)).toEqual([undefined, undefined, undefined, undefined, undefined])
+    expect(found.find((entry) => entry?.key === 'a/1')).toEqual(index.get('a/1'))
+  })
+
   test('an opened file stays what it was when it is replaced or removed', async () => {
     const { files, write, remove } = await open()
     await write('a', LARGE)
