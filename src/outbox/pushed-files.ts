@@ -1,5 +1,13 @@
 import type { Growing } from '../core/files/growing.ts'
-import type { OpenedFile, PutOptions, PutResult, RemoveOptions, TreeFiles } from '../core/files/tree-files.ts'
+import type { FileEntry } from '../core/files/entry.ts'
+import type {
+  OpenedFile,
+  PutOptions,
+  PutResult,
+  RemoveOptions,
+  TreeFiles,
+  WantedFile,
+} from '../core/files/tree-files.ts'
 import type { FileFacts } from '../core/files/tree-index.ts'
 import type {
   CompleteOptions,
@@ -39,6 +47,10 @@ export class PushedFiles implements TreeFiles {
 
   async open(key: string, op?: Op): Promise<OpenedFile | undefined> {
     return this.#files.open(key, op)
+  }
+
+  async gather(wanted: readonly WantedFile[]): Promise<readonly (FileEntry | undefined)[]> {
+    return this.#files.gather(wanted)
   }
 
   async put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions & Op): Promise<PutResult> {
