@@ -1,6 +1,8 @@
+import { hash } from 'node:crypto'
 import { readdirSync, readFileSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import type { FileSource } from '../../src/core/files/source.ts'
 import { FlotillaError } from '../../src/core/errors.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { MemorySource } from '../helpers/memory-source.ts'
@@ -15,6 +17,35 @@ function filled(options: ConstructorParameters<typeof MemorySource>[0], count = 
   for (let index = 0; index < count; index++) source.put(`data/m${index % 3}/f${index}`, `content ${index}`)
   return source
 }
+
+it('a batch whose bytes are not those that its own hash tells of is not believed', async () => {
+  const source = filled({ peer: true })
+  const other = Buffer.from('damaged')
+  const liar: FileSource = {
+    name: source.name,
+    sorted: source.sorted,
+    list: (scope) => source.list(scope),
+    open: async (entry, options) => source.open(entry, options),
+    close: async () => source.close(),
+    peer: {
+      changes: (options) => source.peer?.changes(options) ?? nothing(),
+      blocks: async () => undefined,
+      async *batch(entries) {
+        for await (const { entry, bytes } of source.peer?.batch(entries) ?? nothing()) {
+          const sha256 = hash('sha256', bytes ?? '')
+          const isBad = entry.key === 'data/m0/f3'
+          yield { entry: { ...entry, sha256 }, bytes: isBad ? Buffer.alloc(entry.size, other) : (bytes ?? other) }
+        }
+      },
+    },
+  }
+  const to = temporaryFolder()
+  expect(await once(liar, to)).toMatchObject({ complete: true, fetched: 60 })
+  expect(contents(to)['data/m0/f3']).toBe('content 3')
+  expect(source.opened).toEqual(['data/m0/f3'])
+})
+
+async function* nothing(): AsyncGenerator<never, void> {}
 
 describe.each([
   ['another node', { peer: true, hashes: true }],
