@@ -7,6 +7,7 @@ import { FlotillaError, messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import { bootId } from '../lib/boot-id.ts'
 import { createPrivate, isDamage, pragma, removeDatabase } from '../lib/sqlite.ts'
+import { newId } from './ledger-state.ts'
 
 /** Marks the file as a ledger of ours: "FLPU". */
 const APPLICATION_ID = 0x464c5055
@@ -163,7 +164,7 @@ function made(path: string, epoch: number): DatabaseSync {
   try {
     hold(database)
     database.exec(`BEGIN; ${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}`)
-    database.prepare('INSERT INTO state (id, epoch) VALUES (?, ?)').run(randomBytes(16).toString('hex'), epoch)
+    database.prepare('INSERT INTO state (id, epoch) VALUES (?, ?)').run(newId(), epoch)
     database.exec('COMMIT')
     return begun(database)
   } catch (error) {

@@ -71,6 +71,10 @@ export class LedgerRows {
     return (this.#sql.forgettable.all(beforeMs, position, limit) as unknown as readonly Row[]).map(toLedgerRow)
   }
 
+  clear(): void {
+    this.#sql.clear.run()
+  }
+
   remove(position: number): void {
     this.#sql.remove.run(position)
   }
@@ -112,6 +116,7 @@ function statements(database: DatabaseSync) {
     forgettable: prepare(
       `SELECT ${COLUMNS} FROM operations WHERE size IS NULL AND recorded < ? AND position <= ? ORDER BY recorded LIMIT ?`,
     ),
+    clear: prepare('DELETE FROM operations'),
     remove: prepare('DELETE FROM operations WHERE position = ?'),
   }
 }

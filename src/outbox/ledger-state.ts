@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { compareVersions, type Version } from '../core/push/operation.ts'
 
@@ -16,6 +17,7 @@ interface Row {
 }
 
 interface Mark {
+  readonly id: string
   readonly position: number
   readonly newest: Version
   readonly floor: Version
@@ -23,7 +25,6 @@ interface Mark {
 
 /** The numbers of a ledger: what was given out, recorded and forgotten. Changes are kept by `save`, within a transaction. */
 export class LedgerState {
-  readonly id: string
   readonly #sql: ReturnType<typeof statements>
   #epoch: number
   #sequence: number
@@ -34,15 +35,19 @@ export class LedgerState {
   constructor(database: DatabaseSync) {
     this.#sql = statements(database)
     const row = this.#sql.get.get() as unknown as Row
-    this.id = row.id
     this.#epoch = row.epoch
     this.#sequence = row.given
     this.#given = row.given
     this.#mark = {
+      id: row.id,
       position: row.position,
       newest: { epoch: row.newest_epoch, sequence: row.newest_sequence },
       floor: { epoch: row.floor_epoch, sequence: row.floor_sequence },
     }
+  }
+
+  get id(): string {
+    return this.#mark.id
   }
 
   get position(): number {
@@ -80,13 +85,18 @@ export class LedgerState {
 
   /** The position of an operation that is recorded now. */
   take(version: Version): number {
-    const { position, newest, floor } = this.#mark
-    this.#mark = { position: position + 1, newest: later(newest, version), floor }
-    return position + 1
+    const position = this.#mark.position + 1
+    this.#mark = { ...this.#mark, position, newest: later(this.#mark.newest, version) }
+    return position
   }
 
   forgot(version: Version): void {
     this.#mark = { ...this.#mark, floor: later(this.#mark.floor, version) }
+  }
+
+  restart(): void {
+    this.#mark = { id: newId(), position: this.#mark.position, newest: NOTHING, floor: NOTHING }
+    this.save()
   }
 
   /** What a transaction that came to nothing goes back to. */
@@ -99,8 +109,8 @@ export class LedgerState {
   }
 
   save(): void {
-    const { position, newest, floor } = this.#mark
-    this.#sql.save.run(position, newest.epoch, newest.sequence, floor.epoch, floor.sequence)
+    const { id, position, newest, floor } = this.#mark
+    this.#sql.save.run(id, position, newest.epoch, newest.sequence, floor.epoch, floor.sequence)
   }
 
   /** Whether the file is sound has to be seen before it is used again. */
@@ -125,6 +135,12 @@ export class LedgerState {
   }
 }
 
+const NOTHING: Version = { epoch: 0, sequence: 0 }
+
+export function newId(): string {
+  return randomBytes(16).toString('hex')
+}
+
 function later(a: Version, b: Version): Version {
   return compareVersions(a, b) < 0 ? b : a
 }
@@ -134,7 +150,7 @@ function statements(database: DatabaseSync) {
   return {
     get: prepare('SELECT * FROM state'),
     save: prepare(
-      'UPDATE state SET position = ?, newest_epoch = ?, newest_sequence = ?, floor_epoch = ?, floor_sequence = ?',
+      'UPDATE state SET id = ?, position = ?, newest_epoch = ?, newest_sequence = ?, floor_epoch = ?, floor_sequence = ?',
     ),
     given: prepare('UPDATE state SET epoch = ?, given = ?'),
     doubt: prepare(`UPDATE state SET clean = 0, boot = ''`),

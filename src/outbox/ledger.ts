@@ -113,6 +113,16 @@ class SqliteLedger implements OpenLedger {
     await this.#sync()
   }
 
+  async restart(): Promise<void> {
+    this.#use(() =>
+      this.#transact(() => {
+        this.#rows.clear()
+        this.#state.restart()
+      }),
+    )
+    await this.#sync()
+  }
+
   child(url: string): ChildRecord | undefined {
     return this.#use(() => this.#book.child(url))
   }

@@ -9,7 +9,7 @@ export class LedgerDisk {
   readonly rows = new Map<string, LedgerRow>()
   readonly children = new Map<string, ChildRecord>()
   readonly stuck = new Map<string, Map<string, StuckOperation>>()
-  readonly id: string
+  id: string
   epoch: number
   sequence = 0
   position = 0
@@ -112,6 +112,13 @@ export class MemoryLedger implements OpenLedger {
       this.#disk.rows.delete(row.key)
       if (compareVersions(row.version, this.#disk.floor) > 0) this.#disk.floor = row.version
     }
+  }
+
+  async restart(): Promise<void> {
+    this.#disk.rows.clear()
+    this.#disk.id = `ledger-${++ledgers}`
+    this.#disk.newest = { epoch: 0, sequence: 0 }
+    this.#disk.floor = { epoch: 0, sequence: 0 }
   }
 
   async close(): Promise<void> {}

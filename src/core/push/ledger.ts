@@ -51,6 +51,12 @@ export interface OwnBook {
   /** This node is a root that leads from here on: its versions are of that epoch, or of a greater one. Durable when it returns. */
   lead(epoch: number): void
 
+  /**
+   * Forgets every operation, and begins again under a new id: versions that come from here on have nothing to do with those before. Positions go
+   * on. Durable.
+   */
+  restart(): Promise<void>
+
   /** Up to where the changes of the folder are operations; a cursor of `TreeIndex.changes`. */
   adopted(): string | undefined
   /** Not waited for; never outlives the rows that were recorded before. */

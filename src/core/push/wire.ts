@@ -41,6 +41,8 @@ export interface Hello {
   readonly lineage: string
   /** Ids of ledgers from the root down to the parent, which is the last. */
   readonly above: readonly string[]
+  /** Of the newest version that the parent has or would give: only a newer root may take a tree over. */
+  readonly epoch?: number | undefined
 }
 
 export interface HelloAnswer {

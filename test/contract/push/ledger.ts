@@ -112,6 +112,27 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       expect(keysOf(ledger.after(0, 10))).toEqual(['a', 'b'])
     })
 
+    test('one that begins again knows no operation, has another id, and goes on with its positions', async () => {
+      const { ledger, clock, reopen } = await open()
+      const { id } = ledger
+      await ledger.record(gone('a', at(5)))
+      await clock.advance(1)
+      await ledger.forget(clock.nowMs(), 1)
+      await ledger.record(put('b', at(6)))
+      await ledger.restart()
+      for (const again of [async () => ledger, async () => (await reopen('killed')).ledger]) {
+        const one = await again()
+        expect(one.id).toBe(ledger.id)
+        expect(one.after(0, 10)).toEqual([])
+        expect(one.newest).toBeUndefined()
+        expect(one.compare('a', at(1))).toBe(1)
+        expect(one.position).toBe(2)
+      }
+      expect(ledger.id).not.toBe(id)
+      await ledger.record(put('b', at(1)))
+      expect(ledger.after(0, 10)).toMatchObject([{ key: 'b', position: 3 }])
+    })
+
     test('pages have the files with a prefix in the order of their keys, without deletions', async () => {
       const { ledger } = await open()
       const keys = ['b/\u{10000}', 'b/\uffff', 'b', 'b/a', 'c', 'a', 'b/']

@@ -1,0 +1,255 @@
+import { FlotillaError, isError, messageOf } from '../core/errors.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Growing } from '../core/files/growing.ts'
+import type { PutOptions, PutResult, TreeFiles, Turn } from '../core/files/tree-files.ts'
+import type { TreeIndex } from '../core/files/tree-index.ts'
+import type { Part, TreeParts } from '../core/files/tree-parts.ts'
+import type { Logger } from '../core/log.ts'
+import type { Op } from '../core/op.ts'
+import type { RowsWish } from '../core/push/child.ts'
+import type { IncomingBody, Receiver } from '../core/push/distribution.ts'
+import type { OpenLedger } from '../core/push/ledger.ts'
+import { type GoneOperation, isGone, type Operation, type PutOperation } from '../core/push/operation.ts'
+import type { Hello, HelloAnswer, Outcome, SumRow, Sums } from '../core/push/wire.ts'
+import { KeyLocks } from '../lib/key-locks.ts'
+import { isKey } from '../lib/safe-path.ts'
+import { factsOf, isAnsweredSo, withSameContent } from './receiver-content.ts'
+import { FeedingParent } from './receiver-parent.ts'
+import { rowsOf, sumsOf } from './sums.ts'
+
+export interface ReceiverOptions {
+  /** Made when a parent greets this node, where there is none yet; the same one each time. */
+  readonly ledger: () => Promise<OpenLedger>
+  /** Those of the folder itself: nothing gets versions of this node. Nobody else writes to it while it is fed. */
+  readonly files: TreeFiles
+  readonly parts: TreeParts
+  readonly index: TreeIndex
+  /** Started as a root: refuses parents. */
+  readonly isRoot: boolean
+  readonly deep: Receiver['deep']
+  /** After each row, when it is durable. */
+  readonly onRecorded: (operation: Operation) => void
+  /** As that of `PushedFiles`, where there are children to pass it on to. */
+  readonly onGrowing?: ((growing: Growing, outcome: Promise<PutOperation | undefined>) => void) | undefined
+  /** Another parent than before feeds this node, or it lies elsewhere in its tree: the children have to be told. */
+  readonly onParent?: (() => void) | undefined
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** A child: applies what is newer than its row, once it is verified, one operation on a key at a time. */
+export class TreeReceiver implements Receiver {
+  readonly #options: ReceiverOptions
+  readonly #parent: FeedingParent
+  readonly #locks = new KeyLocks()
+
+  constructor(options: ReceiverOptions) {
+    this.#options = options
+    this.#parent = new FeedingParent(options)
+  }
+
+  async hello(hello: Hello, { signal }: Op): Promise<HelloAnswer> {
+    const ledger = await this.#options.ledger()
+    signal?.throwIfAborted()
+    if (await this.#parent.greeted(hello, ledger)) this.#options.onParent?.()
+    return { id: ledger.id }
+  }
+
+  async operation(operation: Operation, content: Uint8Array | undefined, op: Op): Promise<Outcome> {
+    const ledger = await this.#heard()
+    const { key } = operation
+    return this.#answered(key, op, async () => {
+      if (ledger.compare(key, operation.version) < 0) return OLDER
+      if (isGone(operation)) return this.#remove(operation, ledger, op)
+      if (await this.#isThere(operation, ledger, op)) return { result: 'same' }
+      if (content === undefined) return { result: 'wanted' }
+      return placed(await this.#options.files.put(key, one(content), this.#putOptions(operation, ledger, op)))
+    })
+  }
+
+  async partBytes(id: string): Promise<number> {
+    return this.#options.parts.bytes(id)
+  }
+
+  async body(body: IncomingBody, op: Op): Promise<Outcome> {
+    const ledger = await this.#heard()
+    const { key } = body
+    const outcome = Promise.withResolvers<PutOperation | undefined>()
+    const onRecorded = (operation: PutOperation): void => outcome.resolve(operation)
+    try {
+      return await this.#failures(key, op, async () => {
+        const part = await this.#options.parts.open(body.id, op)
+        try {
+          const operation = await this.#received(part, body, outcome.promise, op)
+          if (operation === undefined) return await dropped(part, failure('CHANGED', `${key} came to nothing above`))
+          return await this.#locks.with(key, async () => this.#place(part, operation, ledger, { ...op, onRecorded }))
+        } finally {
+          await part.close()
+        }
+      })
+    } catch (error) {
+      throw error instanceof BrokenOff ? error.cause : error
+    } finally {
+      outcome.resolve(undefined)
+    }
+  }
+
+  async deep(keys: readonly string[], waitMs: number, op: Op): Promise<boolean> {
+    return this.#options.deep(keys, waitMs, op)
+  }
+
+  async sums(prefix: string, op: Op): Promise<Sums> {
+    return sumsOf({ index: this.#options.index, ledger: await this.#heard() }, prefix, op)
+  }
+
+  async rows(wish: RowsWish, op: Op): Promise<readonly SumRow[]> {
+    return rowsOf({ index: this.#options.index, ledger: await this.#heard() }, wish, op)
+  }
+
+  async #heard(): Promise<OpenLedger> {
+    const ledger = await this.#options.ledger()
+    this.#parent.heard(ledger)
+    return ledger
+  }
+
+  async #remove(operation: GoneOperation, ledger: OpenLedger, op: Op): Promise<Outcome> {
+    const turn = this.#turn(operation, ledger)
+    const result = await this.#options.files.remove(operation.key, { turn, ...op })
+    return result === 'failed-condition' ? OLDER : APPLIED
+  }
+
+  /** Whether the file in place has that content; then it is noted, and answered as the root does from here on. */
+  async #isThere(operation: PutOperation, ledger: OpenLedger, op: Op): Promise<boolean> {
+    const { files } = this.#options
+    const isThere = await withSameContent({ ...this.#options, ledger }, operation, op, async (file) => {
+      if (isAnsweredSo(file, operation)) {
+        await this.#turn(operation, ledger).done(file.entry)
+        return true
+      }
+      const body = file.read(0, file.entry.size, op)
+      const result = await files.put(operation.key, body, this.#putOptions(operation, ledger, op))
+      return result !== 'failed-condition'
+    })
+    return isThere === true
+  }
+
+  /** What has come, whole; undefined where nothing will come of it. */
+  async #received(
+    part: Part,
+    body: IncomingBody,
+    outcome: Promise<PutOperation | undefined>,
+    op: Op,
+  ): Promise<PutOperation | undefined> {
+    if (part.bytes !== body.from) {
+      throw new FlotillaError(
+        'LOST_RACE',
+        `${part.bytes} bytes of ${body.key} are here, and it goes on from ${body.from}`,
+      )
+    }
+    const { onGrowing } = this.#options
+    if (onGrowing !== undefined) onGrowing(part.follow(body.key), outcome)
+    try {
+      await part.append(marked(body.chunks), op)
+    } catch (error) {
+      // Others need the room more than this one, which has to wait in any case.
+      if (isError(error, 'DISK_FULL')) await part.remove()
+      throw error
+    }
+    return body.operation().catch((error: unknown) => {
+      throw new BrokenOff(error)
+    })
+  }
+
+  async #place(part: Part, operation: PutOperation, ledger: OpenLedger, options: PlaceOptions): Promise<Outcome> {
+    const { key, version } = operation
+    if (ledger.compare(key, version) < 0) return dropped(part, OLDER)
+    try {
+      const result = placed(await part.place(key, this.#putOptions(operation, ledger, options)))
+      return result === OLDER ? await dropped(part, result) : result
+    } catch (error) {
+      // To go on with it would come to the same.
+      if (isError(error, 'CORRUPT')) await part.remove()
+      throw error
+    }
+  }
+
+  #putOptions(operation: PutOperation, ledger: OpenLedger, options: PlaceOptions): PutOptions & Op {
+    const { size, sha256, modifiedMs } = operation
+    if (sha256 === undefined) throw new FlotillaError('BAD_REQUEST', `${operation.key} came without its SHA-256`)
+    return {
+      size,
+      sha256,
+      modifiedMs,
+      facts: () => factsOf(operation),
+      digests: { md5: false, sha256: true },
+      turn: this.#turn(operation, ledger, options.onRecorded),
+      signal: options.signal,
+    }
+  }
+
+  #turn<T extends Operation>(operation: T, ledger: OpenLedger, onRecorded?: (operation: T) => void): Turn {
+    return {
+      isWanted: () => ledger.compare(operation.key, operation.version) >= 0,
+      done: async () => {
+        if (!(await ledger.record(operation))) return
+        this.#options.onRecorded(operation)
+        onRecorded?.(operation)
+      },
+    }
+  }
+
+  /** One at a time for each key; failures of this node are outcomes. */
+  async #answered(key: string, op: Op, work: () => Promise<Outcome>): Promise<Outcome> {
+    return this.#failures(key, op, async () => this.#locks.with(key, work))
+  }
+
+  async #failures(key: string, { signal }: Op, work: () => Promise<Outcome>): Promise<Outcome> {
+    try {
+      signal?.throwIfAborted()
+      if (!isKey(key)) return failure('BAD_REQUEST', 'no file can have that key')
+      return await work()
+    } catch (error) {
+      if (signal?.aborted === true || error instanceof BrokenOff) throw error
+      if (isError(error)) return failure(error.code, error.message)
+      this.#options.log.error('an operation of the parent failed', { key, error })
+      return failure('INTERNAL', messageOf(error))
+    }
+  }
+}
+
+type PlaceOptions = Op & { readonly onRecorded?: ((operation: PutOperation) => void) | undefined }
+
+const OLDER: Outcome = { result: 'older' }
+const APPLIED: Outcome = { result: 'applied' }
+
+function placed(result: PutResult): Outcome {
+  return result === 'failed-condition' ? OLDER : APPLIED
+}
+
+function failure(code: FlotillaError['code'], message: string): Outcome {
+  return { result: 'failed', code, message }
+}
+
+async function dropped(part: Part, outcome: Outcome): Promise<Outcome> {
+  await part.remove()
+  return outcome
+}
+
+/** Wraps what a body rejects with: that is the parent's failure, not ours. */
+class BrokenOff extends Error {
+  constructor(cause: unknown) {
+    super('a body broke off', { cause })
+  }
+}
+
+async function* marked(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  try {
+    yield* chunks
+  } catch (error) {
+    throw new BrokenOff(error)
+  }
+}
+
+async function* one(content: Uint8Array): AsyncGenerator<Uint8Array, void> {
+  yield content
+}
