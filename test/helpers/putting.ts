@@ -1,11 +1,15 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { silent } from '../../src/core/log.ts'
+import { openTreeParts } from '../../src/files/io/parts.ts'
 import { openTreeFiles } from '../../src/files/io/tree-files.ts'
 import { openTreeUploads } from '../../src/files/io/uploads.ts'
+import { sha256 } from '../../src/lib/hash.ts'
 import { systemClock } from '../../src/lib/system-clock.ts'
 import { NotedIndex } from './noted-index.ts'
 
 /*
- * Puts files into the folder that is given, uploads one in parts, and removes one: small and large, new and over older ones.
+ * Puts files into the folder that is given, uploads one in parts, one in several goes, takes one that lies there, and removes one:
+ * small and large, new and over older ones.
  * Writes what it has done after each step.
  */
 
@@ -35,3 +39,21 @@ await uploads.complete('new/whole', id, { parts, facts: {} })
 done('whole')
 await files.remove('new/folder/small')
 done('removed')
+const tree = await openTreeParts(files, { clock: systemClock, log: silent })
+for (const step of ['appended', 'appended-twice']) {
+  const part = await tree.open('id')
+  await part.append(body('p', 120))
+  await part.close()
+  done(step)
+}
+const part = await tree.open('id')
+const turn = { done: async () => done('turn') }
+await part.place('new/part', { size: 2_400_000, sha256: sha256('p'.repeat(2_400_000)), turn })
+await part.close()
+done('part')
+mkdirSync(`${tree.incoming}/0`, { recursive: true })
+writeFileSync(`${tree.incoming}/0/1`, 't'.repeat(50_000))
+const taken = await tree.take('0/1')
+await taken.place('taken', { sha256: sha256('t'.repeat(50_000)) })
+await taken.close()
+done('taken')

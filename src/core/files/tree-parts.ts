@@ -12,7 +12,7 @@ export interface TreeParts {
 
   /**
    * Takes a file that another program has written whole below the folder of `incoming` in the tree, such as nginx. `name` is its path there.
-   * Rejects with `NOT_FOUND`, or `BAD_REQUEST` for one that leads elsewhere.
+   * Rejects with `NOT_FOUND`, or `BAD_REQUEST` for one that leads elsewhere. It is gone when it is closed without having been placed.
    */
   take(name: string, op?: Op): Promise<Part>
 
@@ -29,7 +29,11 @@ export interface Part {
   /** To read behind the writer. */
   follow(key: string): Growing
 
-  /** As `TreeFiles.put`: verified against what was announced, then visible at once and durable. Also after `append` in an earlier life. */
+  /**
+   * As `TreeFiles.put`: verified against what was announced, then visible at once and durable. Also after `append` in an earlier life. What
+   * turns out to be wrong, but for being too short, is gone when it is closed. The SHA-256 is known by then, while an MD5 or a
+   * `check` costs reading all of it once more: say in `digests` that the MD5 is not wanted. `follow` of the options has no meaning here.
+   */
   place(key: string, options: PutOptions & Op): Promise<PutResult>
 
   /** It stays for another time, unless it was placed. */

@@ -73,7 +73,8 @@ export function factsOf({ md5, sha256 }: Received, options: Pick<PutOptions, 'fa
   return { ...given, etag: given?.etag ?? md5, md5: md5 ?? given?.md5, sha256: sha256 ?? given?.sha256 }
 }
 
-async function* marked(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+/** What it rejects with is wrapped. */
+export async function* marked(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
   try {
     yield* body
   } catch (error) {

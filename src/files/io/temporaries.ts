@@ -21,16 +21,29 @@ interface Sweep {
   readonly calls: FileCalls
   readonly clock: Clock
   readonly log: Logger
-  readonly signal: AbortSignal
+  readonly signal?: AbortSignal
+}
+
+interface Swept extends Sweep {
+  /** A folder of the tree. */
+  readonly from: string
+  readonly isEntered: (name: string) => boolean
+  readonly isOurs: (name: string) => boolean
+  readonly deadMs: number
 }
 
 /** Removes what bodies that never came to their end have left anywhere in the tree. Looks at names only. */
 export async function sweepTemporaries(sweep: Sweep): Promise<void> {
+  await sweepFiles({ ...sweep, from: '', isEntered, isOurs: (name) => name.startsWith(PREFIX), deadMs: DEAD_MS })
+}
+
+/** Removes files that nobody has touched for that long. */
+export async function sweepFiles(sweep: Swept): Promise<void> {
   // Folders are taken from the end: the list stays as short as the tree is deep and wide at one place.
-  const folders = ['']
+  const folders = [sweep.from]
   let swept = 0
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    if (sweep.signal.aborted) return
+    if (sweep.signal?.aborted === true) return
     swept += await sweepFolder(folder, folders, sweep)
   }
   if (swept > 0) sweep.log.info('removed what unfinished uploads had left', { files: swept })
@@ -39,19 +52,19 @@ export async function sweepTemporaries(sweep: Sweep): Promise<void> {
 async function sweepFolder(
   folder: string,
   folders: string[],
-  { root, calls, clock, log, signal }: Sweep,
+  { root, calls, clock, log, signal, isEntered, isOurs, deadMs }: Swept,
 ): Promise<number> {
   let swept = 0
   try {
     await withFolderInside(root, folder, { calls }, async ({ path }) => {
       for await (const entry of await opendir(path, { bufferSize: 512 })) {
-        if (signal.aborted) return
+        if (signal?.aborted === true) return
         if (entry.isDirectory() && isEntered(entry.name))
           folders.push(folder === '' ? entry.name : `${folder}/${entry.name}`)
-        if (!entry.isFile() || !entry.name.startsWith(PREFIX)) continue
+        if (!entry.isFile() || !isOurs(entry.name)) continue
         // Its time of modification may be set already to what was asked for.
         const { mtimeMs, ctimeMs } = await calls.lstat(`${path}/${entry.name}`)
-        if (clock.nowMs() - Math.max(mtimeMs, ctimeMs) < DEAD_MS) continue
+        if (clock.nowMs() - Math.max(mtimeMs, ctimeMs) < deadMs) continue
         await calls.unlink(`${path}/${entry.name}`)
         swept++
       }
