@@ -50,10 +50,10 @@ function fed(answer: (call: FedCall) => Promise<void>): (call: TreeCall) => Prom
 }
 
 async function answerHello({ request, response, receiver, signal }: FedCall): Promise<void> {
-  const { from, name, lineage, above } = (await readObject(request)) as unknown as Hello
-  const isHello = isId(from) && Array.isArray(above) && above.length <= ABOVE_MAX && above.every(isId)
+  const { from, name, lineage, above, epoch } = (await readObject(request)) as unknown as Hello
+  const isHello = isId(from) && Array.isArray(above) && above.length <= ABOVE_MAX && above.every(isId) && isEpoch(epoch)
   if (!isHello || !isSayable(name) || !isSayable(lineage)) throw bad('it does not introduce itself')
-  sendJson(response, await receiver.hello({ from, name, lineage, above }, { signal }))
+  sendJson(response, await receiver.hello({ from, name, lineage, above, epoch }, { signal }))
 }
 
 async function answerPart({ response, receiver, target }: FedCall): Promise<void> {
@@ -76,6 +76,10 @@ async function answerRows({ request, response, receiver, signal }: FedCall): Pro
 
 function isId(value: unknown): boolean {
   return typeof value === 'string' && /^[\w.-]{1,100}$/.test(value)
+}
+
+function isEpoch(value: unknown): boolean {
+  return value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0)
 }
 
 /** It is told to people, in logs and in answers. */
