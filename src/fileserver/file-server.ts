@@ -11,6 +11,7 @@ import { aborted, sleepQuietly } from '../lib/waiting.ts'
 import { Authenticator, InvalidApiKey } from './authenticate.ts'
 import { toS3Error } from './errors.ts'
 import { ClientGone, Exchange, type RequestHead } from './exchange.ts'
+import { FiledistPages } from './filedist-pages.ts'
 import { Operations } from './operations.ts'
 import { type FileServerLimits, type FileServerOptions, LIMITS } from './options.ts'
 import { PeerService } from './peer/peer-service.ts'
@@ -44,16 +45,18 @@ export class FileServer implements Service {
   readonly #authenticator: Authenticator
   readonly #operations: Operations
   readonly #peers: PeerService
+  readonly #pages: FiledistPages
   readonly #figures = { requests: 0, refused: 0, slowedDown: 0, failed: 0, active: 0, uploads: 0 }
   readonly #idPrefix = randomBytes(4).toString('hex').toUpperCase()
 
   constructor(options: FileServerOptions) {
-    const { trees, clock, log, access, domain, sendfile } = options
+    const { trees, clock, log, access, domain, sendfile, publicUrl } = options
     this.#options = options
     this.#limits = { ...LIMITS, ...options.limits }
     this.#router = new Router(trees, domain)
     this.#authenticator = new Authenticator(access, clock)
     this.#operations = new Operations({ trees, sendfile, clock, limits: this.#limits }, this.#router)
+    this.#pages = new FiledistPages({ trees, clock, publicUrl })
     this.#peers = new PeerService({ trees: () => trees, clock, log })
   }
 
@@ -156,6 +159,7 @@ export class FileServer implements Service {
       })
     }
     const exchange = new Exchange(head, authenticated)
+    if (bucketOfHost === undefined && FiledistPages.isFor(target.path)) return await this.#pages.answer(exchange)
     return await this.#operations.carryOut(exchange, this.#router.place(target.path, bucketOfHost))
   }
 

@@ -30,6 +30,7 @@ const PACKAGES = {
   nginx: 'nginx',
   'nginx-lua': 'libnginx-mod-http-lua',
   curl: 'curl',
+  wget: 'wget',
   rclone: 'rclone',
   s3cmd: 's3cmd',
   awscli: 'awscli',

@@ -28,6 +28,9 @@ export interface Distribution {
     options: { readonly after: string; readonly limit: number },
   ): readonly MissingFile[] | undefined
 
+  /** Files of the tree as far as they are known, also those that only children still have, in the order of keys, after that key. */
+  files?(options: { readonly prefix: string; readonly after: string; readonly limit: number }): readonly PutOperation[]
+
   /** The part that a parent talks to. */
   readonly receiver: Receiver
 }
