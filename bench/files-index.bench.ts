@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
 import { silent } from '../src/core/log.ts'
 import { type IndexedTree, openTreeIndex } from '../src/files/index/tree-index.ts'
 import { type Bench, type Figure, median } from './figure.ts'
@@ -44,11 +45,13 @@ async function scans(base: string, say: (line: string) => void): Promise<readonl
       ),
     )
     await withIndex(root, join(base, `state-${run}`), async (index) => {
-      const delay = monitorEventLoopDelay({ resolution: 1 })
-      delay.enable()
-      values.first.push(await timedAsync(() => index.scanned({})))
-      delay.disable()
-      values.delay.push(delay.max / 1e6)
+      const loop = monitorEventLoopDelay({ resolution: 1 })
+      loop.enable()
+      values.first.push(await timedAsync(() => untilKnown(index)))
+      loop.disable()
+      values.delay.push(loop.max / 1e6)
+      // A look that has begun already would come first.
+      await index.scanned({})
       values.again.push(await timedAsync(() => index.scanned({})))
       changes.push(...(await latencies(root, index)))
     })
@@ -124,7 +127,7 @@ async function latencies(root: string, index: IndexedTree): Promise<readonly num
     const temporary = join(root, 'hidden~')
     writeFileSync(temporary, `content ${change}`)
     // Longer than a tick of the kernel's clock: it would take the rename for a part of the write.
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    await delay(10)
     const changed = index.changed({})
     const startedMs = performance.now()
     renameSync(temporary, join(root, 'changed'))
@@ -162,6 +165,11 @@ function timed(work: () => void): number {
   const startedMs = performance.now()
   work()
   return performance.now() - startedMs
+}
+
+/** Until the look that begins by itself is over: `scanned` waits for one more, as that one may have passed by what was there before. */
+async function untilKnown(index: IndexedTree): Promise<void> {
+  while (!index.status().known) await delay(1)
 }
 
 async function timedAsync(work: () => Promise<void>): Promise<number> {
