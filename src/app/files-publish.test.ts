@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, statSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { temporaryFolder, writeFiles } from '../../test/helpers/folder.ts'
@@ -31,4 +31,14 @@ it('publishes nowhere but in the tree, by the name that is written', async () =>
     })
   }
   expect(readdirSync(root)).toEqual([])
+})
+
+it('publishes a file with its time, also one of before 1970', async () => {
+  const [from, root] = [temporaryFolder({ old: 'x' }), temporaryFolder()]
+  utimesSync(join(from, 'old'), new Date(-1500), new Date(-1500))
+  await publishFolder({ from, root, group: 'run', keep: 1, clock: systemClock })
+  expect(statSync(join(root, 'run/old')).mtimeMs).toBe(-1500)
+  expect(await publishFolder({ from, root, group: 'run', keep: 1, clock: systemClock })).toMatchObject({
+    changed: false,
+  })
 })

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
-import { copyFile, lstat, open, readdir, realpath, utimes } from 'node:fs/promises'
+import { copyFile, lstat, open, readdir, realpath } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import { FlotillaError } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
 import { type Group, openGroup } from '../files/generations/group.ts'
 import type { Staging } from '../files/generations/staging.ts'
+import { setModified } from '../lib/file-calls.ts'
 import { withFolderInside } from '../lib/inside.ts'
 import { isInside } from '../lib/open-inside.ts'
 import { holdLock } from '../lib/process-lock.ts'
@@ -150,9 +151,9 @@ async function copy(staging: Staging, file: Found, { source, tree }: Pick<Work, 
         hint: 'Publish it when it is whole.',
       })
     }
-    await utimes(to, file.modifiedMs / 1000, file.modifiedMs / 1000)
     const handle = await open(to, 'r')
     try {
+      await setModified(handle.fd, file.modifiedMs)
       await handle.sync()
     } finally {
       await handle.close()

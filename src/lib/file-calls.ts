@@ -24,6 +24,11 @@ export interface FileCalls {
   rename(from: string, to: string): Answer<void>
 }
 
+/** Node takes the present for a number that is before 1970, and a text for what it says. */
+function told(seconds: number): number | string {
+  return seconds < 0 ? String(seconds) : seconds
+}
+
 /** Made in place: on a local disk a call takes microseconds, and handing it to a thread and back ten times as long. */
 export const localCalls: FileCalls = {
   open: fs.openSync,
@@ -32,7 +37,7 @@ export const localCalls: FileCalls = {
   lstat: (path) => fs.lstatSync(path),
   read: (descriptor, into, position) => fs.readSync(descriptor, into, 0, into.byteLength, position),
   write: (descriptor, bytes, position) => fs.writeSync(descriptor, bytes, 0, bytes.byteLength, position),
-  futimes: fs.futimesSync,
+  futimes: (descriptor, atime, mtime) => fs.futimesSync(descriptor, told(atime), told(mtime)),
   readlink: (path) => fs.readlinkSync(path),
   symlink: (target, path) => fs.symlinkSync(target, path),
   link: fs.linkSync,
@@ -44,6 +49,7 @@ export const localCalls: FileCalls = {
 
 const read = promisify(fs.read)
 const write = promisify(fs.write)
+const futimes = promisify(fs.futimes)
 
 /** Made in threads: another machine answers, and nothing else must wait for it. */
 export const remoteCalls: FileCalls = {
@@ -54,7 +60,7 @@ export const remoteCalls: FileCalls = {
   read: async (descriptor, into, position) => (await read(descriptor, into, 0, into.byteLength, position)).bytesRead,
   write: async (descriptor, bytes, position) =>
     (await write(descriptor, bytes, 0, bytes.byteLength, position)).bytesWritten,
-  futimes: promisify(fs.futimes),
+  futimes: async (descriptor, atime, mtime) => futimes(descriptor, told(atime), told(mtime)),
   readlink: async (path) => fs.promises.readlink(path),
   symlink: async (target, path) => fs.promises.symlink(target, path),
   link: promisify(fs.link),
@@ -64,7 +70,7 @@ export const remoteCalls: FileCalls = {
   rename: promisify(fs.rename),
 }
 
-/** The end of 2261: nanoseconds of some file systems end a year later. */
+/** The end of 2261, and as long before 1970: nanoseconds of some file systems end a year later. */
 const LATEST_MS = 9_214_646_399_000
 
 /** How the file system that `folder` lies on is best asked. */
@@ -80,6 +86,6 @@ export async function setModified(
   calls: FileCalls = localCalls,
 ): Promise<void> {
   if (Number.isNaN(modifiedMs)) return
-  const seconds = Math.min(Math.max(modifiedMs, 0), LATEST_MS) / 1000
+  const seconds = Math.min(Math.max(modifiedMs, -LATEST_MS), LATEST_MS) / 1000
   await calls.futimes(descriptor, seconds, seconds)
 }

@@ -40,6 +40,16 @@ describe.each(Object.entries(KINDS))('from %s', (_, make) => {
     expect(source.asked.bytes).toBe(bytes)
   })
 
+  it('keeps a time before 1970, of small files and of large ones', async () => {
+    const source = make()
+    source.put('small', 'old', -1500)
+    source.put('large', 'L'.repeat(9 * 1024 * 1024), -86_400_000)
+    const to = temporaryFolder()
+    expect(await once(source, to)).toMatchObject({ complete: true, fetched: 2 })
+    expect([statSync(join(to, 'small')).mtimeMs, statSync(join(to, 'large')).mtimeMs]).toEqual([-1500, -86_400_000])
+    expect(await once(source, to)).toMatchObject({ complete: true, fetched: 0 })
+  })
+
   it('brings over what is new, changed or of the same size and older', async () => {
     const source = make()
     source.put('a', 'one', 1_700_000_000_000)
