@@ -31,6 +31,8 @@ const REGION = 'us-east-1'
 const ERROR_BYTES = 64 * 1024
 /** What a service answers that knows the bucket in another region. */
 const ELSEWHERE: ReadonlySet<number> = new Set([301, 307, 400])
+/** A bucket is in one region; told of more than that and one correction, a client would open connections without end. */
+const ROUTES_MAX = 3
 
 /**
  * Sends requests to one bucket, signed where there are credentials. A service that tells the bucket's region is asked once more, signed
@@ -84,6 +86,7 @@ export class S3Connection {
     const { location } = route
     // Another request may have found out meanwhile.
     if (this.#route === route) {
+      if (this.#routes.length === ROUTES_MAX) return false
       this.#route = this.#add(location.isAws ? inRegion(location, region) : { ...location, region })
     }
     return true

@@ -319,6 +319,20 @@ describe('a bucket that does not answer as it should', () => {
     )
   })
 
+  it('is not followed from region to region without end', async () => {
+    let regions = 0
+    const sockets = new Set<unknown>()
+    const service = await serve((request, response) => {
+      sockets.add(request.socket)
+      response.writeHead(400, { 'x-amz-bucket-region': `region-${++regions}` }).end()
+    })
+    const source = open(service.url, { credentials: { accessKey: 'K', secret: new Secret('S') } })
+    for (let turn = 0; turn < 20; turn++) await expect(keysOf(source)).rejects.toThrow('400')
+    const signed = service.requests.map(({ headers }) => /region-\d+/.exec(headers.authorization ?? '')?.[0])
+    expect(new Set(signed).size).toBe(3)
+    expect(sockets.size).toBeLessThan(8)
+  })
+
   it('is asked with the key of Open-Meteo, encoded', async () => {
     const { url, requests } = await serve((_, response) => response.writeHead(200, { etag: '"e"' }).end('hello'))
     await open(url, { apikey: new Secret('a&b') }).whole?.(entry)
