@@ -69,19 +69,10 @@ async function folderSource({ from, models }: SourceOptions): Promise<FileSource
 async function s3Source({ from, s3, apikey, models, clock, env }: SourceOptions): Promise<FileSource> {
   const { openS3Source } = await import('../objects/s3/s3-source.ts')
   const { parseS3Url } = await import('../objects/s3/location.ts')
-  const location = parseS3Url(from)
-  const credentials = s3 ?? location.credentials
-  const { awsSettings } = await import('../objects/s3/aws-settings.ts')
-  const aws = credentials === undefined && location.isAws ? await awsSettings(env, homedir()) : undefined
-  const shown = credentials ?? aws?.credentials
-  const region = location.region ?? aws?.region
-  const source = openS3Source({
-    ...location,
-    ...(shown !== undefined && { credentials: shown }),
-    ...(region !== undefined && { region }),
-    ...(apikey !== undefined && { apikey }),
-    clock,
-  })
+  const { withAwsSettings } = await import('../objects/s3/aws-settings.ts')
+  const given = parseS3Url(from)
+  const location = await withAwsSettings(s3 === undefined ? given : { ...given, credentials: s3 }, env, homedir())
+  const source = openS3Source({ ...location, ...(apikey !== undefined && { apikey }), clock })
   return below(source, models ? MODELS : '')
 }
 

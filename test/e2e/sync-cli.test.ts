@@ -133,6 +133,22 @@ test('a bucket comes over signed, with a large file, and two sources share the w
   expect(readFileSync(join(bench.folder, 'both/large')).equals(large)).toBe(true)
 })
 
+test('s3://bucket is at the service that AWS tools are set to, with their credentials', async () => {
+  const bench = new Bench()
+  bench.write({ 'a/1': 'one' }, OLD)
+  writeFileSync(join(bench.folder, 's3'), 'AKIAEXAMPLE:secret-key\n', { mode: 0o600 })
+  await bench.serve('--s3-credentials', join(bench.folder, 's3'))
+  const keys = { AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret-key' }
+  const env = { ...keys, AWS_ENDPOINT_URL: bench.url, HOME: bench.folder }
+  await vi.waitFor(
+    async () => {
+      expect(await bench.sync(['--from', 's3://data/a', '--to', 'to'], env)).toMatchObject({ code: 0, stderr: '' })
+      expect(contents(bench.to)).toEqual({ '1': 'one' })
+    },
+    { timeout: 30_000 },
+  )
+})
+
 describe('what goes wrong has its exit code and says what to do', () => {
   test('too much would be deleted: 4', async () => {
     const bench = new Bench()

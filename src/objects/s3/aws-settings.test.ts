@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Secret } from '../../lib/secret.ts'
 import { awsSettings, withAwsSettings } from './aws-settings.ts'
 import { parseS3Url } from './location.ts'
 
@@ -71,6 +72,18 @@ describe('a location of Amazon', () => {
     })
     expect((await complete('https://b.s3.us-west-2.amazonaws.com/', more)).isAws).toBe(true)
     await expect(complete('s3://bucket', { AWS_ENDPOINT_URL: 'x' })).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+  })
+
+  it('is another service also with given credentials, and where the profile says so, unless that is to be ignored', async () => {
+    const more = { AWS_ENDPOINT_URL_S3: '', AWS_ENDPOINT_URL: 'http://127.0.0.1:9000' }
+    const given = { ...parseS3Url('s3://bucket/a'), credentials: { accessKey: 'X', secret: new Secret('Y') } }
+    const half = { ...env, AWS_SECRET_ACCESS_KEY: '' }
+    const located = await withAwsSettings(given, { ...half, ...more }, home)
+    expect([located.endpoint, located.credentials?.accessKey]).toEqual(['http://127.0.0.1:9000', 'X'])
+    write('config', '[default]\nendpoint_url = https://s3.example.org\n')
+    expect((await complete('s3://bucket')).endpoint).toBe('https://s3.example.org')
+    expect((await complete('s3://bucket', more)).endpoint).toBe('http://127.0.0.1:9000')
+    expect((await complete('s3://bucket', { AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: 'true' })).isAws).toBe(true)
   })
 
   it('is the only one: nothing goes elsewhere, or in place of what was given', async () => {
