@@ -7,7 +7,7 @@ import type { FileSource } from '../core/files/source.ts'
 import { silent } from '../core/log.ts'
 import type { FileCredentials } from '../lib/file-access.ts'
 import type { S3Credentials } from '../lib/s3/sign.ts'
-import type { Secret } from '../lib/secret.ts'
+import { Secret } from '../lib/secret.ts'
 import { below } from '../sync/below.ts'
 
 export interface SourceOptions {
@@ -37,6 +37,18 @@ export interface OpenedSource {
 
 /** Where Open-Meteo's servers and its bucket keep models. */
 const MODELS = 'data/'
+
+/**
+ * A URL and the key that stands in it as `apikey=`, or else the one that is given for all: who remembers, compares or shows the URL
+ * must not have the key.
+ */
+export function keyApart(from: string, apikey: Secret | undefined): Pick<SourceOptions, 'from' | 'apikey'> {
+  const url = /^https?:/i.test(from) && URL.canParse(from) ? new URL(from) : undefined
+  const own = url?.searchParams.get('apikey') ?? ''
+  if (url === undefined || own === '') return { from, apikey }
+  url.searchParams.delete('apikey')
+  return { from: url.href, apikey: new Secret(own) }
+}
 
 /** Opens what is meant, loading only what is needed for it. Rejects with `USAGE`, and as asking what it is does. */
 export async function openSource(options: SourceOptions): Promise<OpenedSource> {

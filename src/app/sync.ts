@@ -23,17 +23,18 @@ import { Pull, type RunOptions, STATE_FOLDER } from '../sync/pull.ts'
 import { refuseNested } from './sync-apart.ts'
 import { Missing } from './sync-missing.ts'
 import { openSources } from './late-source.ts'
-import type { FoundTree } from './sync-sources.ts'
+import { type FoundTree, keyApart } from './sync-sources.ts'
 
 const DAY_MS = 86_400_000
 
 export interface SyncSpec {
-  /** Folders, absolute, and URLs; all have the same files. */
+  /** Folders, absolute, and URLs, which may hold their key as `apikey=`; all have the same files. */
   readonly from: readonly string[]
   /** Opened already; asked after the others, and closed with them. */
   readonly others?: readonly FileSource[]
   readonly to: string
   readonly what: Wanted
+  /** For the URLs that hold none. */
   readonly apikey: Secret | undefined
   readonly s3: S3Credentials | undefined
 }
@@ -68,14 +69,15 @@ export interface OpenedSync {
 
 /** Opens the sources and the folder. Rejects with what is wrong with them. */
 export async function openSync(spec: SyncSpec, manner: Manner, deps: SyncDeps): Promise<OpenedSync> {
-  const { from, others = [], to, what, apikey, s3 } = spec
+  const { others = [], to, what, s3 } = spec
   const { clock, log, env, signal } = deps
   const models = 'models' in what
-  for (const one of from) if (isAbsolute(one)) await refuseNested(one, to)
+  for (const one of spec.from) if (isAbsolute(one)) await refuseNested(one, to)
   const memory = await FoundBefore.read(to, models)
-  const common = { apikey, s3, models, clock, env, signal }
-  const opened = await openSources(from.map((one) => ({ ...common, from: one, known: memory.of(one) })))
-  for (const [index, { found }] of opened.entries()) memory.found(from[index] ?? '', found)
+  const common = { s3, models, clock, env, signal }
+  const places = spec.from.map((one) => keyApart(one, spec.apikey))
+  const opened = await openSources(places.map((place) => ({ ...common, ...place, known: memory.of(place.from) })))
+  for (const [index, { found }] of opened.entries()) memory.found(places[index]?.from ?? '', found)
   const sources = [...opened.map(({ source }) => source), ...others]
   const missing = models ? new Missing(what.models, to, log) : undefined
   const pull = new Pull({

@@ -3,6 +3,7 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -193,6 +194,14 @@ describe('what goes wrong has its exit code and says what to do', () => {
     expect(await bench.sync(args, { SYNC_APIKEY: 'wrong-key' })).toMatchObject({ code: 6 })
     expect(await bench.sync(args, { SYNC_APIKEY: 'right-key' })).toMatchObject({ code: 0 })
     expect(await bench.sync([...args, '--apikey-file', 'key'])).toMatchObject({ code: 0 })
+    const inUrl = `${bench.url}/data?apikey=right-key`
+    const withUrl = ['--from', inUrl, '--to', 'third', '--json']
+    expect(await bench.sync(withUrl, { SYNC_APIKEY: 'wrong-key' })).toMatchObject({ code: 0 })
+    const again = await bench.sync(withUrl)
+    expect(again).toMatchObject({ code: 0 })
+    expect(again.stdout + again.stderr).not.toContain('right-key')
+    const state = join(bench.folder, 'third/.flotilla-state')
+    expect(readdirSync(state).filter((name) => readFileSync(join(state, name)).includes('right-key'))).toEqual([])
     chmodSync(join(bench.folder, 'key'), 0o644)
     expect(await bench.sync([...args, '--apikey-file', 'key'])).toMatchObject({ code: 6 })
   })
