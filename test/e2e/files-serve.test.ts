@@ -167,3 +167,43 @@ test('what is served can be listed, looked at, explained and verified', async ()
     stdout: expect.stringMatching(/^damaged {2}data\/new.txt: md5/m) as string,
   })
 }, 60_000)
+
+test('who shows no key, or a wrong one, or names a tree that is not for it, is told what to do', async () => {
+  const service = new Service()
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(service.folder, name), `${text}\n`, { mode: 0o600 })
+    return join(service.folder, name)
+  }
+  const keys = file('keys', 'right-key\nother-key read other')
+  await service.start('--api-key-file', keys)
+  await service.until('/data/icon/temperature/chunk_1.om?apikey=right-key', 200)
+  for (const args of [['ls'], ['ls', 'data'], ['stat', 'data/x'], ['why', 'data/x'], ['verify', 'data']]) {
+    expect(await service.flotilla(...args)).toMatchObject({
+      code: 6,
+      stderr: expect.stringMatching(
+        /wants a key, and none was given\n.*--apikey-file FILE, or FLOTILLA_FILES_KEY_FILE/,
+      ) as string,
+    })
+  }
+  const wrong = await service.flotilla('ls', '--apikey-file', file('wrong', 'wrong-key'))
+  expect(wrong).toMatchObject({ code: 6, stderr: expect.stringContaining('does not take the key') as string })
+  const other = file('other', 'other-key')
+  expect((await service.flotilla('ls', '--apikey-file', other)).stderr).toContain('no tree that may be read')
+  expect((await service.flotilla('ls', 'data', '--apikey-file', other)).stderr).toContain('flotilla files ls')
+  const missing = await service.flotilla('ls', '--apikey-file', join(service.folder, 'none'))
+  expect(missing.stderr).toContain(`(umask 077; cat > ${service.folder}/none)`)
+  const server = await service.fails('--tree', `data=${service.data}`, '--api-key-file', join(service.folder, 'none'))
+  expect(server.stderr).toMatch(/KEY \[read\|write\].*\(umask 077; cat > .*\/none\)/)
+}, 60_000)
+
+test('what verify could not compare is not told as good, and a name that is nowhere is an error', async () => {
+  const service = new Service()
+  await service.start('--open-writes')
+  await service.until('/data/icon/temperature/chunk_1.om', 200)
+  const unhashed = await service.flotilla('verify', 'data')
+  expect(unhashed.stdout).toMatch(/^\d files? not compared: no hash is kept/)
+  await fetch(`${service.url}/data/new.txt`, { method: 'PUT', body: 'written' })
+  const mixed = await service.flotilla('verify', 'data')
+  expect(mixed.stdout).toMatch(/^1 file read and compared: no fault\n\d files? not compared/)
+  expect(await service.flotilla('verify', 'data/nowhere')).toMatchObject({ code: 1, stdout: '' })
+}, 60_000)

@@ -1,4 +1,6 @@
 import { resolve } from 'node:path'
+import type { Verified } from '../../app/files-verify.ts'
+import { FlotillaError } from '../../core/errors.ts'
 import { clean } from '../../lib/clean.ts'
 import { command } from '../command.ts'
 import { FILES_AT, filesAt, filesPath } from '../files-at.ts'
@@ -16,8 +18,9 @@ export const filesVerify = command({
     ...FILES_AT,
   },
   details:
-    'Reads every file again and compares it with the hash that the file service keeps of it; with --dir, those of a folder here. ' +
-    'Names what is damaged or missing. The exit code is 3 when anything is.',
+    'Reads every file again, as the service sends it, and compares it with the hash that the service keeps: of what is 1 MiB or ' +
+    'larger, and of what was uploaded or pulled with one. With --dir, reads a copy of the tree in a folder here, and compares each file ' +
+    'with that hash, or else with what the service sends. Names what is damaged or missing; the exit code is 3 when anything is.',
   examples: ['flotilla files verify data', 'flotilla files verify data/icon/ --dir /srv/data --url http://node1:8480'],
   async run({ options, args }, context) {
     const { output, clock, cwd, signal } = context
@@ -39,16 +42,31 @@ export const filesVerify = command({
         onProgress: (sofar) => output.progress(`${plural(sofar.files, 'file')} read`),
         signal,
       })
-      if (options.json) output.json('files-verify', { tree, prefix, files, bytes, damaged, unhashed })
-      else {
-        const open = unhashed === 0 ? '' : `; of ${plural(unhashed, 'file')} no hash is known`
-        output.print(
-          `${plural(files, 'file')} read, ${damaged === 0 ? 'all as they should be' : `${damaged} damaged`}${open}`,
-        )
+      if (files === 0 && prefix !== '') {
+        throw new FlotillaError('NOT_FOUND', `there is no file ${tree}/${prefix}…`, {
+          hint: `See what is there: flotilla files ls ${tree}`,
+        })
       }
+      if (options.json) output.json('files-verify', { tree, prefix, files, bytes, damaged, unhashed })
+      else for (const line of said({ files, damaged, unhashed })) output.print(line)
       return damaged === 0 ? 0 : 3
     } finally {
       await source.close()
     }
   },
 })
+
+/** What was done, and what could not be. */
+function said({ files, damaged, unhashed }: Omit<Verified, 'bytes'>): readonly string[] {
+  if (files === 0) return ['there is no file']
+  const compared = files - unhashed
+  const all = damaged === 0 ? 'no fault' : `${damaged} with faults`
+  return [
+    ...(compared === 0 ? [] : [`${plural(compared, 'file')} read and compared: ${all}`]),
+    ...(unhashed === 0
+      ? []
+      : [
+          `${plural(unhashed, 'file')} not compared: no hash is kept of them. With --dir DIR a copy of them is compared.`,
+        ]),
+  ]
+}
