@@ -1,6 +1,6 @@
 import type { NodeAnswer } from '../core/api.ts'
 import type { Clock } from '../core/clock.ts'
-import { messageOf } from '../core/errors.ts'
+import { isError, messageOf } from '../core/errors.ts'
 import type { FileEntry } from '../core/files/entry.ts'
 import type { Op } from '../core/op.ts'
 import type { Secret } from '../lib/secret.ts'
@@ -58,7 +58,8 @@ async function copyOf({ node, liveness, alive }: NodeAnswer, question: Question,
       return { node, state: 'absent', message: pull?.message ?? folder.message }
     })
   } catch (error) {
-    return { node, state: 'unknown', message: messageOf(error) }
+    const isKeyless = apikey === undefined && isError(error, 'UNAUTHENTICATED')
+    return { node, state: 'unknown', message: isKeyless ? 'it wants a key: --apikey-file FILE' : messageOf(error) }
   } finally {
     await look.close()
   }

@@ -3,11 +3,14 @@ import { FlotillaError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import { isName } from '../core/keys.ts'
 import { Secret } from '../lib/secret.ts'
+import { shellWord } from '../lib/shell-word.ts'
 import type { ApiKey, Grant, S3Credential } from './access.ts'
 
 const BYTES_MAX = 1024 * 1024
 const OTHERS_WRITE = 0o022
 const WORLD_READS = 0o004
+const KEY_LINES = 'KEY [read|write] [TREE[/PREFIX] …]'
+const CREDENTIAL_LINES = 'ACCESS:SECRET [read|write] [TREE[/PREFIX] …]'
 const KEY = /^[!-~]{1,256}$/
 const ACCESS_KEY = /^[\w.@-]{1,128}$/
 
@@ -18,12 +21,12 @@ const ACCESS_KEY = /^[\w.@-]{1,128}$/
  * never the key; `INSECURE_FILE` when others can write to the file.
  */
 export async function readApiKeys(path: string, log: Logger): Promise<readonly ApiKey[]> {
-  return parseApiKeys(await readFile(path, log), path)
+  return parseApiKeys(await readFile(path, KEY_LINES, log), path)
 }
 
 /** Lines of `ACCESS:SECRET [read|write|parent] [TREE[/PREFIX] …]`, write and everything where nothing else is said; or an AWS credentials file. */
 export async function readS3Credentials(path: string, log: Logger): Promise<readonly S3Credential[]> {
-  return parseS3Credentials(await readFile(path, log), path)
+  return parseS3Credentials(await readFile(path, CREDENTIAL_LINES, log), path)
 }
 
 export function parseApiKeys(text: string, path: string): readonly ApiKey[] {
@@ -107,21 +110,28 @@ function grantOf(words: readonly string[], ifNone: 'read' | 'write', path: strin
   return { isWrite: false, scopes, isParent }
 }
 
-async function readFile(path: string, log: Logger): Promise<string> {
+async function readFile(path: string, lines: string, log: Logger): Promise<string> {
   const handle = await open(path, 'r').catch((cause: unknown) => {
     const { code } = cause as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ENOTDIR') throw new FlotillaError('NOT_FOUND', `there is no file ${path}`)
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      throw new FlotillaError('NOT_FOUND', `there is no file ${path}`, {
+        hint: `Check the path. Each of its lines is ${lines}; to make it: (umask 077; cat > ${shellWord(path)}), then the lines, Ctrl-D.`,
+      })
+    }
     if (code === 'EACCES') throw new FlotillaError('FORBIDDEN', `${path} cannot be read by this user`)
     throw cause
   })
   try {
     const stat = await handle.stat()
     if (!stat.isFile()) throw new FlotillaError('CONFIG_INVALID', `${path} is not a file`)
+    const chmod = `chmod 600 ${shellWord(path)}`
     if ((stat.mode & OTHERS_WRITE) !== 0) {
-      const hint = `chmod 600 ${path}`
+      const hint = `Run: ${chmod}`
       throw new FlotillaError('INSECURE_FILE', `${path} holds keys, and others can write to it`, { hint })
     }
-    if ((stat.mode & WORLD_READS) !== 0) log.warn('anybody on this machine can read a file of keys', { file: path })
+    if ((stat.mode & WORLD_READS) !== 0) {
+      log.warn('anybody on this machine can read a file of keys', { file: path, run: chmod })
+    }
     if (stat.size > BYTES_MAX) throw new FlotillaError('TOO_LARGE', `${path} is too long for a file of keys`)
     return await handle.readFile('utf8')
   } finally {

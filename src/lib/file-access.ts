@@ -34,6 +34,18 @@ export function authorizer(credentials: FileCredentials | undefined, origin: str
   }
 }
 
+/** What it means that a file service does not know who asks, who has shown these credentials or none. */
+export function unauthenticated(origin: string, message: string, credentials?: FileCredentials): FlotillaError {
+  if (credentials === undefined) {
+    return new FlotillaError('UNAUTHENTICATED', `${origin} wants a key, and none was given`, {
+      hint: 'Name the file that holds it: --apikey-file FILE, or FLOTILLA_FILES_KEY_FILE; for sync also --s3-credentials FILE, or SYNC_APIKEY.',
+    })
+  }
+  return new FlotillaError('UNAUTHENTICATED', message, {
+    hint: 'Look into the file that was named; whoever runs the service has the keys in a file too (--api-key-file, --s3-credentials).',
+  })
+}
+
 /** The origin of a URL of `http` or `https`; throws `USAGE` for what is none, or holds credentials that would be seen. */
 export function originOf(text: string): URL {
   const hint = 'It looks like http://127.0.0.1:8480 or https://data.example.org/.'

@@ -25,7 +25,7 @@ test.for([0o644, 0o640, 0o660, 0o604, 0o602, 0o777])('refuses mode %o, and says 
   const path = file(`open-${mode}`, 'canary', mode)
   await expect(readSecretFile(path)).rejects.toMatchObject({
     code: 'INSECURE_FILE',
-    details: { hint: `chmod 600 ${path}` },
+    details: { hint: `Run: chmod 600 ${path}` },
   })
 })
 
@@ -38,6 +38,12 @@ test.for([
 ] as const)('refuses a file that is %s', async ([name, content, code]) => {
   const path = content === undefined ? join(folder, name) : file(name, content, 0o600)
   await expect(readSecretFile(path)).rejects.toMatchObject({ code })
+})
+
+test('says how to make a file that is not there', async () => {
+  await expect(readSecretFile(join(folder, 'not there'))).rejects.toMatchObject({
+    details: { hint: expect.stringContaining(`(umask 077; cat > '${folder}/not there')`) as string },
+  })
 })
 
 test('refuses a folder', async () => {

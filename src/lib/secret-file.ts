@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { FlotillaError } from '../core/errors.ts'
 import { Secret } from './secret.ts'
+import { shellWord } from './shell-word.ts'
 
 const BYTES_MAX = 4096
 const OTHERS = 0o077
@@ -21,7 +22,7 @@ export async function readSecretFile(path: string, form: RegExp = TOKEN): Promis
     if ((stat.mode & OTHERS) !== 0) {
       const mode = (stat.mode & 0o777).toString(8).padStart(4, '0')
       throw new FlotillaError('INSECURE_FILE', `${path} holds a secret and others can read it (mode ${mode})`, {
-        hint: `chmod 600 ${path}`,
+        hint: `Run: chmod 600 ${shellWord(path)}`,
       })
     }
     if (stat.size > BYTES_MAX) throw new FlotillaError('TOO_LARGE', `${path} is too long to be a token`)
@@ -40,7 +41,11 @@ async function opened(path: string): Promise<FileHandle> {
     return await open(path, 'r')
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code
-    if (code === 'ENOENT' || code === 'ENOTDIR') throw new FlotillaError('NOT_FOUND', `there is no file ${path}`)
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      throw new FlotillaError('NOT_FOUND', `there is no file ${path}`, {
+        hint: `Check the path. It holds the secret alone; to make it: (umask 077; cat > ${shellWord(path)}), then the secret, Enter, Ctrl-D.`,
+      })
+    }
     if (code === 'EACCES') throw new FlotillaError('FORBIDDEN', `${path} cannot be read by this user`)
     throw cause
   }

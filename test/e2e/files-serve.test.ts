@@ -186,7 +186,7 @@ test('who shows no key, or a wrong one, or names a tree that is not for it, is t
     })
   }
   const wrong = await service.flotilla('ls', '--apikey-file', file('wrong', 'wrong-key'))
-  expect(wrong).toMatchObject({ code: 6, stderr: expect.stringContaining('does not take the key') as string })
+  expect(wrong).toMatchObject({ code: 6, stderr: expect.stringMatching(/Invalid API key\n.*--api-key-file/) as string })
   const other = file('other', 'other-key')
   expect((await service.flotilla('ls', '--apikey-file', other)).stderr).toContain('no tree that may be read')
   expect((await service.flotilla('ls', 'data', '--apikey-file', other)).stderr).toContain('flotilla files ls')

@@ -16,7 +16,9 @@ export const filesLs = command({
     const { output, signal } = context
     return await withLook(options, context, async (look) => {
       if (args.PATH === undefined) {
-        for (const tree of await look.trees({ signal })) {
+        const trees = await look.trees({ signal })
+        if (trees.length === 0) output.note('there is no tree that may be read; another key may read more')
+        for (const tree of trees) {
           if (options.json) output.json('tree', { tree })
           else output.print(clean(tree))
         }

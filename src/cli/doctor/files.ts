@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { type AgentConfig, filesTargets } from '../../config/agent.ts'
 import { absolute } from '../../config/paths.ts'
 import { isLoopbackHost } from '../../lib/loopback.ts'
+import { shellWord } from '../../lib/shell-word.ts'
 import { plural } from '../format.ts'
 import { type Check, fail, type Finding, ok, warn } from './check.ts'
 import { replaces, space, writable } from './folders.ts'
@@ -76,7 +77,7 @@ async function keysFinding(path: string, kind: 'api' | 's3'): Promise<Finding> {
   const { readKeys } = await import('../../app/files-doctor.ts')
   const { count, warnings } = await readKeys(path, kind)
   const [first] = warnings
-  if (first !== undefined) return warn(`${path}: ${first}`, `chmod 600 ${path}`)
+  if (first !== undefined) return warn(`${path}: ${first}`, `chmod 600 ${shellWord(path)}`)
   return count === 0 ? warn(`${path} holds none: nobody gets in by it`, 'Add a line.') : ok(plural(count, 'line'))
 }
 

@@ -78,7 +78,9 @@ export class PeerService {
     const allowed = tree === undefined ? [] : call.readable(tree.name)
     // A tree that may not be read is not told from one that is not there.
     if (tree === undefined || allowed.length === 0) {
-      throw new FlotillaError('NOT_FOUND', `there is no tree ${decodeURIComponent(name)}`)
+      throw new FlotillaError('NOT_FOUND', `there is no tree ${decodeURIComponent(name)} that may be read`, {
+        hint: 'Those that may be: flotilla files ls',
+      })
     }
     await route.answer({ ...call, tree, allowed, signal })
   }

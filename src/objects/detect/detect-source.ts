@@ -1,7 +1,7 @@
 import { FlotillaError } from '../../core/errors.ts'
 import { PEER_HEADER, PEER_PATH, type PeerTrees } from '../../core/files/peer-wire.ts'
 import type { Op } from '../../core/op.ts'
-import { authorizer, type FileCredentials, originOf } from '../../lib/file-access.ts'
+import { authorizer, type FileCredentials, originOf, unauthenticated } from '../../lib/file-access.ts'
 import { failureOf } from '../../lib/file-answers.ts'
 import { HttpPool, type PoolAnswer, readAnswer } from '../../lib/http-pool.ts'
 import type { Secret } from '../../lib/secret.ts'
@@ -43,9 +43,7 @@ export async function detectSource(options: DetectOptions): Promise<Detected> {
     if (first.header(PEER_HEADER) !== undefined) {
       if (first.status === 401 && token === undefined) {
         await first.discard()
-        throw new FlotillaError('UNAUTHENTICATED', `${origin} wants a key, and none was given`, {
-          hint: 'Name the file that holds it: --apikey-file or --s3-credentials.',
-        })
+        throw unauthenticated(origin, '')
       }
       if (first.status !== 200) throw await failureOf(first, 'the list of its trees', origin)
       return { kind: 'flotilla', trees: treesIn(await textOf(first)) }

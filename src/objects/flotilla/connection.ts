@@ -1,6 +1,7 @@
+import { isError } from '../../core/errors.ts'
 import { PEER_PATH } from '../../core/files/peer-wire.ts'
 import type { HttpRange } from '../../core/files/source.ts'
-import { type Authorize, authorizer, type FileCredentials, originOf } from '../../lib/file-access.ts'
+import { type Authorize, authorizer, type FileCredentials, originOf, unauthenticated } from '../../lib/file-access.ts'
 import { HttpPool, type PoolAnswer, type PoolRequest } from '../../lib/http-pool.ts'
 import { jsonOf, peerAnswer } from '../../lib/peer-answers.ts'
 
@@ -24,10 +25,12 @@ export class Connection {
   readonly origin: string
   readonly #pool: HttpPool
   readonly #authorize: Authorize
+  readonly #credentials: FileCredentials | undefined
 
   constructor({ server, credentials, nowMs, connections = CONNECTIONS, silenceMs = SILENCE_MS }: ConnectionOptions) {
     this.origin = originOf(server).origin
     this.#pool = new HttpPool({ origin: this.origin, name: this.origin, connections, silenceMs })
+    this.#credentials = credentials
     this.#authorize = authorizer(credentials, this.origin, nowMs)
   }
 
@@ -44,7 +47,12 @@ export class Connection {
 
   /** A successful answer to a path below `PEER_PATH`; rejects with what the other side says else. */
   async ask(request: PoolRequest): Promise<PoolAnswer> {
-    return await peerAnswer(await this.send({ ...request, path: `${PEER_PATH}${request.path}` }), this.origin)
+    const answer = await this.send({ ...request, path: `${PEER_PATH}${request.path}` })
+    try {
+      return await peerAnswer(answer, this.origin)
+    } catch (error) {
+      throw isError(error, 'UNAUTHENTICATED') ? unauthenticated(this.origin, error.message, this.#credentials) : error
+    }
   }
 
   async json(request: PoolRequest, limitBytes: number): Promise<unknown> {
