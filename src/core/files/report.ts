@@ -9,8 +9,6 @@ export interface NodeFiles {
   readonly state: 'in-step' | 'pulling' | 'failed'
   /** Where it pulls from, without any secret; undefined while there is no such place. */
   readonly from?: string
-  /** How far it has heard of the source's changes, where the source tells them. */
-  readonly cursor?: string
   /** What is here and is meant to be. */
   readonly files: number
   readonly bytes: number

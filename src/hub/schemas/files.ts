@@ -15,7 +15,6 @@ export const zNodeFiles = hold<NodeFiles>()(
   z.object({
     state: z.enum(['in-step', 'pulling', 'failed']),
     from: z.string().exactOptional(),
-    cursor: z.string().exactOptional(),
     files: zCount,
     bytes: zCount,
     pending: z.object({ files: zCount, bytes: zCount }).exactOptional(),
