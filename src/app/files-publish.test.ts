@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, statSync, utimesSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { temporaryFolder, writeFiles } from '../../test/helpers/folder.ts'
@@ -41,4 +41,15 @@ it('publishes a file with its time, also one of before 1970', async () => {
   expect(await publishFolder({ from, root, group: 'run', keep: 1, clock: systemClock })).toMatchObject({
     changed: false,
   })
+})
+
+it('counts what was visible and is not in the new folder, also where a plain folder was', async () => {
+  const from = temporaryFolder({ a: 'new', 'b/c': 'x' })
+  const root = temporaryFolder({ 'run/a': 'old', 'run/gone/1': 'x', 'run/gone/2': 'x', 'run/half~': 'x' })
+  const publish = async () => publishFolder({ from, root, group: 'run', keep: 1, clock: systemClock })
+  expect(await publish()).toMatchObject({ files: 2, gone: 2 })
+  expect(existsSync(join(root, 'run/gone'))).toBe(false)
+  rmSync(join(from, 'b'), { recursive: true })
+  expect(await publish()).toMatchObject({ files: 1, unchanged: 1, gone: 1 })
+  expect(await publish()).toMatchObject({ changed: false, gone: 0 })
 })

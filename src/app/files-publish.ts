@@ -19,6 +19,8 @@ export interface Published {
   readonly bytes: number
   /** Of the files, those that are the same as in the generation before, and cost no room. */
   readonly unchanged: number
+  /** How many files that were visible before are not among them, and so no longer visible. */
+  readonly gone: number
   /** False when everything is as it was. */
   readonly changed: boolean
 }
@@ -74,12 +76,14 @@ export async function publishFolder({
     const bytes = files.reduce((sum, { size }) => sum + size, 0)
     const current = await group.current()
     const facts = { files: files.length, bytes }
-    if (current?.id === id) return { ...facts, generation: current.number, unchanged: files.length, changed: false }
+    if (current?.id === id)
+      return { ...facts, generation: current.number, unchanged: files.length, gone: 0, changed: false }
+    const gone = await countGone(join(tree, current?.folder ?? key), files)
     const unchanged = await stage(group, { source, tree, files, signal })
     const generation = await group.seal(id)
     await group.flip(generation)
     await group.sweep({ keep, minAgeMs: READERS_MS })
-    return { ...facts, generation: generation.number, unchanged, changed: true }
+    return { ...facts, generation: generation.number, unchanged, gone, changed: true }
   } finally {
     await letGo()
   }
@@ -107,6 +111,16 @@ async function scan(source: string, folder: string): Promise<readonly Found[]> {
     }
   }
   return found.toSorted((a, b) => (a.path < b.path ? -1 : 1))
+}
+
+/** Of the files that are visible, those that no longer will be. */
+async function countGone(before: string, files: readonly Found[]): Promise<number> {
+  const entries = await readdir(before, { recursive: true, withFileTypes: true }).catch(() => [])
+  const next = new Set(files.map(({ path }) => path))
+  return entries.filter((entry) => {
+    const path = posix.relative(before, join(entry.parentPath, entry.name))
+    return entry.isFile() && !entry.name.endsWith('~') && pathKey(path) !== undefined && !next.has(path)
+  }).length
 }
 
 function refused(path: string, why: string): FlotillaError {

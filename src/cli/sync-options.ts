@@ -67,7 +67,9 @@ export const SYNC_OPTIONS = {
   group: {
     type: 'list',
     placeholder: 'GLOB',
-    summary: 'folders whose files become visible all at once, such as data_run/*/*/*/*/*',
+    summary:
+      'folders whose files become visible all at once, such as data_run/*/*/*/*/*; what the source has no more is not in the next ' +
+      'version, also without --delete',
   },
   keep: { ...number('N', 'with --group: older generations that stay'), fallback: '1' },
   execute: { type: 'flag', summary: 'taken from scripts of openmeteo-api; means nothing' },

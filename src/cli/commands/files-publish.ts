@@ -34,7 +34,8 @@ export const filesPublish = command({
   },
   details:
     'Copies the files beside the ones that are served, then shows all of them in one moment: readers see the old folder or the new one, ' +
-    'never a mixture, and who has begun to read the old one ends with it. Files that are the same, by size and time, cost no room. ' +
+    'never a mixture, and who has begun to read the old one ends with it. The new folder is all there is then: what is not in it is no ' +
+    'longer visible, and stays only in the older generations that are kept. Files that are the same, by size and time, cost no room. ' +
     'Nodes that pull the folder as a group show it as a whole too.',
   examples: [
     'flotilla files publish /scratch/run data/models/latest --tree data=/srv/data',
@@ -51,10 +52,12 @@ export const filesPublish = command({
       output.json('files-published', { tree, group: key, ...published })
       return 0
     }
-    const { generation, files, bytes, unchanged, changed } = published
+    const { generation, files, bytes, unchanged, gone, changed } = published
     const what = `${plural(files, 'file')}, ${size(bytes)}`
-    if (changed) output.print(`generation ${generation} of ${tree}/${key}: ${what}, of them ${unchanged} unchanged`)
-    else output.print(`nothing to do: generation ${generation} of ${tree}/${key} has the same ${what}`)
+    const left = gone === 0 ? '' : `; ${plural(gone, 'file')} of the one before ${gone === 1 ? 'is' : 'are'} not in it`
+    if (changed) {
+      output.print(`generation ${generation} of ${tree}/${key}: ${what}, of them ${unchanged} unchanged${left}`)
+    } else output.print(`nothing to do: generation ${generation} of ${tree}/${key} has the same ${what}`)
     return 0
   },
 })
