@@ -47,6 +47,19 @@ async function fault(words: readonly string[], whole: boolean): Promise<string |
   return unknown.length === 0 ? undefined : `no option ${unknown.join(' ')}`
 }
 
+test('every systemd unit starts what can be typed, from where the documentation has a clone put', async () => {
+  const units = readdirSync(join(ROOT, 'examples/systemd')).map((name) => join(ROOT, 'examples/systemd', name))
+  const guide = join(ROOT, 'docs/how-to/operate.md')
+  const lines = [...units, guide].flatMap((file) => readFileSync(file, 'utf8').match(/^ExecStart=.*$/gm) ?? [])
+  expect(lines).toHaveLength(units.length + 1)
+  const [, folder = ''] = /^cp -a \. (\S+)$/m.exec(readFileSync(guide, 'utf8')) ?? []
+  for (const line of lines) {
+    const [program, ...words] = line.slice('ExecStart='.length).split(' ')
+    expect(program).toBe(`${folder}/flotilla`)
+    expect(await fault(words, true), line).toBeUndefined()
+  }
+})
+
 test('every command line in the documentation names a command and options that exist', async () => {
   const bad: string[] = []
   let count = 0
