@@ -2,6 +2,7 @@ import type { FileEntry } from '../core/files/entry.ts'
 import type { FileFacts } from '../core/files/tree-index.ts'
 import { checksumOfHeader } from '../lib/s3/checksums.ts'
 import { S3Error } from '../lib/s3/errors.ts'
+import { typeOf } from './content-types.ts'
 import type { Exchange } from './exchange.ts'
 
 /** Kept with a file and given back with it, beside `x-amz-meta-…`. */
@@ -22,28 +23,6 @@ export const UPLOAD_FORM_HEADER = 'x-flotilla-form'
 const PARTS_MAX = 10_000
 const METADATA_BYTES_MAX = 2048
 const KEPT_BYTES_MAX = 8192
-
-const TYPES: Readonly<Record<string, string>> = {
-  csv: 'text/csv; charset=utf-8',
-  gz: 'application/gzip',
-  html: 'text/html; charset=utf-8',
-  jpg: 'image/jpeg',
-  json: 'application/json',
-  md: 'text/markdown; charset=utf-8',
-  nc: 'application/x-netcdf',
-  png: 'image/png',
-  tif: 'image/tiff',
-  txt: 'text/plain; charset=utf-8',
-  xml: 'application/xml',
-  zip: 'application/zip',
-}
-
-/** Of a file that nobody told the type of. */
-function typeOf(key: string): string {
-  const dot = key.lastIndexOf('.')
-  const type = dot === -1 ? undefined : TYPES[key.slice(dot + 1)]
-  return type ?? 'binary/octet-stream'
-}
 
 let lastSeconds = 0
 let lastText = ''

@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import { afterAll, beforeAll, expect, vi } from 'vitest'
+import { CONTENT_TYPES } from '../../src/fileserver/content-types.ts'
 import { API_KEY, startFileService, WRITER, type FileService } from '../helpers/file-service.ts'
 import { writeFiles } from '../helpers/folder.ts'
 import { needs } from '../helpers/needs.ts'
@@ -93,6 +94,25 @@ test('nginx takes it, and sends what a key is for without asking', async () => {
   }
   expect(await get('data/gfs013/rain.om?apikey=icon')).toMatchObject({ text: 'gfs', isDirect: true })
   expect(await get('data/icon/static/meta.json')).toMatchObject({ text: '{"chunk_time_length":253}', isDirect: true })
+})
+
+test('types of content are those of the file service', async () => {
+  const names = [
+    ...Object.keys(CONTENT_TYPES).map((end) => `f.${end}`),
+    'F.JSON',
+    'f.json.om',
+    'f.grib2',
+    'json',
+    'f.js',
+    'f.constructor',
+  ]
+  writeFiles(service.at('data'), Object.fromEntries(names.map((name) => [`types.d/${name}`, 'x'])))
+  for (const name of names) {
+    await vi.waitFor(async () => expect((await head(`data/types.d/${name}`)).status).toBe(200), { timeout: 30_000 })
+    const type = (await head(`data/types.d/${name}`)).headers.get('content-type')
+    const sent = await get(`data/types.d/${name}?apikey=${API_KEY}`)
+    expect([name, sent.isDirect, sent.headers.get('content-type')]).toEqual([name, true, type])
+  }
 })
 
 test('without the right key there is nothing, in the words of the file service', async () => {

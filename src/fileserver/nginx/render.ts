@@ -1,5 +1,6 @@
 import { literal, plainPath, quoted } from '../../lib/nginx/quote.ts'
 import type { Secret } from '../../lib/secret.ts'
+import { CONTENT_TYPES, OTHER_TYPE } from '../content-types.ts'
 
 /** What nginx is told so that it serves files by itself, and asks the file service for everything else. */
 export interface DirectServing {
@@ -71,7 +72,9 @@ server {
   tcp_nopush on;
   # nginx's own would differ from those of the file service.
   etag off;
-  default_type application/octet-stream;
+  default_type ${OTHER_TYPE};
+  types {
+${TYPES}  }
   location / {
     proxy_pass http://flotilla_files;
   }
@@ -81,6 +84,10 @@ server {
 ${trees.map(location).join('')}${sendfilePrefix === undefined ? '' : trees.map((tree) => internal(tree, sendfilePrefix)).join('')}}
 `
 }
+
+const TYPES = Object.entries(CONTENT_TYPES)
+  .map(([end, type]) => `    ${quoted(type)} ${end};\n`)
+  .join('')
 
 /** nginx's variable, not ours. */
 const RATE = '${flotilla_mib}m'
