@@ -1,7 +1,6 @@
 import type { OpenedFile } from '../core/files/tree-files.ts'
 import { S3Error } from '../lib/s3/errors.ts'
 import { uriEncodePath } from '../lib/s3/target.ts'
-import { keyPath } from '../lib/safe-path.ts'
 import { evaluate, holdsIfRange, OF_READ } from './conditions.ts'
 import { digestField, wantsDigest } from './digest-fields.ts'
 import { openElsewhere } from './elsewhere.ts'
@@ -53,8 +52,9 @@ export async function answerFile(
   if (range === undefined && exchange.header('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED') {
     headers.push(...checksumHeaders(facts))
   }
-  if (isForNginx(exchange, file, isConditional, options)) {
-    response.writeHead(200, [...headers, ...sendfileHeaders(exchange, tree, file, options)]).end()
+  const place = isForNginx(exchange, file, isConditional, options) ? await file.place() : undefined
+  if (place !== undefined) {
+    response.writeHead(200, [...headers, ...sendfileHeaders(exchange, tree, place, options)]).end()
     return
   }
   const { start, end } = range ?? { start: 0, end: entry.size }
@@ -147,17 +147,17 @@ function isForNginx(exchange: Exchange, file: OpenedFile, isConditional: boolean
   const { entry, facts } = file
   if (sendfile === undefined || entry.size < sendfile.minBytes || isConditional) return false
   if (exchange.method === 'HEAD' || hasMetadata(facts)) return false
-  const isPlain = exchange.header('if-range') === undefined && exchange.parameter('partNumber') === undefined
-  return isPlain && keyPath(entry.key) === entry.key
+  return exchange.header('if-range') === undefined && exchange.parameter('partNumber') === undefined
 }
 
 function hasMetadata(facts: OpenedFile['facts']): boolean {
   return Object.keys(facts?.headers ?? {}).some((name) => name.startsWith('x-amz-meta-'))
 }
 
-function sendfileHeaders(exchange: Exchange, tree: ServedTree, { entry }: OpenedFile, { sendfile }: Options): string[] {
+/** By where the file lies in truth: nginx follows no link, and takes no other generation than the one that was looked at. */
+function sendfileHeaders(exchange: Exchange, tree: ServedTree, place: string, { sendfile }: Options): string[] {
   const rate = rateOf(exchange)
-  const path = `/${sendfile?.prefix}/${tree.name}/${uriEncodePath(entry.key)}`
+  const path = `/${sendfile?.prefix}/${tree.name}/${uriEncodePath(place)}`
   const limit = rate === undefined ? [] : ['x-accel-limit-rate', String(Math.round(rate))]
   return ['x-accel-redirect', path, ...limit]
 }

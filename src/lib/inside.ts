@@ -128,6 +128,13 @@ async function isWhereExpected(root: string, path: string, descriptor: number, c
   return where.startsWith(joined(root, `${GENERATIONS}/`))
 }
 
+/** Path from the root of what is open, without links; undefined where the system does not tell, or it lies nowhere any more. */
+export async function placeInside(root: string, descriptor: number, calls: FileCalls): Promise<string | undefined> {
+  const where = await whereIs(descriptor, calls)
+  if (where === undefined || !isInside(root, where) || where.endsWith(' (deleted)')) return undefined
+  return where.slice(joined(root, ' ').length - 1)
+}
+
 /** Undefined where the system does not tell. */
 async function whereIs(descriptor: number, calls: FileCalls): Promise<string | undefined> {
   return HAS_DESCRIPTOR_PATHS ? calls.readlink(`/proc/self/fd/${descriptor}`) : undefined

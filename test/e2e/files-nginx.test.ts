@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { appendFileSync, readFileSync, symlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
@@ -233,5 +234,61 @@ test('of a folder that is published as a whole the file service says which gener
     const isVisible = async (): Promise<void> =>
       expect(await get('data/icon/latest/rain.om?apikey=icon')).toMatchObject({ text: content, isDirect: false })
     await vi.waitFor(isVisible, { timeout: 30_000, interval: 100 })
+  }
+})
+
+test('a large file of a generation is sent by nginx from that very generation', async () => {
+  for (const seed of [21, 22]) {
+    const content = noise(MIB, seed)
+    writeFiles(service.folder, { 'large run/rain one.om': content })
+    const tree = ['--tree', `data=${service.at('data')}`]
+    const published = await run(['files', 'publish', 'large run', 'data/icon/large run', ...tree], {
+      cwd: service.folder,
+    })
+    expect(published).toMatchObject({ code: 0 })
+    const path = `data/icon/large%20run/rain%20one.om?apikey=${API_KEY}`
+    await vi.waitFor(
+      async () => {
+        const answer = await fetch(`${nginx.url}/${path}`)
+        expect(md5(new Uint8Array(await answer.arrayBuffer()))).toBe(md5(content))
+      },
+      { timeout: 30_000, interval: 100 },
+    )
+    const before = await fetch(`${service.url}/${path}`)
+    expect(before.headers.get('x-accel-redirect')).toMatch(
+      /^\/sendfile\/data\/\.flotilla-generations\/icon%252Flarge%2520run\/\d-\w+\/rain%20one\.om$/,
+    )
+  }
+})
+
+test('no link leads nginx out of a tree that was put in the place of a file since the file service looked at it', async () => {
+  const secret = Buffer.alloc(300 * 1024, 'secret ')
+  const good = noise(300 * 1024, 9)
+  writeFiles(service.folder, { 'secret/large.om': secret })
+  writeFiles(service.at('data'), { 'race/good.om': good, 'race/large one.om': good })
+  const place = service.at('data', 'race/large one.om')
+  const script = `
+    const { linkSync, renameSync, symlinkSync } = require('node:fs')
+    const [place, good, secret] = process.argv.slice(1)
+    for (const wait = new Int32Array(new SharedArrayBuffer(4)); ; Atomics.wait(wait, 0, 0, 1)) {
+      symlinkSync(secret, place + '.link~')
+      renameSync(place + '.link~', place)
+      linkSync(good, place + '.good~')
+      renameSync(place + '.good~', place)
+    }`
+  const args = [place, service.at('data', 'race/good.om'), `${service.folder}/secret/large.om`]
+  const swapping = spawn(process.execPath, ['-e', script, ...args], { stdio: 'ignore' })
+  try {
+    const seen = { good: 0, refused: 0, secret: 0 }
+    for (let turn = 0; turn < 300; turn++) {
+      const answer = await fetch(`${nginx.url}/data/race/large%20one.om?apikey=${API_KEY}`)
+      const bytes = Buffer.from(await answer.arrayBuffer())
+      if (answer.status !== 200) seen.refused++
+      else seen[bytes.equals(good) ? 'good' : 'secret']++
+    }
+    expect(seen.secret).toBe(0)
+    expect(seen.good).toBeGreaterThan(0)
+  } finally {
+    swapping.kill('SIGKILL')
   }
 })

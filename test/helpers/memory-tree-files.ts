@@ -41,6 +41,7 @@ export class MemoryTreeFiles implements TreeFiles {
     return {
       entry,
       facts: this.#tree.factsOf(key, file.stat),
+      place: async () => undefined,
       bytes: file.bytes.byteLength <= WHOLE_MAX ? file.bytes : undefined,
       async *read(start, end, { signal } = {}) {
         for (let at = start; at < Math.min(end, file.bytes.byteLength); at += CHUNK) {

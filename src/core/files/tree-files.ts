@@ -83,6 +83,11 @@ export interface OpenedFile {
   readonly facts: FileFacts | undefined
   /** The whole, where it is small enough to have been read at once; costs nothing more. */
   readonly bytes: Uint8Array | undefined
+  /**
+   * The path from the root of the tree at which it lies in truth, without any link, for who opens it by itself; undefined where that is not known,
+   * or where it was small enough to have been read at once.
+   */
+  place(): Promise<string | undefined>
   /** `end` is exclusive. Rejects with `CHANGED` when the file is found to have been written to, or cut, meanwhile. */
   read(start: number, end: number, options?: ReadOptions): AsyncIterable<Uint8Array>
   /** Must be called, once. */

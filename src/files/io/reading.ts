@@ -3,9 +3,10 @@ import type { FileEntry, FileStat } from '../../core/files/entry.ts'
 import type { OpenedFile, ReadOptions } from '../../core/files/tree-files.ts'
 import type { FileFacts } from '../../core/files/tree-index.ts'
 import { type FileCalls, remoteCalls } from '../../lib/file-calls.ts'
+import { placeInside } from '../../lib/inside.ts'
 import type { Buffers } from './buffers.ts'
 import { hasSameContent, statOf } from './file-stat.ts'
-import type { Known } from './placing.ts'
+import type { Known, Tree } from './placing.ts'
 
 /** Small enough to have been read at once. */
 export class WholeFile implements OpenedFile {
@@ -19,6 +20,10 @@ export class WholeFile implements OpenedFile {
     this.facts = facts
     this.bytes = bytes
     this.#onClose = onClose
+  }
+
+  async place(): Promise<undefined> {
+    return undefined
   }
 
   async *read(start: number, end: number, { signal }: ReadOptions = {}): AsyncGenerator<Uint8Array, void> {
@@ -39,19 +44,25 @@ export class LongFile implements OpenedFile {
   readonly bytes = undefined
   readonly #file: number
   readonly #stat: FileStat
+  readonly #root: string
   readonly #calls: FileCalls
   readonly #buffers: Buffers
   /** Reads that the system has not answered: the descriptor must not be given back under them. */
   #reading = 0
   #isClosed = false
 
-  constructor({ entry, facts }: Known, file: number, stat: FileStat, calls: FileCalls, buffers: Buffers) {
+  constructor({ entry, facts }: Known, file: number, stat: FileStat, { root, calls }: Tree, buffers: Buffers) {
     this.entry = entry
     this.facts = facts
     this.#file = file
     this.#stat = stat
+    this.#root = root
     this.#calls = calls
     this.#buffers = buffers
+  }
+
+  async place(): Promise<string | undefined> {
+    return placeInside(this.#root, this.#file, this.#calls)
   }
 
   async *read(start: number, end: number, { signal, reuse }: ReadOptions = {}): AsyncGenerator<Uint8Array, void> {

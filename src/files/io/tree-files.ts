@@ -147,7 +147,7 @@ export class FolderFiles implements TreeFiles {
       if (stat.size <= QUICK_BYTES && this.#wholeBytes + stat.size <= WHOLE_TOTAL)
         return await this.#whole(key, path, file, stat)
       isKept = true
-      return new LongFile(this.placing.known(key, path, stat), file, stat, calls, this.#buffers)
+      return new LongFile(this.placing.known(key, path, stat), file, stat, this.tree, this.#buffers)
     } finally {
       if (!isKept) await calls.close(file)
     }

@@ -142,8 +142,8 @@ function internal({ name, folder }: Tree, prefix: string): string {
   return `  location ^~ ${quoted(`/${prefix}/${name}/`)} {
     internal;
     alias ${quoted(`${path}/`)};
-    # What the file service has looked at, also the links of generations.
-    disable_symlinks if_not_owner from=${quoted(path)};
+    # The file service names files by where they lie in truth: a link was exchanged for one since it looked.
+    disable_symlinks on from=${quoted(path)};
     add_header ETag $upstream_http_etag;
   }
 `
