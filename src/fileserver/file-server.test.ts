@@ -383,6 +383,10 @@ test('a file comes in parts, is listed as an upload until then, and read by part
     ObjectParts: { TotalPartsCount: 3 },
     Checksum: { ChecksumCRC32 },
   })
+  // An answer may be lost: whoever asks again hears the same, as long as it is that file.
+  expect(await complete(Parts)).toMatchObject({ ETag, ChecksumCRC32, ChecksumType: 'COMPOSITE', Bucket, Key })
+  await expect(complete(wrong)).rejects.toMatchObject({ name: 'NoSuchUpload' })
+  await s3.send(new PutObjectCommand({ Bucket, Key, Body: 'another' }))
   await expect(complete(Parts)).rejects.toMatchObject({ name: 'NoSuchUpload' })
 })
 

@@ -17,6 +17,8 @@ const KEPT = [
 
 /** Ours, among the kept headers: sizes of the parts of a file that came in parts, as `5242880*3,17`. Told to nobody. */
 export const PARTS_HEADER = 'x-flotilla-parts'
+/** Ours, among the kept headers: the upload that the file came by. Told to nobody. */
+export const UPLOAD_HEADER = 'x-flotilla-upload'
 /** Ours, among the kept headers of an upload: the form of its client, and what it announced. */
 export const UPLOAD_FORM_HEADER = 'x-flotilla-form'
 

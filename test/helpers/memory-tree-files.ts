@@ -13,6 +13,7 @@ import {
   type WantedFile,
 } from '../../src/core/files/tree-files.ts'
 import { KeyLocks } from '../../src/files/io/key-locks.ts'
+import { keyPath } from '../../src/lib/safe-path.ts'
 import { MemoryGrowing } from './memory-growing.ts'
 import type { FileFacts } from '../../src/core/files/tree-index.ts'
 import type { MemoryTree } from './memory-tree.ts'
@@ -41,7 +42,7 @@ export class MemoryTreeFiles implements TreeFiles {
     return {
       entry,
       facts: this.#tree.factsOf(key, file.stat),
-      place: async () => undefined,
+      place: async () => (keyPath(key) === key ? key : undefined),
       bytes: file.bytes.byteLength <= WHOLE_MAX ? file.bytes : undefined,
       async *read(start, end, { signal } = {}) {
         for (let at = start; at < Math.min(end, file.bytes.byteLength); at += CHUNK) {

@@ -9,23 +9,30 @@ import { ackWish, requireReached } from '../acknowledge.ts'
 import { type BodyOptions, readSmallBody } from '../body.ts'
 import { writeConditions } from '../conditions.ts'
 import type { Exchange } from '../exchange.ts'
-import { PARTS_HEADER } from '../object-headers.ts'
+import { PARTS_HEADER, UPLOAD_HEADER } from '../object-headers.ts'
 import { packSizes } from '../get-object.ts'
 import { answerPatiently } from '../patience.ts'
 import { modifiedIn, written } from '../put-object.ts'
-import { announcedSize, checksumOfUpload, headersOfFile } from './create.ts'
+import { announcedSize, checksumOfUpload, headersOfFile, TYPE_HEADER } from './create.ts'
 import { asNoUpload, uploadOf } from './parts.ts'
 import type { UploadPlace } from './place.ts'
 
 const PART_BYTES_MIN = 5 * 1024 * 1024
 const PACKED_MAX = 1024
 
-/** POST `?uploadId=`: the parts become the file. */
+/** POST `?uploadId=`: the parts become the file. Who did not hear of it and asks again hears it again. */
 export async function completeUpload(exchange: Exchange, place: UploadPlace, options: BodyOptions): Promise<void> {
   const { uploads, key, tree } = place
   const wish = ackWish(exchange, tree)
-  const upload = await uploadOf(exchange, place)
+  const upload = await uploads.find(key, exchange.parameter('uploadId') ?? '')
   const named = readCompleteMultipartUpload(await readSmallBody(exchange, options, XML_BYTES_MAX))
+  if (upload === undefined) {
+    const result = await completedBefore(exchange, place, named)
+    return answerPatiently(exchange, options.clock, async () => {
+      await requireReached(exchange, tree, key, wish)
+      return result
+    })
+  }
   const parts = await partsNamed(named, place, upload)
   const facts = factsOf(exchange, upload, parts)
   const modifiedMs = upload.modifiedMs ?? modifiedIn(exchange)
@@ -44,25 +51,38 @@ export async function completeUpload(exchange: Exchange, place: UploadPlace, opt
     return
   }
   await answerPatiently(exchange, options.clock, async () =>
-    resultDocument(exchange, place, upload, facts, await complete()),
+    resultDocument(exchange, place, facts, (await complete()).etag),
   )
+}
+
+/** The result of an upload that has ended, as long as the file that it made is there. Throws `NoSuchUpload`. */
+async function completedBefore(
+  exchange: Exchange,
+  place: UploadPlace,
+  named: readonly CompletedPart[],
+): Promise<string> {
+  const file = await place.tree.files.open(place.key, { signal: exchange.signal })
+  await file?.close()
+  const { facts = {}, entry } = file ?? {}
+  const isOfUpload = facts.headers?.[UPLOAD_HEADER] === exchange.parameter('uploadId')
+  const etag = etagOfParts(named.map((part) => part.etag))
+  if (!isOfUpload || entry?.etag !== etag) throw new S3Error('NoSuchUpload')
+  return resultDocument(exchange, place, facts, etag)
 }
 
 function resultDocument(
   exchange: Exchange,
   { bucket, shownKey }: UploadPlace,
-  upload: Upload,
-  facts: FileFacts,
-  { etag }: FileEntry,
+  { headers = {} }: FileFacts,
+  etag: string,
 ): string {
-  const checksum = checksumOfUpload(upload.facts)
-  const { header: name, element } = checksum === undefined ? { header: '', element: '' } : CHECKSUMS[checksum.algorithm]
+  const checksum = Object.values(CHECKSUMS).find(({ header }) => headers[header] !== undefined)
   return xmlDocument('CompleteMultipartUploadResult', {
     Location: `http://${exchange.header('host') ?? ''}${exchange.target.rawPath}`,
     Bucket: bucket,
     Key: shownKey,
     ETag: `"${etag}"`,
-    ...(checksum !== undefined && { [element]: facts.headers?.[name], ChecksumType: checksum.type }),
+    ...(checksum !== undefined && { [checksum.element]: headers[checksum.header], ChecksumType: headers[TYPE_HEADER] }),
   })
 }
 
@@ -112,6 +132,7 @@ function factsOf(exchange: Exchange, upload: Upload, parts: readonly UploadPart[
     ...headersOfFile(upload.facts),
     ...wholeChecksum(exchange, upload, parts),
     ...(packed.length <= PACKED_MAX && { [PARTS_HEADER]: packed }),
+    [UPLOAD_HEADER]: upload.id,
   }
   return { etag: etagOfParts(parts.map(({ etag }) => etag)), headers }
 }

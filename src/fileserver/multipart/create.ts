@@ -9,7 +9,7 @@ import { modifiedIn, refuseUnknown } from '../put-object.ts'
 import type { UploadPlace } from './place.ts'
 
 const ALGORITHM_HEADER = 'x-amz-checksum-algorithm'
-const TYPE_HEADER = 'x-amz-checksum-type'
+export const TYPE_HEADER = 'x-amz-checksum-type'
 /** Open-Meteo's servers say beforehand how large the file will be. */
 const FILE_SIZE_HEADER = 'x-file-size'
 
