@@ -6,6 +6,7 @@ import { isName } from '../core/keys.ts'
 import type { LogLevel } from '../lib/log.ts'
 import type { Secret } from '../lib/secret.ts'
 import type { Context } from './context.ts'
+import { DISTRIBUTION, distributed, type GivenDistribution } from './files-distribution.ts'
 import { serviceSources } from './service.ts'
 
 /** What a file service can be told on the command line. */
@@ -28,6 +29,7 @@ export const FILE_SERVICE = {
   openReads: { type: 'flag', summary: 'anybody may read, although there are credentials' },
   openJson: { type: 'flag', summary: 'anybody may read *.json, as from Open-Meteo’s servers' },
   openWrites: { type: 'flag', summary: 'anybody may write; on a loopback address only' },
+  ...DISTRIBUTION,
   state: {
     type: 'value',
     placeholder: 'DIR',
@@ -74,7 +76,8 @@ export async function fileServiceSettings(options: Given, context: Context): Pro
   const named = namedFolders(options.tree)
   const { base, ...sources } = await serviceSources(options.config, flagsOf(options, openMeteo, context), context)
   const config = loadConfig(filesSchema, sources)
-  const trees = { ...treesOf(openMeteo.folders, context), ...config.trees, ...treesOf(named, context) }
+  const served = { ...treesOf(openMeteo.folders, context), ...config.trees, ...treesOf(named, context) }
+  const trees = distributed(served, options, context)
   if (Object.keys(trees).length === 0) {
     throw new FlotillaError('USAGE', 'there is nothing to serve', { hint: 'Add --tree NAME=DIR.' })
   }
@@ -92,6 +95,7 @@ function flagsOf(options: Given, { sendfilePrefix }: OpenMeteoEnvironment, { cwd
     s3CredentialsFile: path(options.s3Credentials),
     state: path(options.state),
     domain: options.domain,
+    catchUpRate: options.catchUpRate,
     sendfilePrefix: options.sendfilePrefix ?? sendfilePrefix,
     logLevel: options.logLevel,
     // What is not given leaves what the file says.
@@ -99,9 +103,9 @@ function flagsOf(options: Given, { sendfilePrefix }: OpenMeteoEnvironment, { cwd
   }
 }
 
-const SWITCHES = ['readOnly', 'openReads', 'openJson', 'openWrites'] as const
+const SWITCHES = ['readOnly', 'openReads', 'openJson', 'openWrites', 'root'] as const
 
-interface Given extends Readonly<Record<(typeof SWITCHES)[number], boolean>> {
+interface Given extends Readonly<Record<(typeof SWITCHES)[number], boolean>>, GivenDistribution {
   readonly tree: readonly string[]
   readonly config: string | undefined
   readonly listen: string | undefined
@@ -130,11 +134,12 @@ export function namedFolders(given: readonly string[], option = '--tree'): Reado
 }
 
 function treesOf(folders: Readonly<Record<string, string>>, { cwd }: Context): FilesConfig['trees'] {
-  const trees = Object.entries(folders).map(([name, folder]) => [
-    name,
-    { folder: resolve(cwd, folder), readOnly: false },
-  ])
-  return Object.fromEntries(trees) as FilesConfig['trees']
+  const trees = Object.entries(folders).map(([name, folder]) => [name, plainTree(resolve(cwd, folder))] as const)
+  return Object.fromEntries(trees)
+}
+
+function plainTree(folder: string): FilesConfig['trees'][string] {
+  return { folder, readOnly: false, children: [], ack: 'local', keepCopies: false, relay: false }
 }
 
 /** Where programs of a user keep what they can make again. */

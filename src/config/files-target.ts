@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import { parseBandwidth } from '../core/sync/bandwidth.ts'
-import { duration, path } from './units.ts'
+import { bandwidth, duration, path } from './units.ts'
 
 const texts = z.array(z.string().min(1))
 
@@ -31,11 +30,7 @@ export const filesTarget = z.strictObject({
     .regex(/^\d{1,12}%?$/, { error: 'takes a number of files, or a share as 20%' })
     .optional()
     .describe('how many files may be removed at once; a tenth when not set'),
-  bandwidth: z
-    .string()
-    .refine(isBandwidth, { error: 'takes bytes a second, as 10M, or a timetable as "08:00,10M 18:00,off"' })
-    .optional()
-    .describe('bytes a second, as 10M, or a timetable as "08:00,10M 18:00,off"'),
+  bandwidth: bandwidth().optional().describe('bytes a second, as 10M, or a timetable as "08:00,10M 18:00,off"'),
   concurrency: z.number().int().min(1).max(256).optional().describe('how many files travel at once at most'),
   groups: texts
     .default([])
@@ -49,12 +44,3 @@ export const filesTarget = z.strictObject({
     .describe('with `together`: how long a group waits for nodes that are alive and do not have it'),
   keepGenerations: z.number().int().min(0).max(100).default(1).describe('how many older generations of a group stay'),
 })
-
-function isBandwidth(text: string): boolean {
-  try {
-    parseBandwidth(text)
-    return true
-  } catch {
-    return false
-  }
-}

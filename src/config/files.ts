@@ -1,14 +1,30 @@
 import { z } from 'zod'
 import { isName } from '../core/keys.ts'
+import { ACK_LEVELS } from '../core/push/ack.ts'
 import { LOG_LEVELS } from '../lib/log.ts'
-import { address, baseUrl, path } from './units.ts'
+import { address, bandwidth, baseUrl, duration, path } from './units.ts'
 
 const NAME = 'a tree has a name of 1 to 64 of a-z 0-9 . _ -, starting and ending with a letter or digit'
 const treeName = z.string({ error: NAME }).refine(isName, { error: NAME })
 
+const child = z.strictObject({
+  url: baseUrl().describe('of the file service there; with the name of the tree behind it, where that is another'),
+  keyFile: path().optional().describe('file that holds the key shown to it, which there says `KEY parent TREE`'),
+})
+
 const tree = z.strictObject({
   folder: path().describe('folder that is served under this name'),
   readOnly: z.boolean().default(false).describe('nobody may write to this tree, whatever their credentials say'),
+  children: z.array(child).max(1000).default([]).describe('file services that get all that is written to this tree'),
+  ack: z
+    .enum(ACK_LEVELS)
+    .default('local')
+    .describe('how far a write must have come before it is answered, where the request does not say'),
+  keepCopies: z.boolean().default(false).describe('keep what was not here and was read from a child'),
+  relay: z
+    .boolean()
+    .default(false)
+    .describe('children pass on to each other what they get, so that each byte leaves this node about once'),
 })
 
 /** First part of a path within nginx, without slashes. */
@@ -31,6 +47,16 @@ const settings = z.strictObject({
   openReads: z.boolean().default(false).describe('anybody may read, although there are keys'),
   openJson: z.boolean().default(false).describe('anybody may read *.json, as Open-Meteo’s servers have it'),
   openWrites: z.boolean().default(false).describe('anybody may write; on a loopback address only'),
+  root: z.boolean().default(false).describe('nobody feeds the trees of this node: it takes writes itself'),
+  catchUpRate: bandwidth()
+    .default('20M')
+    .describe('how fast children are brought up to date that were away: bytes a second, or a timetable'),
+  ackTimeout: duration({ min: '1s', max: '1h' })
+    .prefault('30s')
+    .describe('how long an answer waits for the children, where the request does not say'),
+  compareInterval: duration({ min: '1m', max: '30d' })
+    .prefault('1d')
+    .describe('how often trees are compared with those of the children, by sums'),
   domain: z
     .string()
     .regex(/^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/, { error: DOMAIN })

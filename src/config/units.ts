@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { parseBandwidth } from '../core/sync/bandwidth.ts'
 import { parseDuration } from '../lib/duration.ts'
 
 /** Kinds of values that settings share. Each says in its error what it takes. */
@@ -59,4 +60,19 @@ function isBaseUrl(text: string): boolean {
 /** A file or folder. Relative ones start at the configuration file, or without one at the working folder. */
 export function path() {
   return z.string({ error: 'takes a path' }).min(1, { error: 'takes a path' })
+}
+
+/** Bytes a second, now or by the time of day. */
+export function bandwidth() {
+  const takes = 'takes bytes a second, as 10M, or a timetable as "08:00,10M 18:00,off"'
+  return z.string({ error: takes }).refine(isBandwidth, { error: takes })
+}
+
+function isBandwidth(text: string): boolean {
+  try {
+    parseBandwidth(text)
+    return true
+  } catch {
+    return false
+  }
 }
