@@ -4,31 +4,38 @@ import { Streams } from './streams.ts'
 
 const MIB = 1024 * 1024
 
-/** The most under way at once, per file, where each block takes so long. */
-async function most(files: number, blockMs: number): Promise<number> {
+/** The most under way at once, over all files, after the first blocks; where a block takes so long beside so many others. */
+async function most(files: number, blockMs: (running: number) => number): Promise<number> {
   const clock = new VirtualClock()
   const streams = new Streams(clock)
   let peak = 0
+  let running = 0
   const pull = async (): Promise<void> => {
-    let running = 0
-    const spans = Array.from({ length: 30 }, (_, block) => ({ start: block * 8 * MIB, end: (block + 1) * 8 * MIB }))
+    let begun = 0
+    const spans = Array.from({ length: 60 }, (_, block) => ({ start: block * 8 * MIB, end: (block + 1) * 8 * MIB }))
     await streams.each(spans, async () => {
-      peak = Math.max(peak, ++running)
-      await clock.sleep(blockMs)
+      running += 1
+      if (++begun > 20) peak = Math.max(peak, running)
+      await clock.sleep(blockMs(running))
       running -= 1
     })
   }
   const state = { isDone: false }
   void Promise.all(Array.from({ length: files }, pull)).then(() => (state.isDone = true))
-  while (!state.isDone) await clock.advance(blockMs)
+  while (!state.isDone) await clock.advance(1)
   return peak
 }
 
-it('reads a few ranges at once on a fast line, one of each file where there are many, and more on a slow one', async () => {
-  expect(await most(1, 10)).toBe(4)
-  expect(await most(4, 10)).toBeLessThanOrEqual(4)
-  expect(await most(1, 5000)).toBe(8)
-  expect(await most(4, 5000)).toBe(8)
+it('reads one range of a file after the other where that is as fast as it gets', async () => {
+  expect(await most(1, (running) => 10 * running)).toBe(1)
+  expect(await most(4, (running) => 10 * running)).toBe(4)
+})
+
+it('reads a few ranges at once where one would not fill the line, and more where each is slow', async () => {
+  expect(await most(1, () => 200)).toBe(4)
+  expect(await most(4, () => 200)).toBe(4)
+  expect(await most(1, () => 500)).toBe(8)
+  expect(await most(4, () => 500)).toBe(32)
 })
 
 it('ends with the first failure, and leaves nothing running', async () => {
