@@ -48,11 +48,13 @@ async function serve(answer: RequestListener): Promise<{ readonly url: string; r
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
 }
 
-function json(handle: (request: IncomingMessage) => Promise<unknown> | unknown): RequestListener {
-  return async (request, response) => {
-    const answer = await handle(request)
-    response.setHeader(PEER_HEADER, '1')
-    response.end(JSON.stringify(answer))
+function json(handle: (request: IncomingMessage) => Promise<unknown>): RequestListener {
+  return (request, response) => {
+    void (async () => {
+      const answer = await handle(request)
+      response.setHeader(PEER_HEADER, '1')
+      response.end(JSON.stringify(answer))
+    })()
   }
 }
 
@@ -219,7 +221,7 @@ test('a child that takes everything and never answers is given up, at each call'
 
 test('an answer that is no answer counts as none', async () => {
   const answers: unknown[] = []
-  const { url } = await serve(json(() => answers.shift()))
+  const { url } = await serve(json(async () => answers.shift()))
   const child = childOf(url)
   const one = [{ operation: put('a', 1), bytes: Buffer.from('1') }]
   const bad: readonly unknown[] = [

@@ -1,0 +1,202 @@
+import { FlotillaError, isError } from '../core/errors.ts'
+import type { OpenedFile, TreeFiles } from '../core/files/tree-files.ts'
+import type { Child, OperationItem } from '../core/push/child.ts'
+import type { Ledger } from '../core/push/ledger.ts'
+import { isGone } from '../core/push/operation.ts'
+import { OPS_LIMITS, type Outcome } from '../core/push/wire.ts'
+import { Bell } from '../lib/bell.ts'
+import { together } from '../lib/together.ts'
+import { type BodyPace, type Parts, sendBody } from './lanes-body.ts'
+import { isPut, openRow, operationOf, type PutRow, readRow } from './sender-content.ts'
+import { isAboutChild } from './sender-faults.ts'
+import type { Suspects } from './sender-suspects.ts'
+import type { Item, Track } from './sender-track.ts'
+
+/** How much is under way at once, to each child. What is in memory is two batches, and a buffer for each body. */
+export const LANES = { batches: 2, bodies: 2, batchBytes: 2 * 1024 * 1024 } as const
+
+export interface LanesOptions extends BodyPace {
+  readonly child: Child
+  readonly ledger: Ledger
+  readonly files: TreeFiles
+  readonly track: Track
+  readonly suspects: Suspects
+  readonly parts: Parts
+  /** After each answer. */
+  readonly onAnswer: () => void
+}
+
+interface Prepared extends OperationItem {
+  readonly item: Item
+}
+
+/** Small files, deletions and offers in batches, and large files each for itself, side by side. */
+export class Lanes {
+  readonly #options: LanesOptions
+  readonly #small: Item[] = []
+  readonly #large: Item[] = []
+  readonly #bell = new Bell()
+
+  constructor(options: LanesOptions) {
+    this.#options = options
+  }
+
+  get waiting(): number {
+    return this.#small.length + this.#large.length
+  }
+
+  /** Its key is busy with it until the track is told what became of it. */
+  add(item: Item): void {
+    const isSmall = item.isOffer || isGone(item.row) || item.row.size <= OPS_LIMITS.contentBytes
+    ;(isSmall ? this.#small : this.#large).push(item)
+    this.#bell.ring()
+  }
+
+  /** Rejects where the child as a whole cannot be reached, or refuses. */
+  async run(signal: AbortSignal): Promise<void> {
+    const batches = Array.from({ length: LANES.batches }, () => async (stop: AbortSignal) => this.#runBatches(stop))
+    const bodies = Array.from({ length: LANES.bodies }, () => async (stop: AbortSignal) => this.#runBodies(stop))
+    await together([...batches, ...bodies], signal)
+  }
+
+  async #runBatches(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const items = this.#nextBatch()
+      if (items.length === 0) await this.#bell.rung({ signal })
+      else await this.#sendBatch(items, signal)
+    }
+  }
+
+  async #runBodies(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const item = this.#large.shift()
+      if (item === undefined) await this.#bell.rung({ signal })
+      else if (this.#isCurrent(item)) await this.#sendLarge(item, signal)
+    }
+  }
+
+  #nextBatch(): readonly Item[] {
+    let bytes = 0
+    let count = 0
+    let most: number = OPS_LIMITS.operations
+    for (const { row, isOffer } of this.#small) {
+      bytes += isOffer || isGone(row) ? 0 : row.size
+      most = Math.min(most, this.#options.suspects.groupOf(row.key))
+      if (count > 0 && (count >= most || bytes > LANES.batchBytes)) break
+      count++
+    }
+    return this.#small.splice(0, count).filter((item) => this.#isCurrent(item))
+  }
+
+  /** A row that was replaced has a later one in its place, which comes for itself. */
+  #isCurrent(item: Item): boolean {
+    const { ledger, track } = this.#options
+    const isCurrent = ledger.get(item.row.key)?.position === item.row.position
+    if (!isCurrent) track.done(item)
+    return isCurrent
+  }
+
+  async #sendBatch(items: readonly Item[], signal: AbortSignal): Promise<void> {
+    const prepared: Prepared[] = []
+    let bytes = 0
+    for (const item of items) {
+      const one = await this.#prepare(item, signal)
+      if (one !== undefined) prepared.push(one)
+      bytes += one?.bytes?.byteLength ?? 0
+    }
+    if (prepared.length === 0) return
+    if (bytes > 0) await this.#options.throttle?.take(bytes, signal)
+    await this.#transmit(prepared, signal)
+    this.#options.onSent(bytes)
+  }
+
+  async #prepare(item: Item, signal: AbortSignal): Promise<Prepared | undefined> {
+    const { files, track } = this.#options
+    const { row, isOffer } = item
+    if (isOffer || !isPut(row)) return { item, operation: operationOf(row) }
+    try {
+      return { item, ...(await readRow(files, row, signal)) }
+    } catch (error) {
+      signal.throwIfAborted()
+      // The child may have it: what is not here cannot be sent, but offered.
+      if (isError(error, 'NOT_FOUND')) return { item, operation: operationOf(row) }
+      track.setAside(item, error)
+      return undefined
+    }
+  }
+
+  /** What is refused as a whole is halved until it is known what is refused: one bad operation does not hold up the others. */
+  async #transmit(prepared: readonly Prepared[], signal: AbortSignal): Promise<void> {
+    const { child, track, suspects, onAnswer } = this.#options
+    const only = prepared.length === 1 ? prepared[0]?.item : undefined
+    try {
+      const outcomes = await child.operations(prepared, { signal })
+      suspects.cleared(prepared.map(({ item }) => item.row.key))
+      prepared.forEach((one, index) => this.#settle(one, outcomes[index]))
+      onAnswer()
+    } catch (error) {
+      signal.throwIfAborted()
+      if (isAboutChild(error)) {
+        if (only === undefined) suspects.batchFailed(prepared.map(({ item }) => item.row.key))
+        else if (isKnownBad(only, suspects)) track.setAside(only, error)
+        throw error
+      }
+      if (only !== undefined) {
+        track.setAside(only, error)
+        return
+      }
+      const half = prepared.length >>> 1
+      await this.#transmit(prepared.slice(0, half), signal)
+      await this.#transmit(prepared.slice(half), signal)
+    }
+  }
+
+  #settle({ item, bytes }: Prepared, outcome: Outcome | undefined): void {
+    const { track } = this.#options
+    if (outcome === undefined) track.setAside(item, new Error('the child left it out of its answer'))
+    else if (outcome.result === 'failed') track.setAside(item, new FlotillaError(outcome.code, outcome.message))
+    else if (outcome.result !== 'wanted') track.done(item)
+    else if (bytes !== undefined || isGone(item.row))
+      track.setAside(item, new Error('the child asks for what it was sent'))
+    else if (item.isOffer) this.add({ ...item, isOffer: false })
+    else
+      track.setAside(
+        item,
+        new FlotillaError('NOT_FOUND', 'the child lacks it, and it was removed from the folder here'),
+      )
+  }
+
+  async #sendLarge(item: Item, signal: AbortSignal): Promise<void> {
+    const { track, suspects, files, onAnswer } = this.#options
+    const row = item.row as PutRow
+    let file: OpenedFile
+    try {
+      file = await openRow(files, row, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (isError(error, 'NOT_FOUND')) await this.#transmit([{ item, operation: operationOf(row) }], signal)
+      else track.setAside(item, error)
+      return
+    }
+    try {
+      const outcome = await sendBody(this.#options, row, file, signal)
+      suspects.cleared([row.key])
+      this.#settle({ item, operation: row, bytes: NOTHING }, outcome)
+    } catch (error) {
+      signal.throwIfAborted()
+      const isWhole = isAboutChild(error)
+      if (!isWhole || isKnownBad(item, suspects)) track.setAside(item, error)
+      if (isWhole) throw error
+    } finally {
+      await file.close()
+    }
+    onAnswer()
+  }
+}
+
+const NOTHING = new Uint8Array(0)
+
+/** Alone, and the connection broke: where that happens often, or it was set aside before, it is not tried again soon. */
+function isKnownBad({ row, window }: Item, suspects: Suspects): boolean {
+  return suspects.failed(row.key) || window === undefined
+}

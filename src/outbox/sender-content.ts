@@ -1,0 +1,69 @@
+import { FlotillaError } from '../core/errors.ts'
+import type { FileEntry } from '../core/files/entry.ts'
+import type { OpenedFile, TreeFiles } from '../core/files/tree-files.ts'
+import type { LedgerRow } from '../core/push/ledger.ts'
+import { isGone, type Operation, type PutOperation, versionText } from '../core/push/operation.ts'
+import { sha256 } from '../lib/hash.ts'
+
+export type PutRow = Extract<LedgerRow, PutOperation>
+
+/** As it goes over the wire: without what only this node's ledger says of it. */
+export function operationOf(row: LedgerRow): Operation {
+  const { position: _, recordedMs: __, ...operation } = row
+  return operation
+}
+
+/**
+ * The file that a row says. Rejects with `NOT_FOUND` where it was removed from the folder, which is no deletion, and with `CHANGED` where another is in
+ * its place by now: a newer row will say so.
+ */
+export async function openRow(files: TreeFiles, row: PutRow, signal: AbortSignal): Promise<OpenedFile> {
+  const file = await files.open(row.key, { signal })
+  if (file === undefined) {
+    throw new FlotillaError('NOT_FOUND', 'the file was removed from the folder here', {
+      hint: 'Put it back, or delete it through the file service.',
+    })
+  }
+  if (isFileOf(file.entry, row)) return file
+  await file.close()
+  throw new FlotillaError('CHANGED', 'another file is in its place here, and was not recorded yet')
+}
+
+function isFileOf({ size, etag, sha256 }: FileEntry, row: PutRow): boolean {
+  return size === row.size && (etag === row.etag || (sha256 !== undefined && sha256 === row.sha256))
+}
+
+/** A small file, whole, with the hash that it is verified against. */
+export async function readRow(
+  files: TreeFiles,
+  row: PutRow,
+  signal: AbortSignal,
+): Promise<{ readonly operation: Operation; readonly bytes: Uint8Array }> {
+  const file = await openRow(files, row, signal)
+  try {
+    const bytes = file.bytes ?? (await wholeOf(file, signal))
+    const operation = operationOf(row) as PutOperation
+    return { bytes, operation: { ...operation, sha256: operation.sha256 ?? sha256(bytes) } }
+  } finally {
+    await file.close()
+  }
+}
+
+async function wholeOf(file: OpenedFile, signal: AbortSignal): Promise<Uint8Array> {
+  const whole = Buffer.allocUnsafeSlow(file.entry.size)
+  let at = 0
+  for await (const chunk of file.read(0, whole.byteLength, { signal, reuse: true })) {
+    whole.set(chunk, at)
+    at += chunk.byteLength
+  }
+  return whole
+}
+
+/** Under which a child keeps what has come of that file. */
+export function partIdOf(row: LedgerRow): string {
+  return sha256(`${versionText(row.version)}/${row.key}`).slice(0, 40)
+}
+
+export function isPut(row: LedgerRow): row is PutRow {
+  return !isGone(row)
+}

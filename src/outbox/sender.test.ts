@@ -1,0 +1,449 @@
+import { setImmediate } from 'node:timers/promises'
+import fc from 'fast-check'
+import { afterEach, expect, test } from 'vitest'
+import { FlotillaError } from '../core/errors.ts'
+import { cut, type Faults, FaultyChild, hang, MemoryChild } from '../../test/helpers/push-child.ts'
+import { MemoryGrowing } from '../../test/helpers/memory-growing.ts'
+import { PushNode } from '../../test/helpers/push-node.ts'
+import { MemoryReceiver } from '../../test/helpers/push-receiver.ts'
+import { seeded } from '../../test/helpers/random.ts'
+import { Throttle } from '../sync/throttle.ts'
+
+const nodes: PushNode[] = []
+
+afterEach(async () => {
+  for (const node of nodes.splice(0)) {
+    await node.stop()
+    expect(node.files.opened).toBe(0)
+  }
+})
+
+function setUp(faults: Faults = {}): {
+  node: PushNode
+  receiver: MemoryReceiver
+  memory: MemoryChild
+  child: FaultyChild
+} {
+  const node = new PushNode()
+  const receiver = new MemoryReceiver()
+  const memory = new MemoryChild(receiver)
+  nodes.push(node)
+  return { node, receiver, memory, child: new FaultyChild(memory, faults) }
+}
+
+async function until(holds: () => boolean, node: PushNode, ms = 100, rounds = 2000): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    for (let turn = 0; turn < 5; turn++) {
+      if (holds()) return
+      await setImmediate()
+    }
+    await node.clock.advance(ms)
+  }
+  throw new Error('it never came to that')
+}
+
+const big = (letter: string, bytes = 1_500_000): string => letter.repeat(bytes)
+
+function operationCalls(memory: MemoryChild): { keys: string[]; withContent: number }[] {
+  return memory.calls
+    .filter((call) => call.name === 'operations')
+    .map(({ items }) => ({
+      keys: items.map(({ operation }) => operation.key),
+      withContent: items.filter(({ bytes }) => bytes !== undefined).length,
+    }))
+}
+
+test('what is written and deleted arrives, small and large, and the cursor is at its end', async () => {
+  const { node, receiver, child } = setUp()
+  await node.put('gone', 'x')
+  const { sender } = node.start(child)
+  await node.put('a', 'small')
+  await node.put('large', big('l'))
+  await node.put('empty', '')
+  await node.remove('gone')
+  await until(() => sender.state === 'in-step', node)
+  expect(receiver.files()).toEqual(node.contents())
+  expect(receiver.held.get('gone')?.operation).toMatchObject({ gone: true })
+  expect(node.ledger.child(child.url)).toEqual({ id: receiver.id, cursor: node.ledger.position })
+})
+
+test('after a restart it goes on where it was, and nothing is sent twice', async () => {
+  const { node, receiver, child } = setUp()
+  const first = node.start(child)
+  await node.put('a', 'one')
+  await until(() => first.sender.state === 'in-step', node)
+  await first.stop()
+  await node.put('b', 'two')
+  node.restarted()
+  receiver.contentBytes = 0
+  const second = node.start(child)
+  await until(() => second.sender.state === 'in-step', node)
+  expect(receiver.contentBytes).toBe(3)
+  expect(receiver.files()).toEqual(node.contents())
+})
+
+test('much to catch up is offered first: only what the child lacks travels', async () => {
+  const { node, receiver, memory, child } = setUp()
+  for (let index = 0; index < 600; index++) await node.put(`f${index}`, `content ${index}`)
+  await node.put('large', big('l'))
+  // The child was filled in another way before.
+  const other = new PushNode(node.clock)
+  nodes.push(other)
+  const filled = other.start(new MemoryChild(receiver))
+  for (let index = 0; index < 597; index++) await other.put(`f${index}`, `content ${index}`)
+  await other.put('large', big('l'))
+  await until(() => filled.sender.state === 'in-step', other)
+  receiver.contentBytes = 0
+  const { sender } = node.start(child)
+  await until(() => sender.state === 'in-step', node)
+  expect(receiver.contentBytes).toBe('content 597'.length * 3)
+  expect(operationCalls(memory).every(({ keys }) => keys.length <= 256)).toBe(true)
+  expect(receiver.files()).toEqual(node.contents())
+})
+
+test('a child with another ledger than before is a new one: everything is offered to it', async () => {
+  const { node, receiver, child } = setUp()
+  const { sender } = node.start(child)
+  for (let index = 0; index < 10; index++) await node.put(`f${index}`, `content ${index}`)
+  await until(() => sender.state === 'in-step', node)
+  receiver.lose()
+  // Found without anything being written.
+  await until(() => receiver.files().size === 10, node)
+  expect(receiver.files()).toEqual(node.contents())
+  expect(node.ledger.child(child.url)?.id).toBe(receiver.id)
+})
+
+test('a large body that breaks off goes on where it was', async () => {
+  let cuts = 2
+  const { node, receiver, child } = setUp({
+    chunk: (chunk, at) => {
+      if (at > cuts * 500_000 && cuts > 0) {
+        cuts--
+        cut()
+      }
+      return chunk
+    },
+  })
+  cuts = 2
+  const { sender } = node.start(child)
+  await node.put('large', big('l', 4_000_000))
+  await until(() => sender.state === 'in-step', node)
+  expect(cuts).toBe(0)
+  // What was on its way at the cuts is all that came twice.
+  expect(receiver.contentBytes).toBeLessThan(4_000_000 + 2 * 200_000)
+  expect(receiver.files()).toEqual(node.contents())
+})
+
+test('one bad operation never blocks the rest: it is set aside with its error, and tried again', async () => {
+  const { node, receiver, child } = setUp()
+  receiver.refuses = (key) =>
+    key.startsWith('bad') ? { result: 'failed', code: 'BAD_REQUEST', message: 'a folder is there' } : undefined
+  const { sender } = node.start(child)
+  await node.put('bad-small', 'x')
+  await node.put('bad-large', big('x'))
+  for (let index = 0; index < 50; index++) await node.put(`f${index}`, `content ${index}`)
+  await until(() => receiver.files().size === 50, node)
+  const stuck = node.ledger.stuck(child.url, { after: '', limit: 9 })
+  expect(stuck.map(({ key }) => key)).toEqual(['bad-large', 'bad-small'])
+  expect(stuck[1]?.error).toBe('BAD_REQUEST: a folder is there')
+  expect(sender.arrival('bad-small', 1)).toMatchObject({ state: 'failed' })
+  expect(sender.cursor).toBe(node.ledger.position)
+  await until(() => (sender.stuck.get('bad-small')?.attempts ?? 0) > 2, node)
+  receiver.refuses = () => undefined
+  await until(() => receiver.files().size === 52, node, 1000)
+  expect(node.ledger.stuck(child.url, { after: '', limit: 9 })).toEqual([])
+})
+
+test('what is set aside survives a restart', async () => {
+  const { node, receiver, child } = setUp()
+  receiver.refuses = () => ({ result: 'failed', code: 'DISK_FULL', message: 'full' })
+  const first = node.start(child)
+  await node.put('a', 'x')
+  await until(() => first.sender.stuck.size === 1, node)
+  await first.stop()
+  receiver.refuses = () => undefined
+  node.restarted()
+  const second = node.start(child)
+  expect(second.sender.stuck.get('a')?.error).toBe('DISK_FULL: full')
+  await until(() => receiver.files().size === 1, node)
+  expect(second.sender.stuck.size).toBe(0)
+})
+
+test('an operation with which a batch is refused as a whole is found by halving', async () => {
+  const { node, receiver, child } = setUp({
+    before: (call) => {
+      if (call.name !== 'operations' || !call.items.some(({ operation }) => operation.key === 'f77')) return
+      throw new FlotillaError('BAD_REQUEST', 'no such key')
+    },
+  })
+  for (let index = 0; index < 200; index++) await node.put(`f${index}`, `content ${index}`)
+  const { sender } = node.start(child)
+  await until(() => receiver.files().size === 199, node)
+  await until(() => sender.stuck.size === 1, node)
+  expect(sender.stuck.get('f77')?.error).toBe('BAD_REQUEST: no such key')
+})
+
+test('an operation at which the child breaks down each time is found, and set aside', async () => {
+  const { node, receiver, child } = setUp({
+    before: (call) => {
+      if (call.name === 'operations' && call.items.some(({ operation }) => operation.key === 'f7')) cut()
+      if (call.name === 'body' && call.body.key === 'large-bad') cut()
+    },
+  })
+  for (let index = 0; index < 20; index++) await node.put(`f${index}`, `content ${index}`)
+  await node.put('large-bad', big('b'))
+  await node.put('large-good', big('g'))
+  const { sender } = node.start(child)
+  await until(() => receiver.files().size === 20, node)
+  await until(() => sender.stuck.size === 2, node)
+  expect(sender.cursor).toBe(node.ledger.position)
+})
+
+test('a newer row replaces one that was not sent yet, and a file that is another one than its row is not sent as it', async () => {
+  const { node, receiver, memory, child } = setUp()
+  await node.put('a', 'recorded')
+  // Copied over, and not recorded yet.
+  node.tree.put('a', 'copied over it')
+  const { sender } = node.start(child)
+  await until(() => sender.stuck.size === 1, node)
+  expect(receiver.held.size).toBe(0)
+  expect(sender.stuck.get('a')?.error).toContain('CHANGED')
+  await node.put('a', 'the newest')
+  await until(() => receiver.files().get('a') === 'the newest' && sender.stuck.size === 0, node)
+  expect(operationCalls(memory).flatMap(({ withContent }) => (withContent > 0 ? [withContent] : []))).toEqual([1])
+})
+
+test('a file that was removed from the folder is reported, not sent again and again; a child that has it is content', async () => {
+  const { node, receiver, memory, child } = setUp()
+  const operation = await node.put('kept', 'kept')
+  await node.put('lost', 'lost')
+  await node.put('lost-large', big('z'))
+  receiver.held.set('kept', {
+    operation: { ...operation, version: { epoch: 0, sequence: 1 } },
+    bytes: Buffer.from('kept'),
+  })
+  for (const key of ['kept', 'lost', 'lost-large']) node.tree.delete(key)
+  const { sender } = node.start(child)
+  await until(() => sender.stuck.size === 2, node)
+  expect(sender.stuck.get('lost')?.error).toContain('NOT_FOUND')
+  const calls = memory.calls.length
+  await node.clock.advance(60_000)
+  expect(memory.calls.length - calls).toBeLessThan(20)
+  expect(sender.arrival('kept', 1)).toEqual({ state: 'reached' })
+})
+
+test('a key is never under way twice at once, and its last operation wins', async () => {
+  const held = new Set<() => void>()
+  const { node, receiver, child } = setUp({
+    before: async (call) => {
+      if (call.name === 'operations' || call.name === 'body') await new Promise<void>((resolve) => held.add(resolve))
+    },
+  })
+  const { sender } = node.start(child)
+  for (let round = 0; round < 30; round++) {
+    if (round % 7 === 6) await node.remove('k')
+    else await node.put('k', round % 3 === 0 ? big(String(round % 10)) : `round ${round}`)
+    await setImmediate()
+    if (round % 4 === 0) for (const go of held) go()
+  }
+  await until(() => {
+    for (const go of held) go()
+    return sender.state === 'in-step'
+  }, node)
+  expect(receiver.together).toEqual(new Set())
+  expect(receiver.files()).toEqual(node.contents())
+})
+
+test('a body is followed while it is written: the child has it when the writer is through, and it is not sent again', async () => {
+  const { node, receiver, memory, child } = setUp()
+  const { sender } = node.start(child)
+  await until(() => sender.isFollowing, node)
+  const growing = new MemoryGrowing()
+  const outcome = Promise.withResolvers<Awaited<ReturnType<PushNode['put']>> | undefined>()
+  expect(sender.follow(growing.behind('live'), outcome.promise)).toBe(true)
+  growing.add(Buffer.from(big('a')))
+  await until(() => receiver.contentBytes === 1_500_000, node)
+  growing.add(Buffer.from('end'))
+  growing.end('whole')
+  outcome.resolve(await node.put('live', `${big('a')}end`))
+  await until(() => sender.state === 'in-step', node)
+  expect(receiver.contentBytes).toBe(1_500_003)
+  expect(receiver.files()).toEqual(node.contents())
+  expect(memory.calls.filter(({ name }) => name === 'operations')).toEqual([])
+  expect(growing.readers).toBe(0)
+})
+
+test('a body that comes to nothing is called off at the child', async () => {
+  const { node, receiver, child } = setUp()
+  const { sender } = node.start(child)
+  await until(() => sender.isFollowing, node)
+  const growing = new MemoryGrowing()
+  sender.follow(growing.behind('live'), Promise.resolve(undefined))
+  growing.add(Buffer.from(big('a')))
+  await until(() => receiver.parts.size === 1, node)
+  growing.end('failed')
+  await until(() => growing.readers === 0, node)
+  expect(receiver.parts.size).toBe(0)
+  expect(receiver.held.size).toBe(0)
+})
+
+test('at most four bodies are followed at once, none while the child is behind', async () => {
+  const { node, child } = setUp({
+    before: async (call, signal) => {
+      if (call.name === 'operations') await hang(signal)
+    },
+  })
+  const { sender } = node.start(child)
+  await until(() => sender.isFollowing, node)
+  const growing = Array.from({ length: 6 }, () => new MemoryGrowing())
+  const taken = growing.map((one, index) => {
+    const reader = one.behind(`live${index}`)
+    const isTaken = sender.follow(reader, Promise.resolve(undefined))
+    if (!isTaken) reader.release()
+    return isTaken
+  })
+  expect(taken).toEqual([true, true, true, true, false, false])
+  await node.stop()
+  expect(growing.map(({ readers }) => readers)).toEqual([0, 0, 0, 0, 0, 0])
+  await node.put('missed', 'x')
+  const late = node.start(child)
+  await until(() => late.sender.state === 'sending', node)
+  const reader = growing[0]!.behind('live')
+  expect(late.sender.follow(reader, Promise.resolve(undefined))).toBe(false)
+  reader.release()
+})
+
+test('a follower that breaks off leaves its part, and the row goes on with it', async () => {
+  let isCut = true
+  const { node, receiver, child } = setUp({
+    chunk: (chunk, at) => {
+      if (isCut && at > 1_000_000) {
+        isCut = false
+        cut()
+      }
+      return chunk
+    },
+  })
+  const { sender } = node.start(child)
+  await until(() => sender.isFollowing, node)
+  const growing = new MemoryGrowing()
+  const outcome = Promise.withResolvers<Awaited<ReturnType<PushNode['put']>> | undefined>()
+  sender.follow(growing.behind('live'), outcome.promise)
+  growing.add(Buffer.from(big('a', 3_000_000)))
+  await until(() => growing.readers === 0, node)
+  growing.end('whole')
+  outcome.resolve(await node.put('live', big('a', 3_000_000)))
+  await until(() => sender.state === 'in-step' && receiver.files().size === 1, node)
+  expect(receiver.contentBytes).toBeLessThan(3_300_000)
+})
+
+test('a child that does not answer is left alone longer and longer, and a hung one does not delay another', async () => {
+  let hellos = 0
+  const { node, receiver, memory } = setUp()
+  const dead = node.start(
+    new FaultyChild(new MemoryChild(receiver, 'http://dead:1'), {
+      before: () => {
+        hellos++
+        cut()
+      },
+    }),
+  )
+  const hung = node.start(
+    new FaultyChild(new MemoryChild(receiver, 'http://hung:1'), { before: async (_, signal) => hang(signal) }),
+  )
+  const good = node.start(memory)
+  await node.put('a', 'x')
+  await until(() => good.sender.state === 'in-step', node)
+  expect(receiver.files()).toEqual(node.contents())
+  await node.clock.advance(10 * 60_000)
+  expect(dead.sender.state).toBe('unreachable')
+  expect(hung.sender.state).toBe('waiting')
+  expect(hellos).toBeGreaterThan(15)
+  expect(hellos).toBeLessThan(40)
+})
+
+test('a child that refuses is told as that', async () => {
+  const { node, child } = setUp({
+    before: () => {
+      throw new FlotillaError('FED_BY_ANOTHER', 'the root is http://other')
+    },
+  })
+  const { sender } = node.start(child)
+  await until(() => sender.state === 'refused', node)
+  expect(sender.error).toBe('FED_BY_ANOTHER: the root is http://other')
+})
+
+test('what is to be caught up is throttled, what is recorded now is not', async () => {
+  const { node, receiver, child } = setUp()
+  const throttle = new Throttle(node.clock, { at: () => 1_000_000 })
+  for (let index = 0; index < 10; index++) await node.put(`old${index}`, big('o', 500_000))
+  await node.put('old-large', big('O', 5_000_000))
+  const { sender } = node.start(child, { throttle })
+  await until(() => sender.state === 'sending', node)
+  await node.put('new', big('n', 900_000))
+  await node.put('new-large', big('N', 3_000_000))
+  await until(() => receiver.files().has('new') && receiver.files().has('new-large'), node, 1)
+  expect(node.clock.monotonicMs()).toBeLessThan(1000)
+  await until(() => sender.state === 'in-step', node)
+  expect(node.clock.monotonicMs()).toBeGreaterThan(9000)
+  expect(node.clock.monotonicMs()).toBeLessThan(12_000)
+})
+
+test('an answer that is no answer is not believed', async () => {
+  let bad = 3
+  const { node, receiver, child } = setUp({
+    after: (call) => {
+      if (call.name === 'operations' && bad-- > 0) throw new FlotillaError('UNREACHABLE', 'garbage')
+    },
+  })
+  const { sender } = node.start(child)
+  await node.put('a', 'x')
+  await until(() => sender.state === 'in-step' && sender.stuck.size === 0, node)
+  expect(receiver.files()).toEqual(node.contents())
+})
+
+test('whatever happens on the way, the child ends with the same files', async () => {
+  const key = fc.constantFrom('a', 'b', 'c', 'd/e', 'f')
+  const step = fc.oneof(
+    fc.record({ do: fc.constant('put' as const), key, size: fc.constantFrom(0, 3, 1000, 1_100_000) }),
+    fc.record({ do: fc.constant('remove' as const), key }),
+    fc.record({ do: fc.constantFrom('restart' as const, 'lose' as const) }),
+    fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 5000 }) }),
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 25 }), fc.integer({ min: 0, max: 1e9 }), async (steps, seed) => {
+      const random = seeded(seed)
+      let isCalm = false
+      const trouble = (share: number): boolean => !isCalm && random() < share
+      const { node, receiver, child } = setUp({
+        before: async (_, signal) => {
+          if (trouble(0.15)) cut()
+          if (trouble(0.1)) await node.clock.sleep(random() * 2000, signal)
+        },
+        after: () => {
+          if (trouble(0.15)) cut()
+        },
+        chunk: (chunk) => (trouble(0.1) ? cut() : chunk),
+      })
+      let running = node.start(child)
+      for (const [index, one] of steps.entries()) {
+        if (one.do === 'put') await node.put(one.key, String(index % 10).repeat(one.size))
+        else if (one.do === 'remove') await node.remove(one.key)
+        else if (one.do === 'wait') await node.clock.advance(one.ms)
+        else if (one.do === 'lose') receiver.lose()
+        else {
+          await running.stop()
+          node.restarted()
+          running = node.start(child)
+        }
+      }
+      isCalm = true
+      await node.clock.advance(31_000)
+      await until(() => running.sender.state === 'in-step' && running.sender.stuck.size === 0, node, 1000)
+      expect(receiver.files()).toEqual(node.contents())
+      expect(receiver.together).toEqual(new Set())
+      await node.stop()
+    }),
+    { numRuns: 40 },
+  )
+})

@@ -1,0 +1,242 @@
+import type { Clock } from '../core/clock.ts'
+import { isError, messageOf } from '../core/errors.ts'
+import type { Growing } from '../core/files/growing.ts'
+import type { TreeFiles } from '../core/files/tree-files.ts'
+import type { Logger } from '../core/log.ts'
+import { Breaker } from '../core/push/breaker.ts'
+import type { Child } from '../core/push/child.ts'
+import type { ChildView } from '../core/push/distribution.ts'
+import type { ChildBook, Ledger } from '../core/push/ledger.ts'
+import type { PutOperation } from '../core/push/operation.ts'
+import type { Hello } from '../core/push/wire.ts'
+import type { Service } from '../core/service.ts'
+import { Bell } from '../lib/bell.ts'
+import { sleepQuietly } from '../lib/waiting.ts'
+import { type Pace, Parts } from './lanes-body.ts'
+import { isRefusal } from './sender-faults.ts'
+import { Anew, BEHIND, Session } from './sender-session.ts'
+import { StuckList } from './sender-stuck.ts'
+import { Suspects } from './sender-suspects.ts'
+
+export interface SenderOptions {
+  readonly child: Child
+  readonly ledger: Ledger
+  readonly book: ChildBook
+  readonly files: TreeFiles
+  readonly clock: Clock
+  readonly log: Logger
+  /** Uniform in [0, 1). */
+  readonly random: () => number
+  /** Of what is to be caught up; one for all children of a node. */
+  readonly throttle?: Pace | undefined
+  /** What this node says of itself at the moment. */
+  readonly hello: () => Hello
+}
+
+const AGAIN_MS = 1000
+
+/** What is known of an operation that a child should have. */
+export type Arrival = { readonly state: 'reached' | 'pending' } | { readonly state: 'failed'; readonly error: string }
+
+/** Brings everything that is recorded to one child, in order for each key, from where it was left, for as long as it runs. */
+export class Sender implements Service {
+  readonly name: string
+  readonly stuck: StuckList
+  /** Rung with the key whenever the child has it, or could not take it. */
+  readonly #settled = new Map<string, Bell>()
+  readonly #options: SenderOptions
+  readonly #breaker = new Breaker()
+  readonly #suspects = new Suspects()
+  readonly #parts = new Parts()
+  readonly #recorded = new Bell()
+  #anew = new AbortController()
+  #session: Session | undefined
+  #cursor: number
+  #id: string | undefined
+  #heardMs: number | undefined
+  #failure: { readonly isRefusal: boolean; readonly error: string } | undefined
+  #sentBytes = 0
+  /** Whether the last attempt came as far as the hello. */
+  #wasOpen = false
+
+  constructor(options: SenderOptions) {
+    const { child, book } = options
+    const record = book.child(child.url)
+    this.name = `to child ${child.url}`
+    this.stuck = new StuckList(child.url, book)
+    this.#options = options
+    this.#id = record?.id
+    this.#cursor = record?.cursor ?? 0
+  }
+
+  /** The child has every row up to there, but for those that are stuck. */
+  get cursor(): number {
+    return this.#session?.cursor ?? this.#cursor
+  }
+
+  get heardMs(): number | undefined {
+    return this.#heardMs
+  }
+
+  get error(): string | undefined {
+    return this.#failure?.error
+  }
+
+  /** Bytes of contents since this process began. */
+  get sentBytes(): number {
+    return this.#sentBytes
+  }
+
+  get state(): ChildView['state'] {
+    if (this.#session !== undefined) return this.#session.isInStep ? 'in-step' : 'sending'
+    if (this.#failure === undefined) return 'waiting'
+    return this.#failure.isRefusal ? 'refused' : 'unreachable'
+  }
+
+  /** Whether it is connected and lacks nothing of what was recorded before that. */
+  get isFollowing(): boolean {
+    return this.#session !== undefined && !this.#session.isBehind
+  }
+
+  /** A row was recorded. */
+  poke(): void {
+    this.#recorded.ring()
+  }
+
+  /** Takes over to release it when it answers true; what it cannot follow now goes later from its row. */
+  follow(growing: Growing, operation: Promise<PutOperation | undefined>): boolean {
+    return this.#session?.follow({ growing, operation }) ?? false
+  }
+
+  arrival(key: string, position: number): Arrival {
+    const stuck = this.stuck.get(key)
+    if (stuck !== undefined && stuck.position >= position && stuck.attempts > 0)
+      return { state: 'failed', error: stuck.error }
+    const hasPassed = this.#session?.hasPassed(position) ?? position <= this.#cursor
+    if (hasPassed && stuck === undefined) return { state: 'reached' }
+    if (this.#session === undefined && this.#failure !== undefined)
+      return { state: 'failed', error: this.#failure.error }
+    return { state: 'pending' }
+  }
+
+  /** Resolves when something was settled about that key after the moment of calling, or the connection changed. */
+  async settled(key: string, signal: AbortSignal): Promise<void> {
+    const bell = this.#settled.get(key) ?? new Bell()
+    this.#settled.set(key, bell)
+    try {
+      await bell.rung({ signal })
+    } finally {
+      if (bell.isQuiet && this.#settled.get(key) === bell) this.#settled.delete(key)
+    }
+  }
+
+  /** Sends that row again, also to a child that has answered for it. */
+  sendAgain(key: string, position: number, why: string): void {
+    this.stuck.owe({ key, position }, why, this.#options.clock.nowMs())
+  }
+
+  /** Offers everything again from the start. */
+  beginAnew(): void {
+    this.#forget()
+    this.#anew.abort(new Anew('from the start'))
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, random, log, child } = this.#options
+    while (!signal.aborted) {
+      try {
+        await this.#connect(signal)
+      } catch (error) {
+        if (signal.aborted) break
+        if (error instanceof Anew) continue
+        this.#fail(error)
+        // Who can be spoken to, but breaks down, may do so at one operation, which is found by trying.
+        const isThere = this.#wasOpen && !isRefusal(error)
+        const pauseMs = isThere ? AGAIN_MS * (0.75 + random() / 2) : this.#breaker.failed(random())
+        log.debug('a child does not take what it is sent', { child: child.url, pauseMs, error: messageOf(error) })
+        await sleepQuietly(clock, pauseMs, AbortSignal.any([signal, this.#anew.signal]))
+      }
+    }
+  }
+
+  /** Never resolves: rejects with what breaks the connection. */
+  async #connect(signal: AbortSignal): Promise<void> {
+    const { child, hello } = this.#options
+    this.#wasOpen = false
+    if (this.#anew.signal.aborted) this.#anew = new AbortController()
+    const stop = AbortSignal.any([signal, this.#anew.signal])
+    const { id } = await child.hello(hello(), { signal: stop })
+    this.#heard()
+    const isNew = id !== this.#id
+    if (isNew) {
+      this.#forget()
+      this.#id = id
+      this.#keep(0)
+    }
+    const session = this.#open(id)
+    this.#session = session
+    this.#wasOpen = true
+    this.#wakeAll()
+    try {
+      await session.run(stop)
+    } finally {
+      this.#session = undefined
+      this.#wakeAll()
+    }
+  }
+
+  #open(id: string): Session {
+    const { ledger } = this.#options
+    const cursor = Math.min(this.#cursor, ledger.position)
+    return new Session({
+      ...this.#options,
+      throttle: this.#options.throttle,
+      stuck: this.stuck,
+      suspects: this.#suspects,
+      parts: this.#parts,
+      recorded: this.#recorded,
+      id,
+      cursor,
+      isOffering: cursor === 0 || ledger.after(cursor, BEHIND.rows + 1).length > BEHIND.rows,
+      onSent: (bytes) => (this.#sentBytes += bytes),
+      onHeard: () => {
+        this.#breaker.succeeded()
+        this.#heard()
+      },
+      onCursor: (at) => this.#keep(at),
+      onSettled: (key) => this.#settled.get(key)?.ring(),
+    })
+  }
+
+  #keep(cursor: number): void {
+    const { book, child } = this.#options
+    if (this.#id === undefined || (cursor === this.#cursor && cursor !== 0)) return
+    this.#cursor = cursor
+    book.keep(child.url, { id: this.#id, cursor })
+  }
+
+  #heard(): void {
+    this.#heardMs = this.#options.clock.nowMs()
+    this.#failure = undefined
+  }
+
+  /** Nothing is known any more of what it has. */
+  #forget(): void {
+    this.stuck.clear()
+    this.#id = undefined
+    this.#cursor = 0
+  }
+
+  /** Said once: a child that stays away is no news. */
+  #fail(error: unknown): void {
+    const { log, child } = this.#options
+    const text = messageOf(error)
+    if (this.#failure === undefined) log.warn('a child cannot be fed', { child: child.url, error: text })
+    this.#failure = { isRefusal: isRefusal(error), error: isError(error) ? `${error.code}: ${text}` : text }
+    this.#wakeAll()
+  }
+
+  #wakeAll(): void {
+    for (const bell of this.#settled.values()) bell.ring()
+  }
+}
