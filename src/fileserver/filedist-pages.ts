@@ -126,6 +126,7 @@ function asBytes(file: OpenedFile): OpenedFile {
     entry,
     facts: { ...facts, headers },
     bytes,
+    place: async () => file.place(),
     read: (start, end, options) => file.read(start, end, options),
     close: async () => file.close(),
   }
