@@ -128,7 +128,7 @@ test('wget brings all files of a tree to a new node, also those that only a chil
   const tree = fedTree('music', { ...TODAY, ...YESTERDAY })
   const child = tree.distribution.add(CHILD, { 'only/there': 'kept below' })
   tree.distribution.files = ({ after, limit }) =>
-    [...child.files.keys()]
+    [...child.tree.index.files.keys()]
       .filter((key) => key > after)
       .slice(0, limit)
       .map((key) => putOf(key, 'kept below'))

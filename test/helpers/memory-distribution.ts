@@ -12,7 +12,7 @@ import { type MemoryServedTree, memoryTree } from './file-server.ts'
 /** A child that has everything, or falls behind, as a test says. */
 export interface MemoryChild {
   readonly name: string
-  readonly files: ReadonlyMap<string, string>
+  readonly tree: MemoryServedTree
   state: 'reached' | 'pending' | 'failed'
   error?: string
 }
@@ -35,7 +35,7 @@ export class MemoryDistribution implements Distribution {
   ack: AckWish = { level: 'local', timeoutMs: 30_000 }
 
   add(name: string, files: Readonly<Record<string, string>> = {}): MemoryChild {
-    const child: MemoryChild = { name, files: new Map(Object.entries(files)), state: 'reached' }
+    const child: MemoryChild = { name, tree: memoryTree(name, files), state: 'reached' }
     this.members.push(child)
     return child
   }
@@ -66,8 +66,7 @@ export class MemoryDistribution implements Distribution {
   async elsewhere(key: string, { hops }: { readonly hops: number } & Op): Promise<OpenedFile | undefined> {
     this.askedElsewhere.push({ key, hops })
     if (this.deleted.has(key)) return undefined
-    const content = this.members.map(({ files }) => files.get(key)).find((one) => one !== undefined)
-    return content === undefined ? undefined : await memoryTree('child', { [key]: content }).files.open(key)
+    return await this.members.find(({ tree }) => tree.index.files.has(key))?.tree.files.open(key)
   }
 
   children(): readonly ChildView[] {
