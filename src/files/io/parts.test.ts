@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import {
   existsSync,
   linkSync,
@@ -197,28 +198,34 @@ describe('parts in a folder', () => {
 })
 
 const asRoot = await needs({ root: true })
-asRoot('a part for which there is no room is DISK_FULL, and goes on when there is', async () => {
-  const { root, parts, files } = await opened(tinyDisk(4096))
-  await files.put('a', bodyOf(Buffer.alloc(2_000_000, 1)), {})
-  const whole = Buffer.alloc(3_500_000, 2)
-  const part = await parts.open('id')
-  await expect(part.append(bodyOf(whole))).rejects.toMatchObject({ code: 'DISK_FULL' })
-  await part.close()
-  const left = await parts.bytes('id')
-  expect(left).toBeLessThan(whole.byteLength)
-  await files.remove('a')
-  const again = await parts.open('id')
-  await again.append(bodyOf(whole.subarray(left)))
-  await again.place('b', { size: whole.byteLength, sha256: sha256(whole) })
-  await again.close()
-  expect(readFileSync(join(root, 'b')).equals(whole)).toBe(true)
-  expect(ownIn(root)).toEqual([])
+asRoot('a part for which there is no room is DISK_FULL, and goes on when there is, opened anew or not', async () => {
+  for (const isOpenedAnew of [true, false]) {
+    const { root, parts, files } = await opened(tinyDisk(4096))
+    await files.put('a', bodyOf(Buffer.alloc(2_000_000, 1)), {})
+    const whole = Buffer.alloc(3_500_000, 'x y')
+    let part = await parts.open('id')
+    await expect(part.append(bodyOf(whole))).rejects.toMatchObject({ code: 'DISK_FULL' })
+    if (isOpenedAnew) {
+      await part.close()
+      part = await parts.open('id')
+    }
+    const left = part.bytes
+    expect(left).toBeLessThan(whole.byteLength)
+    await files.remove('a')
+    // Other bytes than those for which there was no room: what counts is what lies on the disk.
+    whole.fill('z', left)
+    await part.append(bodyOf(whole.subarray(left)))
+    await part.place('b', { size: whole.byteLength, sha256: sha256(whole) })
+    await part.close()
+    expect(readFileSync(join(root, 'b')).equals(whole)).toBe(true)
+    expect(ownIn(root)).toEqual([])
+  }
 })
+
 asRoot('a part is copied into a folder that is another file system', async () => {
   const root = realpathSync(temporaryFolder())
   const other = tinyDisk(8192)
   mkdirSync(join(root, 'other'))
-  const { execFileSync } = await import('node:child_process')
   execFileSync('mount', ['--bind', other, join(root, 'other')])
   onTestFinished(() => void execFileSync('umount', ['-l', join(root, 'other')]))
   const { parts, index } = await opened(root)
