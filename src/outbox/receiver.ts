@@ -140,16 +140,17 @@ export class TreeReceiver implements Receiver {
     outcome: Promise<PutOperation | undefined>,
     op: Op,
   ): Promise<PutOperation | undefined> {
-    if (part.bytes !== body.from) {
+    const { bytes } = part
+    if (body.from > bytes) {
       throw new FlotillaError(
         'LOST_RACE',
-        `${part.bytes} bytes of ${body.key} are here, and it goes on from ${body.from}`,
+        `only ${bytes} bytes of ${body.key} are here, and it goes on from ${body.from}`,
       )
     }
     const { onGrowing } = this.#options
     if (onGrowing !== undefined) onGrowing(part.follow(body.key), outcome)
     try {
-      await part.append(marked(body.chunks), op)
+      await part.append(marked(body.chunks, bytes - body.from), op)
     } catch (error) {
       // Others need the room more than this one, which has to wait in any case.
       if (isError(error, 'DISK_FULL')) await part.remove()
@@ -163,14 +164,8 @@ export class TreeReceiver implements Receiver {
   async #place(part: Part, operation: PutOperation, ledger: OpenLedger, options: PlaceOptions): Promise<Outcome> {
     const { key, version } = operation
     if (ledger.compare(key, version) < 0) return dropped(part, OLDER)
-    try {
-      const result = placed(await part.place(key, this.#putOptions(operation, ledger, options)))
-      return result === OLDER ? await dropped(part, result) : result
-    } catch (error) {
-      // To go on with it would come to the same.
-      if (isError(error, 'CORRUPT')) await part.remove()
-      throw error
-    }
+    const result = placed(await part.place(key, this.#putOptions(operation, ledger, options)))
+    return result === OLDER ? dropped(part, result) : result
   }
 
   #putOptions(operation: PutOperation, ledger: OpenLedger, options: PlaceOptions): PutOptions & Op {
@@ -242,9 +237,14 @@ class BrokenOff extends Error {
   }
 }
 
-async function* marked(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+/** Without the first bytes: they have come before. */
+async function* marked(chunks: AsyncIterable<Uint8Array>, bytes: number): AsyncGenerator<Uint8Array, void> {
   try {
-    yield* chunks
+    let known = bytes
+    for await (const chunk of chunks) {
+      if (chunk.byteLength > known) yield chunk.subarray(known)
+      known = Math.max(0, known - chunk.byteLength)
+    }
   } catch (error) {
     throw new BrokenOff(error)
   }
