@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, write
 import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { treeFilesContract } from '../../../test/contract/files/tree-files.ts'
+import { treePartsContract, type PartsOfTree } from '../../../test/contract/files/tree-parts.ts'
 import { treeUploadsContract, type UploadsOfTree } from '../../../test/contract/files/tree-uploads.ts'
 import { temporaryFolder } from '../../../test/helpers/folder.ts'
 import { silent } from '../../core/log.ts'
@@ -10,6 +11,7 @@ import { systemClock } from '../../lib/system-clock.ts'
 import { IndexThread } from '../index/index-client.ts'
 import { openTreeIndex, type IndexedTree } from '../index/tree-index.ts'
 import { statOf } from './file-stat.ts'
+import { openTreeParts } from './parts.ts'
 import { type FolderFiles, openTreeFiles } from './tree-files.ts'
 import { openTreeUploads } from './uploads.ts'
 
@@ -95,3 +97,27 @@ async function withUploads(root = temporaryFolder(), state = temporaryFolder()):
 }
 
 treeUploadsContract('uploads into a folder with its index', async () => withUploads())
+
+const openParts = async (root = temporaryFolder(), state = temporaryFolder()): Promise<PartsOfTree> => {
+  const { files, index, close } = await opened(root, state)
+  const parts = await openTreeParts(files, { clock: systemClock, log: silent })
+  return {
+    parts,
+    files,
+    index,
+    writeIncoming: async (name, content) => {
+      const path = join(parts.incoming, name)
+      mkdirSync(dirname(path), { recursive: true })
+      writeFileSync(path, content)
+    },
+    leftovers: async () =>
+      readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
+        (path) => path.includes('.flotilla-tmp-') && statSync(join(root, path)).isFile(),
+      ),
+    reopen: async () => {
+      await close()
+      return openParts(root, state)
+    },
+  }
+}
+treePartsContract('parts in a folder with its index', openParts)
