@@ -138,3 +138,41 @@ test('a file of keys that others can write to is refused; one that anybody reads
   await expect(readApiKeys(path, log)).rejects.toMatchObject({ code: 'INSECURE_FILE' })
   await expect(readS3Credentials(`${path}-absent`, log)).rejects.toMatchObject({ code: 'NOT_FOUND' })
 })
+
+test('a parent may read and feed whole trees, those of its line, and write nothing else', () => {
+  const caller = callerOf('k parent music tiles')
+  expect(['music', 'tiles', 'mus', 'musical', 'other', ''].filter((tree) => caller.mayFeed(tree))).toEqual([
+    'music',
+    'tiles',
+  ])
+  expect([caller.mayRead('music', 'a'), caller.mayWrite('music', 'a'), caller.mayRead('other', 'a')]).toEqual([
+    true,
+    false,
+    false,
+  ])
+  for (const line of ['k', 'k read music', 'k write', 'k write music']) {
+    expect(callerOf(line).mayFeed('music')).toBe(false)
+  }
+  const [credential] = parseS3Credentials('A:s parent music', 'file')
+  expect(credential?.grant).toEqual({ isWrite: false, scopes: ['music/'], isParent: true })
+})
+
+test('a parent of a part of a tree, or of none, is refused by line', () => {
+  for (const [line, why] of [
+    ['k parent music/a', /^keys:1: a parent feeds whole trees: say parent music, without a folder/],
+    ['k parent music/*', /^keys:1: a parent feeds whole trees/],
+    ['k parent', /^keys:1: after parent come the names of the trees/],
+  ] as const) {
+    expect(() => parseApiKeys(line, 'keys')).toThrow(why)
+  }
+})
+
+test('anybody may feed where anybody on this machine may write, and there are no keys', () => {
+  const mayFeed = (options: Partial<AccessOptions>): boolean =>
+    new Access({ ...CLOSED, ...options }).anonymous.mayFeed('music')
+  expect(mayFeed({ openWrites: true })).toBe(true)
+  expect(mayFeed({ openReads: true })).toBe(false)
+  expect(mayFeed({})).toBe(false)
+  expect(mayFeed({ openWrites: true, apiKeys: [] })).toBe(false)
+  expect(mayFeed({ openWrites: true, credentials: [] })).toBe(false)
+})
