@@ -66,7 +66,7 @@ async function* held(
 }
 
 /** The hash that came with the file as long as the index sees that very file, or the one the index has made; else what it is known by. */
-export function contentOf({ etag, sha256: hashed }: FileEntry, row: LedgerRow | undefined): string {
+function contentOf({ etag, sha256: hashed }: FileEntry, row: LedgerRow | undefined): string {
   const isRow = row !== undefined && !isGone(row) && row.etag === etag
   return (isRow ? row.sha256 : undefined) ?? hashed ?? `etag:${etag}`
 }

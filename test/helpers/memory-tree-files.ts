@@ -12,7 +12,7 @@ import {
   type TreeFiles,
   type WantedFile,
 } from '../../src/core/files/tree-files.ts'
-import { KeyLocks } from '../../src/files/io/key-locks.ts'
+import { KeyLocks } from '../../src/lib/key-locks.ts'
 import { keyPath } from '../../src/lib/safe-path.ts'
 import { MemoryGrowing } from './memory-growing.ts'
 import type { FileFacts } from '../../src/core/files/tree-index.ts'

@@ -4,7 +4,7 @@ import { FlotillaError } from '../../core/errors.ts'
 import { callsFor, type FileCalls } from '../../lib/file-calls.ts'
 import { type FolderInside, withFolderInside } from '../../lib/inside.ts'
 import { syncDescriptor } from '../../lib/quick-file.ts'
-import { KeyLocks } from '../io/key-locks.ts'
+import { KeyLocks } from '../../lib/key-locks.ts'
 import { explained, isAbsent } from '../io/faults.ts'
 import {
   type Generation,

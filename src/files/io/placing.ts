@@ -9,7 +9,7 @@ import { removeEmptyInside, withFolderInside } from '../../lib/inside.ts'
 import { syncDescriptor } from '../../lib/quick-file.ts'
 import { blocked, isAbsent } from './faults.ts'
 import { hasSameContent, statOf } from './file-stat.ts'
-import { KeyLocks } from './key-locks.ts'
+import { KeyLocks } from '../../lib/key-locks.ts'
 import { folderOf } from '../../lib/safe-path.ts'
 
 /** Folders that we made are remembered, so as to go when they are empty; the oldest are forgotten. */
