@@ -57,11 +57,15 @@ export function keptHeaders(exchange: Exchange): Record<string, string> {
   return kept
 }
 
-/** Whether that is what a file may have kept with it: known to us, and with a value that a header can have. */
-export function isKeptHeader(name: string, value: string): boolean {
-  if (name === PARTS_HEADER) return isPartSizes(value)
-  const isOfClient = /^x-amz-(?:meta|checksum)-[\w!#$%&'*+.^`|~-]{1,256}$/.test(name)
-  return (isOfClient || (KEPT as readonly string[]).includes(name)) && /^[\x20-\x7e\x80-\xff\t]*$/.test(value)
+/** Whether a header of that name may be kept with a file: one that a client gives, or one of ours. */
+export function isKeptName(name: string): boolean {
+  if (name === PARTS_HEADER || name === UPLOAD_HEADER || (KEPT as readonly string[]).includes(name)) return true
+  return /^x-amz-(?:meta|checksum)-[\w!#$%&'*+.^`|~-]{1,256}$/.test(name)
+}
+
+/** Whether it can be that: a header has to hold it. */
+export function isKeptValue(name: string, value: string): boolean {
+  return name === PARTS_HEADER ? isPartSizes(value) : /^[\x20-\x7e\x80-\xff\t]*$/.test(value)
 }
 
 /** No more of them than a file can come in. */

@@ -100,7 +100,7 @@ interface Received {
 }
 
 /** What a parent said, as it was said. */
-export class MemoryReceiver implements Receiver {
+class MemoryReceiver implements Receiver {
   readonly received: Received[] = []
   readonly hellos: Hello[] = []
   readonly deeps: { readonly keys: readonly string[]; readonly waitMs: number }[] = []

@@ -1,11 +1,11 @@
 import type { FileEntry } from '../../core/files/entry.ts'
 import { impossible, impossibleKey } from '../../core/files/impossible.ts'
 import type { Operation, Version } from '../../core/push/operation.ts'
-import { isKeptHeader } from '../object-headers.ts'
+import { isKeptName, isKeptValue } from '../object-headers.ts'
 import { bad } from './frame-reader.ts'
 
-/** As in `FileFacts`. */
-const HEADERS_BYTES_MAX = 8 * 1024
+/** More than any file has: those of its client, its checksums and its parts. */
+const HEADERS_BYTES_MAX = 16 * 1024
 
 export interface WrittenOperation {
   readonly operation: Operation
@@ -49,14 +49,17 @@ function versionOf(value: unknown): Version {
   return { epoch, sequence }
 }
 
-/** They are given out with the file: none but those that a file may have, and nothing in them that ends a header. */
+/**
+ * They are given out with the file: none but those that a file may have, and nothing in them that ends a header. Others are left out: a parent may
+ * be newer than this.
+ */
 function headersOf(value: unknown): Readonly<Record<string, string>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw bad('headers are no object')
   const headers: Record<string, string> = {}
   let bytes = 0
   for (const [name, text] of Object.entries(value as Readonly<Record<string, unknown>>)) {
-    if (typeof text !== 'string' || !isKeptHeader(name, text))
-      throw bad(`the header ${name.slice(0, 80)} is none of a file`)
+    if (!isKeptName(name)) continue
+    if (typeof text !== 'string' || !isKeptValue(name, text)) throw bad(`the header ${name} is none of a file`)
     bytes += name.length + text.length
     headers[name] = text
   }

@@ -71,6 +71,17 @@ test('a batch is carried out in its order, as it was said', async () => {
   expect(deeps).toEqual([])
 })
 
+test('headers that no file has are left out, those of this service are kept', async () => {
+  const ours = {
+    'x-flotilla-parts': '5242880*2,17',
+    'x-flotilla-upload': 'an-Id_1',
+    'x-amz-checksum-type': 'COMPOSITE',
+  }
+  const evil = { 'x-accel-redirect': '/etc/passwd', 'Content-Type': 'a', 'set-cookie': 'a=b', 'x-newer\r\nx': 'y' }
+  expect((await post('push-ops', operationWith({ headers: { ...ours, ...evil } }))).status).toBe(200)
+  expect(tree.distribution.receiver.received[0]?.operation).toEqual({ ...put, headers: ours })
+})
+
 test('who wants to know of what lies below is told, of what was done', async () => {
   tree.distribution.receiver.outcomeOf = ({ key }) =>
     key === 'bad' ? { result: 'failed', code: 'CORRUPT', message: 'no' } : { result: 'same' }
@@ -117,10 +128,9 @@ test.for<[string, readonly Uint8Array[]]>([
   ['a version that is too great', operationWith({ version: { epoch: 1e300, sequence: 1 } })],
   ['a hash that is none', operationWith({ sha256: 'A'.repeat(64) })],
   ['an ETag that ends its header', operationWith({ etag: 'x"\r\nx-evil: 1' })],
-  ['a header that steers an nginx', operationWith({ headers: { 'x-accel-redirect': '/etc/passwd' } })],
   ['a header with a line break', operationWith({ headers: { 'content-type': 'a\r\nx: y' } })],
-  ['a header in capitals', operationWith({ headers: { 'Content-Type': 'a' } })],
-  ['headers that are too long', operationWith({ headers: { 'content-type': 'a'.repeat(9000) } })],
+  ['a header that is no text', operationWith({ headers: { 'content-type': 7 } })],
+  ['headers that are too long', operationWith({ headers: { 'content-type': 'a'.repeat(17_000) } })],
   ['sizes of parts without end', operationWith({ headers: { 'x-flotilla-parts': '1*99999,1*99999' } })],
   ['a time that is none', operationWith({ modifiedMs: 'now' })],
 ])('a batch is refused as a whole, and nothing of it is done: %s', async ([, parts]) => {
