@@ -7,6 +7,7 @@ const SET_ASIDE = 4096
 
 interface Row {
   readonly id: string
+  readonly was: string | null
   readonly epoch: number
   readonly given: number
   readonly position: number
@@ -18,6 +19,7 @@ interface Row {
 
 interface Mark {
   readonly id: string
+  readonly was: string | undefined
   readonly position: number
   readonly newest: Version
   readonly floor: Version
@@ -40,6 +42,7 @@ export class LedgerState {
     this.#given = row.given
     this.#mark = {
       id: row.id,
+      was: row.was ?? undefined,
       position: row.position,
       newest: { epoch: row.newest_epoch, sequence: row.newest_sequence },
       floor: { epoch: row.floor_epoch, sequence: row.floor_sequence },
@@ -48,6 +51,10 @@ export class LedgerState {
 
   get id(): string {
     return this.#mark.id
+  }
+
+  get was(): string | undefined {
+    return this.#mark.was
   }
 
   get position(): number {
@@ -95,7 +102,8 @@ export class LedgerState {
   }
 
   restart(): void {
-    this.#mark = { id: newId(), position: this.#mark.position, newest: NOTHING, floor: NOTHING }
+    const { id, position } = this.#mark
+    this.#mark = { id: newId(), was: id, position, newest: NOTHING, floor: NOTHING }
     this.save()
   }
 
@@ -109,8 +117,8 @@ export class LedgerState {
   }
 
   save(): void {
-    const { id, position, newest, floor } = this.#mark
-    this.#sql.save.run(id, position, newest.epoch, newest.sequence, floor.epoch, floor.sequence)
+    const { id, was, position, newest, floor } = this.#mark
+    this.#sql.save.run(id, was ?? null, position, newest.epoch, newest.sequence, floor.epoch, floor.sequence)
   }
 
   /** Whether the file is sound has to be seen before it is used again. */
@@ -150,7 +158,7 @@ function statements(database: DatabaseSync) {
   return {
     get: prepare('SELECT * FROM state'),
     save: prepare(
-      'UPDATE state SET id = ?, position = ?, newest_epoch = ?, newest_sequence = ?, floor_epoch = ?, floor_sequence = ?',
+      'UPDATE state SET id = ?, was = ?, position = ?, newest_epoch = ?, newest_sequence = ?, floor_epoch = ?, floor_sequence = ?',
     ),
     given: prepare('UPDATE state SET epoch = ?, given = ?'),
     doubt: prepare(`UPDATE state SET clean = 0, boot = ''`),

@@ -65,6 +65,10 @@ class SqliteLedger implements OpenLedger {
     return this.#state.id
   }
 
+  get was(): string | undefined {
+    return this.#state.was
+  }
+
   get position(): number {
     return this.#state.position
   }

@@ -67,7 +67,8 @@ export class FeedingParent {
       })
     }
     const parent = ledger.parent()
-    if (parent === undefined || parent.lineage === lineage) return
+    const isKnown = parent?.lineage === lineage || parent?.id === from || parent?.id === hello.was
+    if (parent === undefined || isKnown) return
     const silentMs = clock.monotonicMs() - this.#heardAt
     if (silentMs < SILENT_MS) {
       throw new FlotillaError('FED_BY_ANOTHER', `${parent.name} feeds this tree, not ${name}`, {

@@ -127,6 +127,16 @@ test('what a node has done before anybody fed it is not held against its first p
   expect(await receiver.operation(put('found', 1, 'other'), bytes('other'), {})).toEqual({ result: 'applied' })
 })
 
+test('a parent that is fed by others from now on is the same parent, whatever it did before', async () => {
+  const { receiver, ledger } = child()
+  await receiver.hello(hello('p'), {})
+  const version = { epoch: EPOCH + 5, sequence: 1 }
+  await receiver.operation(put('a', 1, 'own', { version }), bytes('own'), {})
+  await receiver.hello(hello('p-anew', { was: 'p', lineage: 'root', above: ['root', 'p-anew'], epoch: EPOCH }), {})
+  expect(ledger.parent()).toMatchObject({ id: 'p-anew', lineage: 'root' })
+  expect(await receiver.operation(put('a', 1, 'other'), bytes('other'), {})).toEqual({ result: 'applied' })
+})
+
 test('a file is taken with all that is known of it, and is answered as the root answers it', async () => {
   const { receiver, tree, text, recorded, ledger } = child()
   const operation = put('a', 1, 'one', { headers: { 'content-type': 'text/x' }, md5: 'ab'.repeat(16) })

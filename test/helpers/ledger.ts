@@ -10,6 +10,7 @@ export class LedgerDisk {
   readonly children = new Map<string, ChildRecord>()
   readonly stuck = new Map<string, Map<string, StuckOperation>>()
   id: string
+  was: string | undefined
   epoch: number
   sequence = 0
   position = 0
@@ -41,6 +42,10 @@ export class MemoryLedger implements OpenLedger {
 
   get id(): string {
     return this.#disk.id
+  }
+
+  get was(): string | undefined {
+    return this.#disk.was
   }
 
   get position(): number {
@@ -116,6 +121,7 @@ export class MemoryLedger implements OpenLedger {
 
   async restart(): Promise<void> {
     this.#disk.rows.clear()
+    this.#disk.was = this.#disk.id
     this.#disk.id = `ledger-${++ledgers}`
     this.#disk.newest = { epoch: 0, sequence: 0 }
     this.#disk.floor = { epoch: 0, sequence: 0 }

@@ -51,6 +51,9 @@ export interface OwnBook {
   /** This node is a root that leads from here on: its versions are of that epoch, or of a greater one. Durable when it returns. */
   lead(epoch: number): void
 
+  /** Its id before it began again: what children know it by. */
+  readonly was: string | undefined
+
   /**
    * Forgets every operation, and begins again under a new id: versions that come from here on have nothing to do with those before. Positions go
    * on. Durable.

@@ -43,6 +43,8 @@ export interface Hello {
   readonly above: readonly string[]
   /** Of the newest version that the parent has or would give: only a newer root may take a tree over. */
   readonly epoch?: number | undefined
+  /** What `from` was before the parent was fed by others and began again: the child need not take it for somebody else. */
+  readonly was?: string | undefined
 }
 
 export interface HelloAnswer {

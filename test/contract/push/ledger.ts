@@ -122,13 +122,14 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       await ledger.restart()
       for (const again of [async () => ledger, async () => (await reopen('killed')).ledger]) {
         const one = await again()
-        expect(one.id).toBe(ledger.id)
+        expect([one.id, one.was]).toEqual([ledger.id, id])
         expect(one.after(0, 10)).toEqual([])
         expect(one.newest).toBeUndefined()
         expect(one.compare('a', at(1))).toBe(1)
         expect(one.position).toBe(2)
       }
       expect(ledger.id).not.toBe(id)
+      expect(ledger.was).toBe(id)
       await ledger.record(put('b', at(1)))
       expect(ledger.after(0, 10)).toMatchObject([{ key: 'b', position: 3 }])
     })
