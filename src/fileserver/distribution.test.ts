@@ -14,6 +14,7 @@ import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { memoryTree, openFileServer } from '../../test/helpers/file-server.ts'
 import { fedTree, type FedTree, type MemoryChild } from '../../test/helpers/memory-distribution.ts'
 import { HOPS_HEADER, HOPS_MAX } from '../core/push/wire.ts'
+import { isKeptName, isKeptValue } from './object-headers.ts'
 
 let tree: FedTree
 let near: MemoryChild
@@ -143,6 +144,25 @@ test('clients of S3 are answered as S3 does, with what was reached in a header',
   expect((await s3.send(new DeleteObjectsCommand({ Bucket, Delete }))).Errors).toBeUndefined()
   const all = 'level=local; reached=yes; children=2/2'
   expect(seen).toEqual([all, all, undefined, undefined, all, all, all])
+})
+
+test('whatever is kept with a file can be told to a child', async () => {
+  const s3 = await s3Of('A:s\n')
+  const Bucket = 'music'
+  const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key: 'c', Metadata: { a: 'b' } }))
+  const part = { Bucket, Key: 'c', UploadId, PartNumber: 1 }
+  const { ETag, ChecksumCRC32 } = await s3.send(new UploadPartCommand({ ...part, Body: 'part' }))
+  const Parts = [{ ETag, ChecksumCRC32, PartNumber: 1 }]
+  await s3.send(new CompleteMultipartUploadCommand({ Bucket, Key: 'c', UploadId, MultipartUpload: { Parts } }))
+  const ContentDisposition = 'attachment; filename="x y"'
+  await s3.send(new PutObjectCommand({ Bucket, Key: 'd', Body: 'x', ContentDisposition, Metadata: { 'a.b_c': 'd' } }))
+  for (const key of ['c', 'd']) {
+    const file = await tree.files.open(key)
+    const headers = Object.entries(file?.facts?.headers ?? {})
+    await file?.close()
+    expect(headers.length).toBeGreaterThan(2)
+    expect(headers.filter(([name, value]) => !isKeptName(name) || !isKeptValue(name, value))).toEqual([])
+  }
 })
 
 test('a level that is not reached is an error for clients of S3, for each key where there are several', async () => {
