@@ -12,6 +12,8 @@ export interface PoolOptions {
   readonly connections: number
   /** How long the other side may be silent, while connecting too, before it counts as gone. */
   readonly silenceMs: number
+  /** How long connecting may take, where that is not the same. */
+  readonly connectMs?: number | undefined
 }
 
 export interface PoolRequest extends Op {
@@ -72,11 +74,11 @@ export class HttpPool {
 
   async #open(): Promise<Pool> {
     const { Pool } = await import('undici')
-    const { connections, silenceMs } = this.#options
+    const { connections, silenceMs, connectMs = silenceMs } = this.#options
     return new Pool(new URL(this.#options.origin).origin, {
       connections,
       allowH2: false,
-      connectTimeout: silenceMs,
+      connectTimeout: connectMs,
       headersTimeout: silenceMs,
       bodyTimeout: silenceMs,
     })

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { OpenedFile } from '../core/files/tree-files.ts'
 import type { Child } from '../core/push/child.ts'
+import type { OpenLedger } from '../core/push/ledger.ts'
 import type { PutOperation } from '../core/push/operation.ts'
 import type { Outcome } from '../core/push/wire.ts'
 import { operationOf, partIdOf, type PutRow } from './sender-content.ts'
@@ -53,13 +54,14 @@ export class Parts {
 
 interface BodyOptions extends BodyPace {
   readonly child: Child
+  readonly ledger: Pick<OpenLedger, 'learn'>
   readonly parts: Parts
   readonly suspects: Suspects
 }
 
 /** Sends a large file from where the child has it. Nothing reads from `file` any more when it has ended. */
 export async function sendBody(
-  { child, parts, suspects, throttle, onSent }: BodyOptions,
+  { child, ledger, parts, suspects, throttle, onSent }: BodyOptions,
   row: PutRow,
   file: OpenedFile,
   signal: AbortSignal,
@@ -86,7 +88,10 @@ export async function sendBody(
   const chunks = read()
   const operation = async (): Promise<PutOperation> => {
     const known = operationOf(row) as PutOperation
-    return { ...known, sha256: known.sha256 ?? hash?.digest('hex') }
+    if (hash === undefined) return known
+    const sha256 = hash.digest('hex')
+    ledger.learn(row.key, row.version, sha256)
+    return { ...known, sha256 }
   }
   try {
     const outcome = await child.body({ key: row.key, id, from, chunks, operation }, { signal })

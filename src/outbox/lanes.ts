@@ -1,7 +1,7 @@
 import { FlotillaError, isError } from '../core/errors.ts'
 import type { OpenedFile, TreeFiles } from '../core/files/tree-files.ts'
 import type { Child, OperationItem } from '../core/push/child.ts'
-import type { Ledger } from '../core/push/ledger.ts'
+import type { OpenLedger } from '../core/push/ledger.ts'
 import { isGone } from '../core/push/operation.ts'
 import { OPS_LIMITS, type Outcome } from '../core/push/wire.ts'
 import { Bell } from '../lib/bell.ts'
@@ -17,7 +17,7 @@ export const LANES = { batches: 2, bodies: 2, batchBytes: 2 * 1024 * 1024 } as c
 
 export interface LanesOptions extends BodyPace {
   readonly child: Child
-  readonly ledger: Ledger
+  readonly ledger: Pick<OpenLedger, 'get' | 'learn'>
   readonly files: TreeFiles
   readonly track: Track
   readonly suspects: Suspects
@@ -111,11 +111,13 @@ export class Lanes {
   }
 
   async #prepare(item: Item, signal: AbortSignal): Promise<Prepared | undefined> {
-    const { files, track } = this.#options
+    const { files, ledger, track } = this.#options
     const { row, isOffer } = item
     if (isOffer || !isPut(row)) return { item, operation: operationOf(row) }
     try {
-      return { item, ...(await readRow(files, row, signal)) }
+      const { sha256, ...read } = await readRow(files, row, signal)
+      if (row.sha256 === undefined) ledger.learn(row.key, row.version, sha256)
+      return { item, ...read }
     } catch (error) {
       signal.throwIfAborted()
       // The child may have it: what is not here cannot be sent, but offered.

@@ -38,12 +38,13 @@ export async function readRow(
   files: TreeFiles,
   row: PutRow,
   signal: AbortSignal,
-): Promise<{ readonly operation: Operation; readonly bytes: Uint8Array }> {
+): Promise<{ readonly operation: Operation; readonly bytes: Uint8Array; readonly sha256: string }> {
   const file = await openRow(files, row, signal)
   try {
     const bytes = file.bytes ?? (await wholeOf(file, signal))
     const operation = operationOf(row) as PutOperation
-    return { bytes, operation: { ...operation, sha256: operation.sha256 ?? sha256(bytes) } }
+    const hash = operation.sha256 ?? sha256(bytes)
+    return { bytes, operation: { ...operation, sha256: hash }, sha256: hash }
   } finally {
     await file.close()
   }

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { TreeFiles } from '../core/files/tree-files.ts'
 import type { Child } from '../core/push/child.ts'
-import type { Ledger } from '../core/push/ledger.ts'
+import type { OpenLedger } from '../core/push/ledger.ts'
 import { isGone } from '../core/push/operation.ts'
 import type { Hello } from '../core/push/wire.ts'
 import type { Bell } from '../lib/bell.ts'
@@ -24,7 +24,7 @@ const RETRIES = 64
 
 export interface SessionOptions {
   readonly child: Child
-  readonly ledger: Ledger
+  readonly ledger: OpenLedger
   readonly files: TreeFiles
   readonly clock: Clock
   readonly random: () => number

@@ -6,7 +6,7 @@ import type { Logger } from '../core/log.ts'
 import { Breaker } from '../core/push/breaker.ts'
 import type { Child } from '../core/push/child.ts'
 import type { ChildView } from '../core/push/distribution.ts'
-import type { ChildBook, Ledger } from '../core/push/ledger.ts'
+import type { OpenLedger } from '../core/push/ledger.ts'
 import type { PutOperation } from '../core/push/operation.ts'
 import type { Hello } from '../core/push/wire.ts'
 import type { Service } from '../core/service.ts'
@@ -20,8 +20,7 @@ import { Suspects } from './sender-suspects.ts'
 
 export interface SenderOptions {
   readonly child: Child
-  readonly ledger: Ledger
-  readonly book: ChildBook
+  readonly ledger: OpenLedger
   readonly files: TreeFiles
   readonly clock: Clock
   readonly log: Logger
@@ -60,10 +59,10 @@ export class Sender implements Service {
   #wasOpen = false
 
   constructor(options: SenderOptions) {
-    const { child, book } = options
-    const record = book.child(child.url)
+    const { child, ledger } = options
+    const record = ledger.child(child.url)
     this.name = `to child ${child.url}`
-    this.stuck = new StuckList(child.url, book)
+    this.stuck = new StuckList(child.url, ledger)
     this.#options = options
     this.#id = record?.id
     this.#cursor = record?.cursor ?? 0
@@ -112,8 +111,7 @@ export class Sender implements Service {
     const stuck = this.stuck.get(key)
     if (stuck !== undefined && stuck.position >= position && stuck.attempts > 0)
       return { state: 'failed', error: stuck.error }
-    const hasPassed = this.#session?.hasPassed(position) ?? position <= this.#cursor
-    if (hasPassed && stuck === undefined) return { state: 'reached' }
+    if (this.hasPassed(position) && stuck === undefined) return { state: 'reached' }
     if (this.#session === undefined && this.#failure !== undefined)
       return { state: 'failed', error: this.#failure.error }
     return { state: 'pending' }
@@ -135,9 +133,20 @@ export class Sender implements Service {
     this.stuck.owe({ key, position }, why, this.#options.clock.nowMs())
   }
 
+  /** Says hello again, as another says it, and goes on where it was. */
+  greetAgain(): void {
+    this.#anew.abort(new Anew('it is to be greeted again'))
+  }
+
+  /** Whether the child has that row, or it was set aside. */
+  hasPassed(position: number): boolean {
+    return this.#session?.hasPassed(position) ?? position <= this.#cursor
+  }
+
   /** Offers everything again from the start. */
   beginAnew(): void {
     this.#forget()
+    this.#session = undefined
     this.#anew.abort(new Anew('from the start'))
   }
 
@@ -209,10 +218,10 @@ export class Sender implements Service {
   }
 
   #keep(cursor: number): void {
-    const { book, child } = this.#options
+    const { ledger, child } = this.#options
     if (this.#id === undefined || (cursor === this.#cursor && cursor !== 0)) return
     this.#cursor = cursor
-    book.keep(child.url, { id: this.#id, cursor })
+    ledger.keep(child.url, { id: this.#id, cursor })
   }
 
   #heard(): void {

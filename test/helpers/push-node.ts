@@ -64,7 +64,6 @@ export class PushNode {
     const sender = new Sender({
       child,
       ledger,
-      book: ledger,
       files,
       clock,
       log: silent,

@@ -74,8 +74,8 @@ export class MemoryReceiver implements Receiver {
 
   async sums(prefix: string): Promise<readonly string[]> {
     const buckets = Array.from({ length: BUCKETS }, () => [] as string[])
-    for (const { key, content } of this.#rows(prefix)) buckets[bucketOf(sha256(key))]!.push(`${key}\0${content}`)
-    return buckets.map((rows) => (rows.length === 0 ? '' : sha256(rows.join('\n'))))
+    for (const { key, content } of this.#rows(prefix)) buckets[bucketOf(sha256(key))]!.push(`${key}\0${content}\n`)
+    return buckets.map((rows) => (rows.length === 0 ? '' : sha256(rows.join(''))))
   }
 
   async rows(wish: {

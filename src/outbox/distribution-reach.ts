@@ -1,0 +1,87 @@
+import type { Clock } from '../core/clock.ts'
+import { type AckLevel, type AckWish, type ChildReach, isReached, type Reach } from '../core/push/ack.ts'
+import type { Ledger } from '../core/push/ledger.ts'
+import type { Op } from '../core/op.ts'
+import { sleepQuietly } from '../lib/waiting.ts'
+import type { DeepProbes } from './distribution-deep.ts'
+import type { Sender } from './sender.ts'
+
+export interface Member {
+  readonly sender: Sender
+  readonly probes: DeepProbes
+  /** Without credentials. */
+  readonly url: string
+}
+
+export interface ReachOptions {
+  readonly ledger: Pick<Ledger, 'get'>
+  readonly members: readonly Member[]
+  readonly clock: Clock
+}
+
+/** A node below that was not there yet is asked about again after this. */
+const AGAIN_MS = 100
+
+/** Waits until a level is reached by the last operation on a key, or the time is over. Rejects only with the signal's reason. */
+export async function reach(
+  options: ReachOptions,
+  key: string,
+  { level, timeoutMs }: AckWish,
+  { signal }: Op,
+): Promise<Reach> {
+  signal?.throwIfAborted()
+  const { members, clock } = options
+  const there = new Set<Member>()
+  const over = new AbortController()
+  const stop = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal])
+  const hasReached = (): boolean => isReached(level, there.size, members.length)
+  const wait = async (member: Member): Promise<void> => {
+    if (await hasArrived(options, member, key, level, stop)) there.add(member)
+    if (hasReached()) over.abort(new Error('it is reached'))
+  }
+  const expire = async (): Promise<void> => {
+    if (await sleepQuietly(clock, timeoutMs, stop)) over.abort(new Error('the time is over'))
+  }
+  if (level !== 'local' && members.length > 0) {
+    void expire()
+    await Promise.all(members.map(wait))
+    over.abort(new Error('all is known'))
+    signal?.throwIfAborted()
+  }
+  return { level, isReached: hasReached(), children: members.map((one) => stateOf(options, one, key, level, there)) }
+}
+
+/** False where it had not when the signal aborted. */
+async function hasArrived(
+  { ledger, clock }: ReachOptions,
+  { sender, probes }: Member,
+  key: string,
+  level: AckLevel,
+  signal: AbortSignal,
+): Promise<boolean> {
+  while (!signal.aborted) {
+    // Asked for each time: of an operation that was replaced meanwhile, the later one counts.
+    const row = ledger.get(key)
+    if (row === undefined) return true
+    if (sender.arrival(key, row.position).state === 'reached') {
+      if (level !== 'all' || (await probes.isDeep(row, signal))) return true
+      await sleepQuietly(clock, AGAIN_MS, signal)
+    } else await sender.settled(key, signal).catch(() => undefined)
+  }
+  return false
+}
+
+function stateOf(
+  { ledger }: ReachOptions,
+  member: Member,
+  key: string,
+  level: AckLevel,
+  there: ReadonlySet<Member>,
+): ChildReach {
+  const { url, sender } = member
+  const row = ledger.get(key)
+  if (there.has(member) || row === undefined) return { child: url, state: 'reached' }
+  const arrival = sender.arrival(key, row.position)
+  if (arrival.state === 'failed') return { child: url, state: 'failed', error: arrival.error }
+  return { child: url, state: arrival.state === 'reached' && level !== 'all' ? 'reached' : 'pending' }
+}

@@ -1,0 +1,227 @@
+import type { Clock } from '../core/clock.ts'
+import type { Growing } from '../core/files/growing.ts'
+import type { OpenedFile, TreeFiles } from '../core/files/tree-files.ts'
+import type { TreeIndex } from '../core/files/tree-index.ts'
+import type { Logger } from '../core/log.ts'
+import type { Op } from '../core/op.ts'
+import type { AckWish, Reach } from '../core/push/ack.ts'
+import type { Child } from '../core/push/child.ts'
+import type { ChildView, Distribution, MissingFile, Receiver } from '../core/push/distribution.ts'
+import type { OpenLedger } from '../core/push/ledger.ts'
+import { isGone, type PutOperation } from '../core/push/operation.ts'
+import type { Hello } from '../core/push/wire.ts'
+import type { Service } from '../core/service.ts'
+import { sleepQuietly } from '../lib/waiting.ts'
+import type { ChildFiles } from './child-http-files.ts'
+import { Backlog } from './distribution-backlog.ts'
+import { DeepProbes } from './distribution-deep.ts'
+import { Elsewhere } from './distribution-elsewhere.ts'
+import { type Member, reach } from './distribution-reach.ts'
+import { follow } from './distribution-follow.ts'
+import type { Pace } from './lanes-body.ts'
+import { compareWith, repairRegularly, type RepairReport, type RepairWish } from './repair.ts'
+import { type Provisioned, provision } from './repair-provision.ts'
+import { operationOf } from './sender-content.ts'
+import { Sender } from './sender.ts'
+
+export interface ChildAt {
+  /** Host and port, with a path where it has one. */
+  readonly name: string
+  readonly child: Child
+  /** To read from it what is not here. */
+  readonly files: ChildFiles
+}
+
+export interface DistributionOptions {
+  /** Of this node, for people: host and port. */
+  readonly name: string
+  readonly tree: string
+  /** Undefined where there is none yet: at a node without children that nobody feeds. */
+  readonly ledger: () => OpenLedger | undefined
+  readonly files: TreeFiles
+  readonly index: Pick<TreeIndex, 'page'>
+  readonly receiver: Receiver
+  readonly children: readonly ChildAt[]
+  readonly ack: AckWish
+  /** Of the roots of one cluster together; that of the ledger for a lone root. */
+  readonly lineage?: string | undefined
+  /** Of what is to be caught up; one for all trees of a node. */
+  readonly throttle?: Pace | undefined
+  readonly clock: Clock
+  readonly log: Logger
+  /** Uniform in [0, 1). */
+  readonly random: () => number
+}
+
+interface Fed extends Member, ChildAt {
+  readonly backlog: Backlog
+}
+
+const FORGET_EVERY_MS = 3600_000
+/** How long deletions are remembered, also when every child has them. */
+const DELETIONS_MS = 30 * 24 * 3600_000
+
+/** One tree on its way from this node to its children. */
+export class TreeDistribution implements Distribution {
+  readonly receiver: Receiver
+  readonly ack: AckWish
+  readonly #options: DistributionOptions
+  readonly #fed: readonly Fed[]
+  readonly #elsewhere: Elsewhere
+
+  /** The ledger must be there where there are children. */
+  constructor(options: DistributionOptions) {
+    this.receiver = options.receiver
+    this.ack = options.ack
+    this.#options = options
+    this.#fed = options.children.map((at) => this.#feed(at))
+    const children = options.children.map(({ files }) => files)
+    this.#elsewhere = new Elsewhere({ ledger: options.ledger, children, clock: options.clock })
+  }
+
+  get fedBy(): string | undefined {
+    return this.#options.ledger()?.parent()?.name
+  }
+
+  /** To be run, all of them, for as long as the tree is served. */
+  get services(): readonly Service[] {
+    const { tree, clock, log, random, index } = this.#options
+    if (this.#fed.length === 0) return []
+    const ledger = this.#ledger
+    const each = this.#fed.flatMap(({ name, sender, child, backlog }): Service[] => [
+      sender,
+      { name: `backlog of ${name}`, run: async (signal) => backlog.run(signal) },
+      {
+        name: `comparison with ${name}`,
+        run: async (signal) => repairRegularly({ child, sender, ledger, index, clock, log, random }, signal),
+      },
+    ])
+    return [...each, { name: `deletions of ${tree}`, run: async (signal) => this.#forget(signal) }]
+  }
+
+  /** After each row, when it is durable: what `PushedTurns`, the adoption and the receiver say. */
+  onRecorded(): void {
+    for (const { sender } of this.#fed) sender.poke()
+  }
+
+  /** A body comes in: as `PushedFiles` and the receiver tell. */
+  onGrowing(growing: Growing, outcome: Promise<PutOperation | undefined>): void {
+    const senders = this.#fed.map(({ sender }) => sender)
+    follow(senders, growing, outcome)
+  }
+
+  /** Another parent feeds this node than before. */
+  onParent(): void {
+    for (const { sender } of this.#fed) sender.greetAgain()
+  }
+
+  /** As of `Receiver`. */
+  async deep(keys: readonly string[], waitMs: number, op: Op): Promise<boolean> {
+    if (this.#fed.length === 0) return true
+    const wish = { level: 'all', timeoutMs: waitMs } as const
+    const reaches = await Promise.all(keys.map(async (key) => this.reached(key, wish, op)))
+    return reaches.every(({ isReached }) => isReached)
+  }
+
+  async reached(key: string, wish: AckWish, op: Op): Promise<Reach> {
+    if (this.#fed.length === 0) return { level: wish.level, isReached: true, children: [] }
+    const { clock } = this.#options
+    return await reach({ ledger: this.#ledger, members: this.#fed, clock }, key, wish, op)
+  }
+
+  async elsewhere(key: string, options: { readonly hops: number } & Op): Promise<OpenedFile | undefined> {
+    return await this.#elsewhere.open(key, options)
+  }
+
+  children(): readonly ChildView[] {
+    return this.#fed.map(({ name, url, sender, backlog }) => {
+      const { state, stuck, error, heardMs } = sender
+      const etaMs = backlog.etaMs()
+      return { name, url, state, behind: backlog.behind(), stuck: stuck.size, error, heardMs, etaMs }
+    })
+  }
+
+  missing(
+    child: string,
+    options: { readonly after: string; readonly limit: number },
+  ): readonly MissingFile[] | undefined {
+    return this.#find(child)?.backlog.missing(options)
+  }
+
+  files(options: { readonly prefix: string; readonly after: string; readonly limit: number }): readonly PutOperation[] {
+    const rows = this.#options.ledger()?.page(options) ?? []
+    return rows.map(operationOf).filter((operation): operation is PutOperation => !isGone(operation))
+  }
+
+  /** Compares with a child now; undefined where there is no such child. Rejects as the child does. */
+  async repair(child: string, wish: RepairWish): Promise<RepairReport | undefined> {
+    const fed = this.#find(child)
+    const { index } = this.#options
+    return fed && (await compareWith({ ...fed, ledger: this.#ledger, index }, wish))
+  }
+
+  /** Offers everything to a child again, from the start; undefined where there is no such child. Ends when it is in step. */
+  provision(child: string, op: Op): AsyncIterable<Provisioned> | undefined {
+    const fed = this.#find(child)
+    return fed && provision({ ...fed, clock: this.#options.clock }, op)
+  }
+
+  /** When nothing runs any more. */
+  async close(): Promise<void> {
+    for (const { child, files } of this.#fed) {
+      await child.close()
+      await files.close()
+    }
+  }
+
+  get #ledger(): OpenLedger {
+    const ledger = this.#options.ledger()
+    if (ledger === undefined) throw new Error(`the tree ${this.#options.tree} has children and no ledger`)
+    return ledger
+  }
+
+  #find(name: string): Fed | undefined {
+    return this.#fed.find((one) => one.name === name || one.url === name)
+  }
+
+  #feed(at: ChildAt): Fed {
+    const { clock, log, random, files, throttle } = this.#options
+    const ledger = this.#ledger
+    const hello = (): Hello => this.#hello()
+    const sender = new Sender({ child: at.child, ledger, files, clock, log, random, throttle, hello })
+    const backlog = new Backlog(ledger, sender, clock)
+    return { ...at, url: at.child.url, sender, probes: new DeepProbes(at.child), backlog }
+  }
+
+  #hello(): Hello {
+    const { name, lineage } = this.#options
+    const ledger = this.#ledger
+    const { id, newest } = ledger
+    const parent = ledger.parent()
+    return {
+      from: id,
+      name,
+      lineage: parent?.lineage ?? lineage ?? id,
+      above: [...(parent?.above ?? []), id],
+      epoch: newest?.epoch,
+      was: this.#ledger.was,
+    }
+  }
+
+  async #forget(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    while (await sleepQuietly(clock, FORGET_EVERY_MS, signal)) {
+      await this.#ledger.forget(clock.nowMs() - DELETIONS_MS, this.#everywhere())
+    }
+  }
+
+  /** Up to there every child has everything. */
+  #everywhere(): number {
+    let least = Infinity
+    for (const { sender } of this.#fed) {
+      least = Math.min(least, sender.cursor)
+      for (const { position } of sender.stuck.all()) least = Math.min(least, position - 1)
+    }
+    return least
+  }
+}
