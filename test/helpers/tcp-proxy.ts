@@ -1,7 +1,7 @@
 import { connect, createServer, type Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
 
-/** A wire between a client and a server that a test can cut or clog. */
+/** A wire between a client and a server that a test can cut, clog or narrow. */
 export interface TcpProxy {
   readonly url: string
   /** From now on nothing gets through, in either direction, although every connection stays open. */
@@ -10,6 +10,8 @@ export interface TcpProxy {
   muteServer(): void
   /** Lets everything through again, what was held back included, but not what was lost. */
   heal(): void
+  /** From now on so many bytes a second get to the server, over all connections together; `undefined`: as many as it takes. */
+  narrow(bytesPerSecond: number | undefined): void
   /** Resets every connection. */
   cut(): void
   close(): Promise<void>
@@ -20,11 +22,23 @@ export async function openTcpProxy(target: string): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>()
   let isClogged = false
   let isMute = false
+  let rate: number | undefined
+  let freeAtMs = 0
+  const delayed = (client: Socket, bytes: number): void => {
+    if (rate === undefined) return
+    const nowMs = performance.now()
+    freeAtMs = Math.max(freeAtMs, nowMs) + (bytes / rate) * 1000
+    client.pause()
+    setTimeout(() => void (isClogged || client.resume()), freeAtMs - nowMs)
+  }
   const server = createServer((client) => {
     const upstream = connect(Number(port), hostname)
     const pair = [client, upstream] as const
     pairs.add(pair)
-    client.on('data', (chunk) => void upstream.write(chunk))
+    client.on('data', (chunk: Buffer) => {
+      upstream.write(chunk)
+      delayed(client, chunk.byteLength)
+    })
     upstream.on('data', (chunk) => void (isMute || client.write(chunk)))
     for (const [one, other] of [pair, [upstream, client] as const]) {
       one.on('error', () => undefined)
@@ -51,6 +65,9 @@ export async function openTcpProxy(target: string): Promise<TcpProxy> {
     heal: () => {
       isClogged = isMute = false
       each((socket) => socket.resume())
+    },
+    narrow: (bytesPerSecond) => {
+      rate = bytesPerSecond
     },
     cut: () => each((socket) => socket.resetAndDestroy()),
     close: async () => {
