@@ -28,10 +28,10 @@ const ROUND_MS = 100
 const ASK_MS = 1000
 
 /**
- * Files that come into the folder of a root otherwise (copied, synced, by a generation) become operations: every entry of the index whose ETag is not
- * the one of its row. Removals do not: one may remove files at the root and read them from the children. Files that are still being written
- * are not in the index. Which changes were looked at is kept with the ledger, after the rows; where the index does not know that cursor any
- * more, everything is compared.
+ * Files that come into the folder of a root otherwise (copied, synced, by a generation) become operations: every entry of the index
+ * whose ETag is not the one of its row. Removals do not: one may remove files at the root and read them from the children. Files that
+ * are still being written are not in the index. Which changes were looked at is kept with the ledger, after the rows; where the
+ * index does not know that cursor any more, everything is compared.
  */
 export function adoption(options: AdoptOptions): Service {
   return { name: `what comes into the folder of ${options.tree}`, run: async (signal) => run(options, signal) }

@@ -4,7 +4,10 @@ import type { ChildBook, ChildRecord, ParentRecord, StuckOperation } from '../co
 /** Longer texts of errors are cut. */
 const ERROR_MAX = 500
 
-/** What a parent knows of its children, in the file of its ledger. Nothing waits for the disk; what is written here is durable with the next row. */
+/**
+ * What a parent knows of its children, in the file of its ledger. Nothing waits for the disk; what is written here is durable with
+ * the next row.
+ */
 export class LedgerBook implements ChildBook {
   readonly #sql: ReturnType<typeof statements>
 

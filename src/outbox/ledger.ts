@@ -19,11 +19,12 @@ const COMMIT_MAX = 256
 const FORGET_MAX = 500
 
 /**
- * Opens the ledger of a tree, or makes one. A file that is damaged, or of another format, is set aside with a line in the log, and a new ledger begins, with a new id and a
- * greater epoch. What follows: at a root everything in the folder is adopted again under new versions, which are newer than all before,
- * and offered to the children, who have the content and only note it; deletions that a child had not heard of yet are lost, and show
- * as `extra` when sums are compared. At a child its parent finds another id, begins from 0, and hears `same` of what is there; late
- * operations older than a deletion that was forgotten so could bring a file back until then.
+ * Opens the ledger of a tree, or makes one. A file that is damaged, or of another format, is set aside with a line in the log, and
+ * a new ledger begins, with a new id and a greater epoch. What follows: at a root everything in the folder is adopted again under new
+ * versions, newer than all before, and offered to the children, who have the content and only note it; they take it for another root,
+ * and so only after the minute in which nobody else may feed them. Deletions that a child had not heard of are lost, and show as `extra`
+ * when sums are compared. At a child its parent finds another id, begins from 0, and hears `same` of what is there; until it has
+ * offered everything, a late operation could bring back a file that was deleted.
  *
  * Rejects with `LOST_RACE` where another process uses it, `DISK_FULL`, or `CONFIG_INVALID` where the file cannot be.
  */

@@ -37,7 +37,10 @@ export class FeedingParent {
     if (parent !== undefined) ledger.keepParent({ ...parent, heardMs: clock.nowMs() })
   }
 
-  /** Rejects with `LOOP` or `FED_BY_ANOTHER`; nothing has changed then. Resolves with whether it is another parent, or lies elsewhere, than before. */
+  /**
+   * Rejects with `LOOP` or `FED_BY_ANOTHER`; nothing has changed then. Resolves with whether it is another parent than before, or lies
+   * elsewhere.
+   */
   async greeted(hello: Hello, ledger: OpenLedger): Promise<boolean> {
     const { clock, log } = this.#options
     const before = ledger.parent()

@@ -284,17 +284,21 @@ const anyPlan: fc.Arbitrary<Plan> = fc.record({
   nodes: fc.array(fc.array(fc.array(anyDelivery, { maxLength: 5 }), { maxLength: 8 }), { minLength: 2, maxLength: 3 }),
 })
 
-test('in whatever order, how often and together with what operations come, all nodes end at the highest versions', async () => {
-  await fc.assert(
-    fc.asyncProperty(anyPlan, async ({ operations, nodes }) => {
-      const all = operations.map(({ key, content }, index) =>
-        content === undefined ? gone(key, index + 1) : put(key, index + 1, content),
-      )
-      for (const rounds of nodes) await expectHighest(all, operations, rounds)
-    }),
-    { numRuns: process.env['FLOTILLA_SOAK'] === '1' ? 20_000 : 150 },
-  )
-})
+test(
+  'in whatever order, how often and together with what operations come, all nodes end at the highest versions',
+  { timeout: 600_000 },
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(anyPlan, async ({ operations, nodes }) => {
+        const all = operations.map(({ key, content }, index) =>
+          content === undefined ? gone(key, index + 1) : put(key, index + 1, content),
+        )
+        for (const rounds of nodes) await expectHighest(all, operations, rounds)
+      }),
+      { numRuns: process.env['FLOTILLA_SOAK'] === '1' ? 20_000 : 150 },
+    )
+  },
+)
 
 async function expectHighest(
   all: readonly Operation[],

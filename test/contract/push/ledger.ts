@@ -235,14 +235,18 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       expect(ledger.adopted()).toBeUndefined()
     })
 
-    test('whatever is recorded, forgotten and restarted, it is as the plainest ledger would be', async () => {
-      await fc.assert(
-        fc.asyncProperty(fc.array(anyStep, { maxLength: 60 }), async (steps) => agree(await open(), steps)),
-        {
-          numRuns: process.env['FLOTILLA_SOAK'] === '1' ? 2000 : 25,
-        },
-      )
-    })
+    test(
+      'whatever is recorded, forgotten and restarted, it is as the plainest ledger would be',
+      { timeout: 600_000 },
+      async () => {
+        await fc.assert(
+          fc.asyncProperty(fc.array(anyStep, { maxLength: 60 }), async (steps) => agree(await open(), steps)),
+          {
+            numRuns: process.env['FLOTILLA_SOAK'] === '1' ? 2000 : 25,
+          },
+        )
+      },
+    )
   })
 }
 
