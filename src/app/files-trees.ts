@@ -5,16 +5,20 @@ import { absolute } from '../config/paths.ts'
 import type { Clock } from '../core/clock.ts'
 import { FlotillaError } from '../core/errors.ts'
 import type { PullWhy } from '../core/files/peer-look.ts'
-import type { TreeUploads } from '../core/files/tree-uploads.ts'
 import type { Logger } from '../core/log.ts'
+import type { Service } from '../core/service.ts'
 import { IndexThread } from '../files/index/index-client.ts'
 import { type IndexedTree, openTreeIndex } from '../files/index/tree-index.ts'
 import { type FolderFiles, openTreeFiles } from '../files/io/tree-files.ts'
+import { openTreeParts } from '../files/io/parts.ts'
 import { openTreeUploads } from '../files/io/uploads.ts'
 import { SETTLE_MS, whyFile } from '../files/why.ts'
 import type { ServedTree } from '../fileserver/options.ts'
 import { sha256 } from '../lib/hash.ts'
 import { isInside } from '../lib/open-inside.ts'
+import type { Throttle } from '../lib/throttle.ts'
+import type { TreeDistribution } from '../outbox/distribution.ts'
+import { type Distributed, openDistribution, throttleOf } from './files-distribution.ts'
 
 export interface TreesDeps {
   readonly clock: Clock
@@ -23,6 +27,8 @@ export interface TreesDeps {
   readonly base: string
   /** Folder of what is known of the trees, one below it for each. */
   readonly state: string
+  /** How this node is called towards others: host and port. Asked when it listens. */
+  readonly nodeName: () => string
   /** What a node that pulls the tree from elsewhere knows of a file. */
   readonly pullWhy?: ((tree: string, key: string) => PullWhy | undefined) | undefined
 }
@@ -31,17 +37,20 @@ export interface TreesDeps {
 export interface OpenTree extends ServedTree {
   readonly folder: string
   readonly index: IndexedTree
+  readonly distribution: TreeDistribution
+  /** Run as long as it is served. */
+  readonly services: readonly Service[]
   close(): Promise<void>
 }
 
 /** Rejects, with nothing left open, where one of them cannot be opened. */
 export async function openTrees(config: FilesConfig, deps: TreesDeps): Promise<readonly OpenTree[]> {
-  const thread = new IndexThread()
+  const shared = { thread: new IndexThread(), throttle: throttleOf(config, deps.clock), config }
   const open: OpenTree[] = []
   try {
     for (const [name, { folder, readOnly }] of Object.entries(config.trees)) {
       const root = await rootOf(name, absolute(deps.base, folder), deps)
-      open.push(await openTree({ name, root, readOnly: readOnly || config.readOnly }, thread, deps))
+      open.push(await openTree({ name, root, readOnly: readOnly || config.readOnly }, shared, deps))
     }
     return open
   } catch (error) {
@@ -56,18 +65,30 @@ interface TreePlace {
   readonly readOnly: boolean
 }
 
-async function openTree({ name, root, readOnly }: TreePlace, thread: IndexThread, deps: TreesDeps): Promise<OpenTree> {
+/** What all trees of a node have in common. */
+interface Shared {
+  readonly thread: IndexThread
+  readonly throttle: Throttle
+  readonly config: FilesConfig
+}
+
+async function openTree({ name, root, readOnly }: TreePlace, shared: Shared, deps: TreesDeps): Promise<OpenTree> {
   const { clock, log, state, pullWhy } = deps
+  const { thread, throttle, config } = shared
   // By its folder: what was known of another one that had this name must not be mixed with it.
-  const stateFile = join(state, `${name}-${sha256(root).slice(0, 12)}`, 'index.sqlite')
+  const home = join(state, `${name}-${sha256(root).slice(0, 12)}`)
+  const stateFile = join(home, 'index.sqlite')
   const index = await openTreeIndex({ root, stateFile, log, thread, settleMs: SETTLE_MS }).catch((error: unknown) => {
     throw inUse(error, name)
   })
   let files: FolderFiles
-  let uploads: TreeUploads | undefined
+  let distributed: Distributed
   try {
     files = await openTreeFiles({ root, index, clock, log })
-    uploads = readOnly ? undefined : await openTreeUploads(files, { clock, log })
+    const uploads = readOnly ? undefined : await openTreeUploads(files, { clock, log })
+    const parts = await openTreeParts(files, { clock, log })
+    const plain = { name, files, uploads, parts, index }
+    distributed = await openDistribution(plain, config, { ...deps, ledgerFile: join(home, 'push.sqlite'), throttle })
   } catch (error) {
     await index.close()
     throw error
@@ -77,14 +98,18 @@ async function openTree({ name, root, readOnly }: TreePlace, thread: IndexThread
     folder: root,
     readOnly,
     index,
-    files,
-    uploads,
+    files: distributed.files,
+    uploads: distributed.uploads,
+    parts: distributed.parts,
+    distribution: distributed.distribution,
+    services: [index.service, ...distributed.services],
     why: async (key) => ({
       entry: index.get(key),
       folder: whyFile({ root, key, nowMs: clock.nowMs(), settleMs: SETTLE_MS }),
       pull: pullWhy?.(name, key),
     }),
     close: async () => {
+      await distributed.close()
       await files.close()
       await index.close()
     },

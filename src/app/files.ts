@@ -1,4 +1,5 @@
 import type { FilesConfig } from '../config/files.ts'
+import { absolute } from '../config/paths.ts'
 import type { Service } from '../core/service.ts'
 import { FileServer } from '../fileserver/file-server.ts'
 import type { ListeningAddress } from '../fileserver/options.ts'
@@ -9,15 +10,23 @@ import { FilesAccess } from './files-access.ts'
 import { type OpenTree, openTrees, type TreesDeps } from './files-trees.ts'
 import { urlOf } from './files-url.ts'
 
-export interface FilesDeps extends TreesDeps {
+export interface FilesDeps extends Omit<TreesDeps, 'nodeName'> {
   /** May read everything, besides what the files of keys say. */
   readonly keys: readonly Secret[]
+}
+
+export interface ReadyTree {
+  readonly name: string
+  readonly folder: string
+  readonly readOnly: boolean
+  /** URLs, without credentials. */
+  readonly children: readonly string[]
 }
 
 /** A file service that listens. */
 export interface ReadyFiles {
   readonly url: string
-  readonly trees: readonly { readonly name: string; readonly folder: string; readonly readOnly: boolean }[]
+  readonly trees: readonly ReadyTree[]
   readonly state: string
   /** For people: who may. */
   readonly reads: string
@@ -46,20 +55,27 @@ export async function openFiles(
 ): Promise<FilesService> {
   const { clock, log } = deps
   const access = await FilesAccess.open(config, deps)
-  const trees = await openTrees(config, deps)
-  const { domain, sendfilePrefix } = config
+  let url = urlOf(config.listen, config)
+  const trees = await openTrees(config, { ...deps, nodeName: () => new URL(url).host })
+  const { domain, sendfilePrefix, publicUrl, nginxSocket } = config
   const server = new FileServer({
     ...config.listen,
+    ...(nginxSocket !== undefined && { nginxSocket: absolute(deps.base, nginxSocket) }),
     trees,
     access: () => access.current,
     domain,
+    publicUrl,
     ...(sendfilePrefix !== undefined && { sendfile: { prefix: sendfilePrefix, minBytes: SENDFILE_BYTES } }),
     clock,
     log,
-    onListening: (address) => onListening(readyAt(address, config, deps, trees)),
+    onListening: (address) => {
+      const ready = readyAt(address, config, deps, trees)
+      url = ready.url
+      onListening(ready)
+    },
   })
   return {
-    services: [server, access, ...trees.map(({ index }) => index.service)],
+    services: [server, access, ...trees.flatMap(({ services }) => services)],
     access,
     trees,
     close: async () => {
@@ -116,7 +132,12 @@ function readyAt(
         : 'nobody: give --s3-credentials FILE, or --open-writes on this machine'
   return {
     url: urlOf(address, config),
-    trees: trees.map(({ name, folder, readOnly: isFixed }) => ({ name, folder, readOnly: isFixed })),
+    trees: trees.map(({ name, folder, readOnly: isFixed, distribution }) => ({
+      name,
+      folder,
+      readOnly: isFixed,
+      children: distribution.children().map((child) => child.url),
+    })),
     state,
     reads: isOpen && !isLoopbackHost(address.host) ? `${reads} who reaches this address` : reads,
     writes,

@@ -16,13 +16,13 @@ export const FILE_SERVICE = {
   apiKeyFile: {
     type: 'value',
     placeholder: 'FILE',
-    summary: 'keys, one a line: KEY [read|write] [TREE[/PREFIX] …]; sent as apikey=',
+    summary: 'keys, one a line: KEY [read|write|parent] [TREE[/PREFIX] …]; sent as apikey=',
     completes: 'file',
   },
   s3Credentials: {
     type: 'value',
     placeholder: 'FILE',
-    summary: 'one a line: ACCESS:SECRET [read|write] [TREE[/PREFIX] …]; or a file of the AWS tools',
+    summary: 'one a line: ACCESS:SECRET [read|write|parent] [TREE[/PREFIX] …]; or a file of the AWS tools',
     completes: 'file',
   },
   readOnly: { type: 'flag', summary: 'nobody may write' },
@@ -45,6 +45,12 @@ export const FILE_SERVICE = {
     type: 'value',
     placeholder: 'PREFIX',
     summary: 'let the nginx in front send large files, from this internal location (X-Accel-Redirect)',
+  },
+  nginxSocket: {
+    type: 'value',
+    placeholder: 'PATH',
+    summary: 'let the nginx in front write what is put here, and hand it over by this Unix socket',
+    completes: 'file',
   },
   config: {
     type: 'value',
@@ -97,6 +103,7 @@ function flagsOf(options: Given, { sendfilePrefix }: OpenMeteoEnvironment, { cwd
     domain: options.domain,
     catchUpRate: options.catchUpRate,
     sendfilePrefix: options.sendfilePrefix ?? sendfilePrefix,
+    nginxSocket: path(options.nginxSocket),
     logLevel: options.logLevel,
     // What is not given leaves what the file says.
     ...Object.fromEntries(SWITCHES.filter((name) => options[name]).map((name) => [name, true])),
@@ -114,6 +121,7 @@ interface Given extends Readonly<Record<(typeof SWITCHES)[number], boolean>>, Gi
   readonly state: string | undefined
   readonly domain: string | undefined
   readonly sendfilePrefix: string | undefined
+  readonly nginxSocket: string | undefined
   readonly logLevel: string | undefined
 }
 

@@ -39,10 +39,14 @@ const settings = z.strictObject({
   state: path()
     .optional()
     .describe('folder of the index and of what is known of each file; outside of the trees, one for each service'),
-  apiKeyFile: path().optional().describe('file of keys (`apikey=`): KEY [read|write] [TREE[/PREFIX] …], one a line'),
+  apiKeyFile: path()
+    .optional()
+    .describe('file of keys (`apikey=`): KEY [read|write|parent] [TREE[/PREFIX] …], one a line'),
   s3CredentialsFile: path()
     .optional()
-    .describe('file of S3 credentials: ACCESS:SECRET [read|write] [TREE[/PREFIX] …], one a line, or an AWS file'),
+    .describe(
+      'file of S3 credentials: ACCESS:SECRET [read|write|parent] [TREE[/PREFIX] …], one a line, or an AWS file',
+    ),
   readOnly: z.boolean().default(false).describe('nobody may write anything'),
   openReads: z.boolean().default(false).describe('anybody may read, although there are keys'),
   openJson: z.boolean().default(false).describe('anybody may read *.json, as Open-Meteo’s servers have it'),
@@ -54,9 +58,6 @@ const settings = z.strictObject({
   ackTimeout: duration({ min: '1s', max: '1h' })
     .prefault('30s')
     .describe('how long an answer waits for the children, where the request does not say'),
-  compareInterval: duration({ min: '1m', max: '30d' })
-    .prefault('1d')
-    .describe('how often trees are compared with those of the children, by sums'),
   domain: z
     .string()
     .regex(/^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/, { error: DOMAIN })
@@ -65,6 +66,9 @@ const settings = z.strictObject({
   sendfilePrefix: prefix
     .optional()
     .describe('large files are handed to the nginx in front, by X-Accel-Redirect below this internal location'),
+  nginxSocket: path()
+    .optional()
+    .describe('Unix socket for the nginx in front, which hands over there what is put here as files that it has written'),
 })
 
 /** The section of an agent. */

@@ -7,7 +7,7 @@ import { MemoryGrowing } from '../../test/helpers/memory-growing.ts'
 import { PushNode } from '../../test/helpers/push-node.ts'
 import { MemoryReceiver } from '../../test/helpers/push-receiver.ts'
 import { seeded } from '../../test/helpers/random.ts'
-import { Throttle } from '../sync/throttle.ts'
+import { Throttle } from '../lib/throttle.ts'
 
 const nodes: PushNode[] = []
 

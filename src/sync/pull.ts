@@ -21,7 +21,7 @@ import { SyncState } from './state.ts'
 import { isStateDamage } from './state-database.ts'
 import { Streams } from './streams.ts'
 import { Threads } from './threads.ts'
-import { Throttle } from './throttle.ts'
+import { Throttle } from '../lib/throttle.ts'
 import { viewOf } from './view.ts'
 import type { Workshop } from './workshop.ts'
 

@@ -9,7 +9,7 @@ import { entryFor, type Lane, type Lanes } from './lanes.ts'
 import type { Job } from './fetcher.ts'
 import type { Placer } from './placer.ts'
 import type { Places, Ready } from './places.ts'
-import type { Throttle } from './throttle.ts'
+import type { Throttle } from '../lib/throttle.ts'
 
 export interface FetchParts {
   readonly lanes: Lanes

@@ -19,6 +19,7 @@ export const filesServe = command({
     'from there no --tree is needed.',
   examples: [
     'flotilla files serve --tree data=/srv/data',
+    'flotilla files serve --tree music=/srv/music --child http://10.0.0.2:8480 --child-key-file child.key --ack quorum',
     'flotilla files serve --tree data=/srv/data --tree runs=/srv/runs --listen 0.0.0.0:8480 --api-key-file keys',
   ],
   async run({ options }, context) {
@@ -36,8 +37,9 @@ export const filesServe = command({
 
 function tell(ready: ReadyFiles, { output }: Context): void {
   output.print(`files  ${ready.url}`)
-  for (const { name, folder, readOnly } of ready.trees) {
+  for (const { name, folder, readOnly, children } of ready.trees) {
     output.print(`tree   ${name}  ${folder}${readOnly ? ' (read-only)' : ''}`)
+    for (const child of children) output.print(`child  ${name}  ${child}`)
   }
   output.print(`reads  ${ready.reads}`)
   output.print(`writes ${ready.writes}`)

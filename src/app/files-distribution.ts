@@ -1,0 +1,178 @@
+import type { FilesConfig } from '../config/files.ts'
+import { absolute } from '../config/paths.ts'
+import type { Clock } from '../core/clock.ts'
+import type { TreeUploads } from '../core/files/tree-uploads.ts'
+import type { TreeFiles } from '../core/files/tree-files.ts'
+import type { TreeIndex } from '../core/files/tree-index.ts'
+import type { TreeParts } from '../core/files/tree-parts.ts'
+import type { Logger } from '../core/log.ts'
+import type { OpenLedger } from '../core/push/ledger.ts'
+import type { Service } from '../core/service.ts'
+import { parseBandwidth } from '../core/sync/bandwidth.ts'
+import type { FileCredentials } from '../lib/file-access.ts'
+import { readSecretFile } from '../lib/secret-file.ts'
+import { Throttle } from '../lib/throttle.ts'
+import { adoption } from '../outbox/adopt.ts'
+import { HttpChildFiles } from '../outbox/child-http-files.ts'
+import { HttpChild } from '../outbox/child-http.ts'
+import { childPlace } from '../outbox/child-place.ts'
+import { type ChildAt, TreeDistribution } from '../outbox/distribution.ts'
+import { hasLedger } from '../outbox/ledger-file.ts'
+import { openLedger } from '../outbox/ledger.ts'
+import { PushedFiles, type PushedOptions, PushedUploads } from '../outbox/pushed-files.ts'
+import { PushedParts } from '../outbox/pushed-parts.ts'
+import { PushedTurns } from '../outbox/pushed-turns.ts'
+import { TreeReceiver } from '../outbox/receiver.ts'
+
+/** A tree as its folder has it. */
+export interface PlainTree {
+  readonly name: string
+  readonly files: TreeFiles
+  readonly uploads: TreeUploads | undefined
+  readonly parts: TreeParts
+  readonly index: TreeIndex
+}
+
+export interface DistributionDeps {
+  readonly clock: Clock
+  readonly log: Logger
+  /** The folder that relative paths of the configuration start from. */
+  readonly base: string
+  /** Of this node, for people: known when it listens. */
+  readonly nodeName: () => string
+  /** File of the ledger. */
+  readonly ledgerFile: string
+  /** Of what is to be caught up; one for all trees of a node. */
+  readonly throttle: Throttle
+}
+
+/** A tree on its way to other nodes, or from them. */
+export interface Distributed {
+  /** What those who write from outside use. */
+  readonly files: TreeFiles
+  readonly uploads: TreeUploads | undefined
+  readonly parts: Pick<TreeParts, 'take' | 'incoming'>
+  readonly distribution: TreeDistribution
+  readonly services: readonly Service[]
+  close(): Promise<void>
+}
+
+export function throttleOf({ catchUpRate }: Pick<FilesConfig, 'catchUpRate'>, clock: Clock): Throttle {
+  return new Throttle(clock, parseBandwidth(catchUpRate))
+}
+
+/** Rejects with what is wrong with children, their keys, or the ledger, and leaves nothing open then. */
+export async function openDistribution(
+  plain: PlainTree,
+  config: FilesConfig,
+  deps: DistributionDeps,
+): Promise<Distributed> {
+  const { children, ack, readOnly } = config.trees[plain.name] as FilesConfig['trees'][string]
+  const { clock, log, nodeName, throttle } = deps
+  const isReadOnly = readOnly || config.readOnly
+  const at = await Promise.all(children.map(async (child) => childAt(child, plain.name, deps)))
+  const ledgers = new LateLedger(deps)
+  if (at.length > 0 || hasLedger(deps.ledgerFile)) await ledgers.open()
+  const receiver = new TreeReceiver({
+    ...plain,
+    ledger: async () => ledgers.open(),
+    isRoot: config.root || isReadOnly,
+    deep: async (keys, waitMs, op) => distribution.deep(keys, waitMs, op),
+    onRecorded: () => distribution.onRecorded(),
+    ...(at.length > 0 && { onGrowing: (growing, outcome) => distribution.onGrowing(growing, outcome) }),
+    onParent: () => distribution.onParent(),
+    clock,
+    log,
+  })
+  const distribution: TreeDistribution = new TreeDistribution({
+    ...plain,
+    get name() {
+      return nodeName()
+    },
+    tree: plain.name,
+    ledger: () => ledgers.current,
+    receiver,
+    children: at,
+    ack: { level: ack, timeoutMs: config.ackTimeout },
+    throttle,
+    clock,
+    log,
+    random: Math.random,
+  })
+  const close = async (): Promise<void> => {
+    await distribution.close()
+    await ledgers.close()
+  }
+  if (ledgers.current === undefined || at.length === 0)
+    return { ...plain, distribution, services: distribution.services, close }
+  return { ...rooted(plain, ledgers.current, distribution, clock), distribution, close }
+}
+
+/** What is written here goes on to the children. */
+function rooted(plain: PlainTree, ledger: OpenLedger, distribution: TreeDistribution, clock: Clock) {
+  const onRecorded = (): void => distribution.onRecorded()
+  const turns = new PushedTurns({ ledger, onRecorded })
+  const pushed: PushedOptions = {
+    turns,
+    onGrowing: (growing, outcome) => distribution.onGrowing(growing, outcome),
+  }
+  const adopted = adoption({
+    tree: plain.name,
+    index: plain.index,
+    ledger,
+    turns,
+    isRoot: () => ledger.parent() === undefined,
+    onRecorded,
+    clock,
+  })
+  return {
+    files: new PushedFiles(plain.files, pushed),
+    parts: new PushedParts(plain.parts, pushed),
+    uploads: plain.uploads && new PushedUploads(plain.uploads, turns),
+    services: [...distribution.services, adopted],
+  }
+}
+
+type ChildConfig = FilesConfig['trees'][string]['children'][number]
+
+async function childAt(
+  { url, keyFile }: ChildConfig,
+  tree: string,
+  { clock, base }: DistributionDeps,
+): Promise<ChildAt> {
+  const token = keyFile === undefined ? undefined : await readSecretFile(absolute(base, keyFile))
+  const credentials: FileCredentials | undefined = token && { token }
+  const options = { url, tree, credentials, clock }
+  return { name: childPlace(url, tree).name, child: new HttpChild(options), files: new HttpChildFiles(options) }
+}
+
+/** A ledger that is made when it is needed: by a node that has children, or that a parent greets. */
+class LateLedger {
+  readonly #deps: DistributionDeps
+  #opening: Promise<OpenLedger> | undefined
+  #current: OpenLedger | undefined
+
+  constructor(deps: DistributionDeps) {
+    this.#deps = deps
+  }
+
+  get current(): OpenLedger | undefined {
+    return this.#current
+  }
+
+  async open(): Promise<OpenLedger> {
+    const { ledgerFile: path, clock, log } = this.#deps
+    this.#opening ??= openLedger({ path, clock, log })
+    try {
+      this.#current = await this.#opening
+      return this.#current
+    } catch (error) {
+      this.#opening = undefined
+      throw error
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#current?.close()
+  }
+}
