@@ -107,6 +107,20 @@ test('after a restart it goes on where it was, also where that is not known any 
   expect(third.disk.adopted).not.toBe('of another index')
 })
 
+test('a removal that a crash has cut in half is finished, and one that has not begun is not done', async () => {
+  const { index, clock, ledger, files, start, recorded } = root()
+  for (const key of ['half', 'not-begun', 'by-hand']) await files.put(key, body('x'), {})
+  ledger.keepLeaving('half', true)
+  ledger.keepLeaving('not-begun', true)
+  index.delete('half')
+  index.delete('by-hand')
+  recorded.length = 0
+  start()
+  await clock.advance(1000)
+  expect(recorded).toMatchObject([{ key: 'half', gone: true }])
+  expect(ledger.leaving()).toEqual([])
+})
+
 test('a node that is fed adopts nothing; when it is a root again, it does', async () => {
   const { index, clock, state, start, keys } = root()
   state.isRoot = false

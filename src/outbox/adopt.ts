@@ -13,7 +13,7 @@ import { putOf, type PushedTurns } from './pushed-turns.ts'
 export interface AdoptOptions {
   readonly tree: string
   readonly index: Pick<TreeIndex, 'get' | 'changes' | 'changed'>
-  readonly ledger: Pick<OpenLedger, 'get' | 'next' | 'record' | 'adopted' | 'keepAdopted'>
+  readonly ledger: Pick<OpenLedger, 'get' | 'next' | 'record' | 'adopted' | 'keepAdopted' | 'leaving' | 'keepLeaving'>
   readonly turns: Pick<PushedTurns, 'settled'>
   /** Asked again and again: nothing is adopted while somebody feeds this node. */
   readonly isRoot: () => boolean
@@ -63,6 +63,7 @@ async function adopted(options: AdoptOptions, signal: AbortSignal): Promise<bool
       if (cursor !== undefined && cursor !== ledger.adopted()) ledger.keepAdopted(cursor)
       await setImmediate()
     }
+    await Promise.all(ledger.leaving().map(async (key) => finish(key, options)))
     return true
   } catch (error) {
     if (isError(error, 'NOT_READY')) return false
@@ -79,6 +80,16 @@ async function adopt(key: string, { index, ledger, turns, isRoot, onRecorded }: 
   const row = ledger.get(key)
   if (row !== undefined && !isGone(row) && row.etag === entry.etag) return
   const operation = { ...putOf(entry), ...keptOf(entry, row), version: ledger.next() }
+  if (await ledger.record(operation)) onRecorded(operation)
+}
+
+/** A removal in whose midst we were killed: the file is gone, and its row is still there. */
+async function finish(key: string, { index, ledger, turns, isRoot, onRecorded }: AdoptOptions): Promise<void> {
+  await turns.settled(key)
+  if (!isRoot() || !ledger.leaving().includes(key)) return
+  const row = ledger.get(key)
+  if (index.get(key) !== undefined || row === undefined || isGone(row)) return ledger.keepLeaving(key, false)
+  const operation: Operation = { key, version: ledger.next(), gone: true }
   if (await ledger.record(operation)) onRecorded(operation)
 }
 

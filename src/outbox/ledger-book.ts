@@ -49,6 +49,14 @@ export class LedgerBook implements ChildBook {
     this.#sql.keepParent.run(parent === undefined ? null : JSON.stringify(parent))
   }
 
+  leaving(): readonly string[] {
+    return this.#sql.leaving.all().map(({ key }) => String(key))
+  }
+
+  keepLeaving(key: string, isLeaving: boolean): void {
+    this.#sql[isLeaving ? 'leaves' : 'stays'].run(key)
+  }
+
   adopted(): string | undefined {
     const cursor = this.#sql.adopted.get()?.['adopted']
     return typeof cursor === 'string' ? cursor : undefined
@@ -75,6 +83,9 @@ function statements(database: DatabaseSync) {
     unstick: prepare('DELETE FROM stuck WHERE url = ? AND key = ?'),
     parent: prepare('SELECT parent FROM state'),
     keepParent: prepare('UPDATE state SET parent = ?'),
+    leaving: prepare('SELECT key FROM leaving ORDER BY key'),
+    leaves: prepare('INSERT OR IGNORE INTO leaving (key) VALUES (?)'),
+    stays: prepare('DELETE FROM leaving WHERE key = ?'),
     adopted: prepare('SELECT adopted FROM state'),
     keepAdopted: prepare('UPDATE state SET adopted = ?'),
   }

@@ -160,6 +160,14 @@ class SqliteLedger implements OpenLedger {
     this.#use(() => this.#book.keepParent(parent))
   }
 
+  leaving(): readonly string[] {
+    return this.#use(() => this.#book.leaving())
+  }
+
+  keepLeaving(key: string, isLeaving: boolean): void {
+    this.#use(() => this.#book.keepLeaving(key, isLeaving))
+  }
+
   adopted(): string | undefined {
     return this.#use(() => this.#book.adopted())
   }
@@ -208,6 +216,7 @@ class SqliteLedger implements OpenLedger {
     const { key, version } = operation
     if (this.#compare(key, version) <= 0) return false
     this.#rows.put(operation, this.#state.take(version), this.#clock.nowMs())
+    this.#book.keepLeaving(key, false)
     return true
   }
 

@@ -60,7 +60,7 @@ async function adopted(index: IndexedTree, ledger: OpenLedger): Promise<void> {
     index.page({ prefix: '', after: '', limit: 100 }).every(({ key, etag }) => {
       const row = ledger.get(key)
       return row !== undefined && !isGone(row) && row.etag === etag
-    })
+    }) && ledger.leaving().length === 0
   await expect.poll(isDone, { timeout: 20_000 }).toBe(true)
   stop.abort(new Error('done'))
   await running

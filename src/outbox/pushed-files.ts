@@ -76,7 +76,7 @@ export class PushedFiles implements TreeFiles {
   }
 
   async remove(key: string, options: RemoveOptions & Op = {}): Promise<'removed' | 'absent' | 'failed-condition'> {
-    const pushed = { turn: options.turn }
+    const pushed = { turn: options.turn, isRemoval: true }
     return this.#options.turns.with(key, pushed, async (turn) => this.#files.remove(key, { ...options, turn }))
   }
 }

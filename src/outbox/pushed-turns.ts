@@ -1,10 +1,10 @@
 import type { FileEntry } from '../core/files/entry.ts'
 import type { Turn } from '../core/files/tree-files.ts'
-import type { Ledger } from '../core/push/ledger.ts'
+import type { OpenLedger } from '../core/push/ledger.ts'
 import type { Operation, PutOperation } from '../core/push/operation.ts'
 
 export interface TurnsOptions {
-  readonly ledger: Pick<Ledger, 'get' | 'next' | 'record'>
+  readonly ledger: Pick<OpenLedger, 'get' | 'next' | 'record' | 'keepLeaving'>
   /** After each row, when it is durable. */
   readonly onRecorded: (operation: Operation) => void
 }
@@ -26,12 +26,17 @@ export class PushedTurns {
    * Runs `work` with the turn of a write. What `work` resolves with is durable in the ledger; where the row could not be
    * written it rejects, though the file has its place: it will be adopted as found.
    */
-  async with<T>(key: string, { turn, headers, onOperation }: PushedTurn, work: (turn: Turn) => Promise<T>): Promise<T> {
+  async with<T>(
+    key: string,
+    { turn, headers, onOperation, isRemoval = false }: PushedTurn,
+    work: (turn: Turn) => Promise<T>,
+  ): Promise<T> {
     let isUnder = false
     const mine: Turn = {
       isWanted: () => {
         if (turn?.isWanted?.() === false) return false
         if (!isUnder) this.#enter(key)
+        if (isRemoval) this.#options.ledger.keepLeaving(key, true)
         isUnder = true
         return true
       },
@@ -44,6 +49,7 @@ export class PushedTurns {
     try {
       return await work(mine)
     } finally {
+      if (isUnder && isRemoval) this.#options.ledger.keepLeaving(key, false)
       if (isUnder) this.#leave(key)
     }
   }
@@ -86,6 +92,8 @@ export class PushedTurns {
 export interface PushedTurn {
   /** Of whoever writes, besides. */
   readonly turn?: Turn | undefined
+  /** After a crash in its midst it is finished. */
+  readonly isRemoval?: boolean | undefined
   /** Asked for when the file is in place. */
   readonly headers?: (() => Headers) | undefined
   readonly onOperation?: ((operation: Operation) => void) | undefined

@@ -16,6 +16,7 @@ export class LedgerDisk {
   position = 0
   newest: Version = { epoch: 0, sequence: 0 }
   floor: Version = { epoch: 0, sequence: 0 }
+  readonly leaving = new Set<string>()
   parent: ParentRecord | undefined
   adopted: string | undefined
 
@@ -82,6 +83,7 @@ export class MemoryLedger implements OpenLedger {
     const row = { ...operation, position: ++disk.position, recordedMs: this.#clock.nowMs() }
     disk.rows.delete(key)
     disk.rows.set(key, row)
+    disk.leaving.delete(key)
     if (compareVersions(version, disk.newest) > 0) disk.newest = version
     return true
   }
@@ -164,6 +166,15 @@ export class MemoryLedger implements OpenLedger {
 
   keepParent(parent: ParentRecord | undefined): void {
     this.#disk.parent = parent
+  }
+
+  leaving(): readonly string[] {
+    return [...this.#disk.leaving].toSorted(compareKeys)
+  }
+
+  keepLeaving(key: string, isLeaving: boolean): void {
+    if (isLeaving) this.#disk.leaving.add(key)
+    else this.#disk.leaving.delete(key)
   }
 
   adopted(): string | undefined {

@@ -60,6 +60,13 @@ export interface OwnBook {
    */
   restart(): Promise<void>
 
+  /**
+   * A file is about to be removed by an operation, or is not after all. A row of its key ends that too. What is still there after a
+   * crash tells a removal that has to be finished from one by hand.
+   */
+  keepLeaving(key: string, isLeaving: boolean): void
+  leaving(): readonly string[]
+
   /** Up to where the changes of the folder are operations; a cursor of `TreeIndex.changes`. */
   adopted(): string | undefined
   /** Not waited for; never outlives the rows that were recorded before. */

@@ -226,6 +226,15 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       }
     })
 
+    test('what is about to leave is known until it has a row, or stays', async () => {
+      const { ledger, reopen } = await open()
+      for (const key of ['c', 'a', 'b', 'a']) ledger.keepLeaving(key, true)
+      ledger.keepLeaving('b', false)
+      await ledger.record(gone('c', at(1)))
+      expect(ledger.leaving()).toEqual(['a'])
+      expect((await reopen('killed')).ledger.leaving()).toEqual(['a'])
+    })
+
     test('a root has no parent, and a folder of which nothing was adopted no cursor', async () => {
       const { ledger } = await open()
       expect(ledger.parent()).toBeUndefined()
