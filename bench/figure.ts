@@ -44,3 +44,27 @@ export async function inTurn(
   }
   return values
 }
+
+/** Runs any number of ways in turn, each so often; answers the values of each. */
+export async function allInTurn<Name extends string>(
+  runs: number,
+  ways: Readonly<Record<Name, (run: number) => Promise<number>>>,
+): Promise<Readonly<Record<Name, readonly number[]>>> {
+  const names = Object.keys(ways) as Name[]
+  const values = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>
+  for (let run = 0; run < runs; run++) {
+    for (const name of names) values[name].push(await ways[name](run))
+  }
+  return values
+}
+
+/** How many times the peer's, run by run. */
+export function timesOf(
+  name: string,
+  ours: readonly number[],
+  peer: readonly number[],
+  target?: Figure['target'],
+): Figure {
+  const values = ours.map((one, run) => one / (peer[run] ?? NaN))
+  return { name, unit: '×', ours: values, ...(target !== undefined && { target }) }
+}

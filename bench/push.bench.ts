@@ -1,0 +1,113 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { FILEDIST_PREFIX, type Filedist, startFiledist } from './filedist/start.ts'
+import { areInstalled, benchFolder, emptied, makeFiles } from './files.ts'
+import { allInTurn, type Bench, type Figure, timesOf } from './figure.ts'
+import { expectCopies, type Upload, upload, uploadOf } from './push-load.ts'
+import { peakMemory, type Pushed, startPushed } from './push-tree.ts'
+import { type RsyncDaemon, startRsync } from './rsync-daemons.ts'
+
+const RUNS = 5
+const CONNECTIONS = 4
+const CHILDREN = 2
+const SIZES = [
+  { name: '1,000 × 1 MB', count: 1000, bytes: 1_000_000 },
+  { name: '20 × 25 MB', count: 20, bytes: 25_000_000 },
+] as const
+/** How long what was removed may keep servers busy. */
+const REST_MS = 500
+
+export const bench: Bench = {
+  about:
+    `Files put over ${CONNECTIONS} connections to a root that has ${CHILDREN} children, all in memory (tmpfs) on one machine; answered when all nodes have them, ` +
+    'and compared by SHA-256 on all of them afterwards. Ours has verified them by SHA-256 on every node. The peers: nginx.filedist, as it was, on a real nginx; ' +
+    'and rsync from files that are there already to two daemons at the same time. Memory is that of all processes of the root, at its peak.',
+  run: async (say) => {
+    if (!areInstalled('nginx', 'libnginx-mod-http-lua', 'libnginx-mod-http-echo', 'curl', 'rsync')) {
+      say('nginx, its Lua and echo modules, curl and rsync are not installed and cannot be: nothing is measured')
+      return []
+    }
+    const folder = benchFolder()
+    try {
+      const figures: Figure[] = []
+      for (const size of SIZES) figures.push(...(await withPeers(folder, size, say)))
+      return figures
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  },
+}
+
+type Size = (typeof SIZES)[number]
+
+interface Contenders {
+  readonly pushed: Pushed
+  readonly filedist: Filedist
+  readonly daemons: readonly RsyncDaemon[]
+}
+
+async function withPeers(home: string, size: Size, say: (line: string) => void): Promise<readonly Figure[]> {
+  say(`${size.name} …`)
+  const source = join(emptied(join(home, 'source')), 'files')
+  makeFiles(source, size.count, size.bytes)
+  const files = uploadOf(source)
+  const pushed = await startPushed({ folder: emptied(join(home, 'ours')), children: CHILDREN })
+  const filedist = await startFiledist(emptied(join(home, 'filedist')), CHILDREN)
+  const daemons: RsyncDaemon[] = []
+  for (let at = 0; at < CHILDREN; at++) daemons.push(await startRsync(emptied(join(home, `daemon${at}`))))
+  try {
+    return await measured(size.name, files, { pushed, filedist, daemons })
+  } finally {
+    await Promise.all([pushed.stop(), filedist.stop(), ...daemons.map(async (daemon) => daemon.stop())])
+  }
+}
+
+async function measured(
+  name: string,
+  files: Upload,
+  { pushed, filedist, daemons }: Contenders,
+): Promise<readonly Figure[]> {
+  const rate = async (folders: readonly string[], run: () => Promise<number>): Promise<number> => {
+    const took = await run()
+    expectCopies(folders, files)
+    for (const folder of folders) rmSync(folder, { recursive: true })
+    await delay(REST_MS)
+    return files.bytes / 1e6 / took
+  }
+  const values = await allInTurn(RUNS, {
+    ours: async (run) => {
+      const folders = pushed.nodes.map((node) => join(node.folder, `run${run}`))
+      const options = { connections: CONNECTIONS, query: '?ack=all' }
+      return await rate(folders, async () => upload(files, `${pushed.url}run${run}/`, options))
+    },
+    filedist: async (run) => {
+      const folders = filedist.nodes.map((node) => join(node.folder, `run${run}`))
+      const url = `${filedist.url}${FILEDIST_PREFIX}run${run}/`
+      return await rate(folders, async () => upload(files, url, { connections: CONNECTIONS }))
+    },
+    rsync: async () => {
+      for (const { folder } of daemons) emptied(folder)
+      const copies = daemons.map(({ folder }) => folder)
+      const all = async (): Promise<number> =>
+        Math.max(...(await Promise.all(daemons.map(async (daemon) => daemon.copy(files.folder)))))
+      const took = await all()
+      expectCopies(copies, files)
+      return files.bytes / 1e6 / took
+    },
+  })
+  const memory = { ours: peakMemory(pushed.root.pid), filedist: peakMemory(filedist.nodes[0]?.pid ?? 0) }
+  const peer = { name: 'nginx.filedist', values: values.filedist }
+  return [
+    { name: `${name}, pure Node`, unit: 'MB/s', ours: values.ours, peer },
+    timesOf(`${name}, pure Node, of nginx.filedist`, values.ours, values.filedist, { min: 1.5 }),
+    timesOf(`${name}, pure Node, of rsync`, values.ours, values.rsync),
+    {
+      name: `${name}, memory of the root`,
+      unit: 'MB',
+      ours: [memory.ours],
+      peer: { name: 'nginx.filedist', values: [memory.filedist] },
+    },
+    timesOf(`${name}, memory, of nginx.filedist`, [memory.ours], [memory.filedist], { max: 0.2 }),
+  ]
+}
