@@ -16,12 +16,12 @@ export function outcomesOf(answer: unknown, count: number, name: string): readon
 }
 
 export function outcomeOf(answer: unknown, name: string): Outcome {
-  const { result, isDeep, code, message } = fieldsOf(answer)
+  const { result, isDeep, relayed, code, message } = fieldsOf(answer)
   switch (result) {
     case 'applied':
     case 'same':
     case 'older':
-      return { result, ...(isDeep === true && { isDeep }) }
+      return { result, ...(isDeep === true && { isDeep }), ...(isIndexes(relayed) && { relayed }) }
     case 'wanted':
       return { result }
     case 'failed':
@@ -51,6 +51,10 @@ export function rowsOf(answer: unknown, limit: number, name: string): readonly S
     if (impossibleKey(key as string) !== undefined || typeof content !== 'string') throw garbage(name)
     return { key: key as string, content }
   })
+}
+
+function isIndexes(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.every((one) => Number.isSafeInteger(one))
 }
 
 function fieldsOf(answer: unknown): Readonly<Record<string, unknown>> {

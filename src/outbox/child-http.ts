@@ -4,7 +4,7 @@ import { PEER_PATH } from '../core/files/peer-wire.ts'
 import { FlotillaError, messageOf } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
 import type { Child, LongBody, OperationItem, RowsWish } from '../core/push/child.ts'
-import type { Hello, HelloAnswer, Outcome, SumRow, Sums } from '../core/push/wire.ts'
+import { type Hello, type HelloAnswer, type Outcome, RELAY_HEADER, type SumRow, type Sums } from '../core/push/wire.ts'
 import { type Authorize, authorizer, type FileCredentials } from '../lib/file-access.ts'
 import { HttpClient, type HttpRequest } from '../lib/http.ts'
 import type { PoolAnswer } from '../lib/http-pool.ts'
@@ -54,11 +54,12 @@ export class HttpChild implements Child {
 
   async operations(
     items: readonly OperationItem[],
-    { deepMs, signal }: { readonly deepMs?: number | undefined } & Op,
+    { deepMs, relay, signal }: Parameters<Child['operations']>[1],
   ): Promise<readonly Outcome[]> {
     const answer = await this.#ask({
       method: 'POST',
       path: `push-ops${queryOf({ ...deep(deepMs) })}`,
+      headers: relayed(relay),
       body: operationFrames(items),
       isRepeatable: true,
       answerMs: () => this.#silenceMs + (deepMs ?? 0),
@@ -73,7 +74,7 @@ export class HttpChild implements Child {
   }
 
   async body(body: LongBody, { signal }: Op): Promise<Outcome> {
-    const { key, id, from, deepMs } = body
+    const { key, id, from, deepMs, relay } = body
     const over = new AbortController()
     let bytes = from
     // What the parent cannot read is no fault of the child.
@@ -93,6 +94,7 @@ export class HttpChild implements Child {
       const answer = await this.#ask({
         method: 'POST',
         path: `push-body${queryOf({ key, id, from: String(from), ...deep(deepMs) })}`,
+        headers: relayed(relay),
         body: read(bodyFrames(body, new Beat(this.#clock, over.signal))),
         answerMs: () => this.#silenceMs + (deepMs ?? 0) + bytes / DISK_BYTES_PER_MS,
         ...(signal !== undefined && { signal }),
@@ -134,6 +136,10 @@ export class HttpChild implements Child {
     const answer = poolAnswer(await this.#http.send({ ...request, path, headers }), this.url)
     return await jsonOf(await peerAnswer(answer, this.url), ANSWER_BYTES, this.url)
   }
+}
+
+function relayed(relay: readonly string[] | undefined): Readonly<Record<string, string>> {
+  return relay === undefined || relay.length === 0 ? {} : { [RELAY_HEADER]: relay.map(encodeURI).join(' ') }
 }
 
 function deep(deepMs: number | undefined): Readonly<Record<string, string>> {

@@ -7,6 +7,7 @@ export function follow(
   senders: readonly Pick<Sender, 'follow'>[],
   growing: Growing,
   outcome: Promise<PutOperation | undefined>,
+  isRelayed: boolean,
 ): void {
   let readers = 1
   const release = (): void => {
@@ -14,7 +15,10 @@ export function follow(
   }
   for (const sender of senders) {
     readers++
-    if (!sender.follow(shared(growing, release), outcome)) release()
+    const isTaken = sender.follow(shared(growing, release), outcome)
+    if (!isTaken) release()
+    // The first passes it on to the others.
+    else if (isRelayed) break
   }
   release()
 }

@@ -9,6 +9,7 @@ import type { Child } from '../core/push/child.ts'
 import type { ChildView, Distribution, MissingFile, Receiver } from '../core/push/distribution.ts'
 import type { OpenLedger } from '../core/push/ledger.ts'
 import { isGone, type PutOperation } from '../core/push/operation.ts'
+import type { Provisioned, RepairReport, RepairWish, Upkeep } from '../core/push/upkeep.ts'
 import type { Hello } from '../core/push/wire.ts'
 import type { Service } from '../core/service.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
@@ -19,8 +20,9 @@ import { Elsewhere } from './distribution-elsewhere.ts'
 import { type Member, reach } from './distribution-reach.ts'
 import { follow } from './distribution-follow.ts'
 import type { Pace } from './lanes-body.ts'
-import { compareWith, repairRegularly, type RepairReport, type RepairWish } from './repair.ts'
-import { type Provisioned, provision } from './repair-provision.ts'
+import { compareWith, repairRegularly } from './repair.ts'
+import { provision } from './repair-provision.ts'
+import { RelayBoard } from './sender-relay.ts'
 import { operationOf } from './sender-content.ts'
 import { Sender } from './sender.ts'
 
@@ -47,6 +49,8 @@ export interface DistributionOptions {
   readonly lineage?: string | undefined
   /** Of what is to be caught up; one for all trees of a node. */
   readonly throttle?: Pace | undefined
+  /** Each content goes to one child, who passes it on to the others; see `RELAY_HEADER`. */
+  readonly isRelayed?: boolean | undefined
   readonly clock: Clock
   readonly log: Logger
   /** Uniform in [0, 1). */
@@ -62,10 +66,12 @@ const FORGET_EVERY_MS = 3600_000
 const DELETIONS_MS = 30 * 24 * 3600_000
 
 /** One tree on its way from this node to its children. */
-export class TreeDistribution implements Distribution {
+export class TreeDistribution implements Distribution, Upkeep {
+  readonly upkeep = this
   readonly receiver: Receiver
   readonly ack: AckWish
   readonly #options: DistributionOptions
+  readonly #relay: RelayBoard | undefined
   readonly #fed: readonly Fed[]
   readonly #elsewhere: Elsewhere
 
@@ -74,6 +80,7 @@ export class TreeDistribution implements Distribution {
     this.receiver = options.receiver
     this.ack = options.ack
     this.#options = options
+    this.#relay = options.isRelayed === true ? new RelayBoard(options.clock) : undefined
     this.#fed = options.children.map((at) => this.#feed(at))
     const children = options.children.map(({ files }) => files)
     this.#elsewhere = new Elsewhere({ ledger: options.ledger, children, clock: options.clock })
@@ -107,7 +114,7 @@ export class TreeDistribution implements Distribution {
   /** A body comes in: as `PushedFiles` and the receiver tell. */
   onGrowing(growing: Growing, outcome: Promise<PutOperation | undefined>): void {
     const senders = this.#fed.map(({ sender }) => sender)
-    follow(senders, growing, outcome)
+    follow(senders, growing, outcome, this.#relay !== undefined)
   }
 
   /** Another parent feeds this node than before. */
@@ -153,14 +160,12 @@ export class TreeDistribution implements Distribution {
     return rows.map(operationOf).filter((operation): operation is PutOperation => !isGone(operation))
   }
 
-  /** Compares with a child now; undefined where there is no such child. Rejects as the child does. */
   async repair(child: string, wish: RepairWish): Promise<RepairReport | undefined> {
     const fed = this.#find(child)
     const { index } = this.#options
     return fed && (await compareWith({ ...fed, ledger: this.#ledger, index }, wish))
   }
 
-  /** Offers everything to a child again, from the start; undefined where there is no such child. Ends when it is in step. */
   provision(child: string, op: Op): AsyncIterable<Provisioned> | undefined {
     const fed = this.#find(child)
     return fed && provision({ ...fed, clock: this.#options.clock }, op)
@@ -186,9 +191,10 @@ export class TreeDistribution implements Distribution {
 
   #feed(at: ChildAt): Fed {
     const { clock, log, random, files, throttle } = this.#options
+    const relay = this.#relay
     const ledger = this.#ledger
     const hello = (): Hello => this.#hello()
-    const sender = new Sender({ child: at.child, ledger, files, clock, log, random, throttle, hello })
+    const sender = new Sender({ child: at.child, ledger, files, clock, log, random, throttle, relay, hello })
     const backlog = new Backlog(ledger, sender, clock)
     return { ...at, url: at.child.url, sender, probes: new DeepProbes(at.child), backlog }
   }

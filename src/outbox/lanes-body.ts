@@ -57,11 +57,12 @@ interface BodyOptions extends BodyPace {
   readonly ledger: Pick<OpenLedger, 'learn'>
   readonly parts: Parts
   readonly suspects: Suspects
+  readonly relaying: readonly string[]
 }
 
 /** Sends a large file from where the child has it. Nothing reads from `file` any more when it has ended. */
 export async function sendBody(
-  { child, ledger, parts, suspects, throttle, onSent }: BodyOptions,
+  { child, ledger, parts, suspects, throttle, onSent, relaying: relay }: BodyOptions,
   row: PutRow,
   file: OpenedFile,
   signal: AbortSignal,
@@ -94,7 +95,7 @@ export async function sendBody(
     return { ...known, sha256 }
   }
   try {
-    const outcome = await child.body({ key: row.key, id, from, chunks, operation }, { signal })
+    const outcome = await child.body({ key: row.key, id, from, chunks, operation, relay }, { signal })
     if (outcome.result === 'failed' && outcome.code === 'CORRUPT') parts.spoil(id)
     else parts.over(row.key)
     return outcome

@@ -8,6 +8,7 @@ import { Bell } from '../lib/bell.ts'
 import { together } from '../lib/together.ts'
 import { type BodyPace, type Parts, sendBody } from './lanes-body.ts'
 import { isPut, openRow, operationOf, type PutRow, readRow } from './sender-content.ts'
+import type { RelayBoard } from './sender-relay.ts'
 import { isAboutChild } from './sender-faults.ts'
 import type { Suspects } from './sender-suspects.ts'
 import type { Item, Track } from './sender-track.ts'
@@ -22,6 +23,8 @@ export interface LanesOptions extends BodyPace {
   readonly track: Track
   readonly suspects: Suspects
   readonly parts: Parts
+  /** Where a content may go to one child, who passes it on to others. */
+  readonly relay?: RelayBoard | undefined
   /** After each answer. */
   readonly onAnswer: () => void
 }
@@ -97,17 +100,54 @@ export class Lanes {
   }
 
   async #sendBatch(items: readonly Item[], signal: AbortSignal): Promise<void> {
+    const alone: Item[] = []
+    const carried: Item[] = []
+    let relay: readonly string[] = []
+    for (const item of items) {
+      const siblings = this.#claimed(item, signal)
+      if (siblings === undefined) continue
+      ;(siblings.length === 0 ? alone : carried).push(item)
+      if (siblings.length > 0) relay = siblings
+    }
+    await this.#sendGroup(alone, [], signal)
+    await this.#sendGroup(carried, relay, signal)
+  }
+
+  /** Which children it may be passed on to; undefined where another child brings it, or has brought it. */
+  #claimed(item: Item, signal: AbortSignal): readonly string[] | undefined {
+    const { relay, child, track } = this.#options
+    const { row, isOffer } = item
+    if (relay === undefined || isOffer || !isPut(row)) return []
+    const claim = relay.claim(child.url, row.key, row.version)
+    if (claim.kind === 'carry') return claim.siblings
+    if (claim.kind === 'alone') return []
+    if (claim.kind === 'there') track.done(item)
+    else void relay.waited(row.key, row.size, signal).then(() => this.add(item))
+    return undefined
+  }
+
+  #finish({ row }: Item, outcome: Outcome | undefined): void {
+    const { relay, child } = this.#options
+    relay?.finish(child.url, row.key, row.version, outcome)
+  }
+
+  async #sendGroup(items: readonly Item[], relay: readonly string[], signal: AbortSignal): Promise<void> {
     const prepared: Prepared[] = []
     let bytes = 0
-    for (const item of items) {
-      const one = await this.#prepare(item, signal)
-      if (one !== undefined) prepared.push(one)
-      bytes += one?.bytes?.byteLength ?? 0
+    try {
+      for (const item of items) {
+        const one = await this.#prepare(item, signal)
+        if (one !== undefined) prepared.push(one)
+        bytes += one?.bytes?.byteLength ?? 0
+      }
+      if (prepared.length === 0) return
+      if (bytes > 0) await this.#options.throttle?.take(bytes, signal)
+      await this.#transmit(prepared, relay, signal)
+      this.#options.onSent(bytes)
+    } finally {
+      // Of what came to nothing the others are told, too.
+      for (const item of items) this.#finish(item, undefined)
     }
-    if (prepared.length === 0) return
-    if (bytes > 0) await this.#options.throttle?.take(bytes, signal)
-    await this.#transmit(prepared, signal)
-    this.#options.onSent(bytes)
   }
 
   async #prepare(item: Item, signal: AbortSignal): Promise<Prepared | undefined> {
@@ -128,11 +168,11 @@ export class Lanes {
   }
 
   /** What is refused as a whole is halved until it is known what is refused: one bad operation does not hold up the others. */
-  async #transmit(prepared: readonly Prepared[], signal: AbortSignal): Promise<void> {
+  async #transmit(prepared: readonly Prepared[], relay: readonly string[], signal: AbortSignal): Promise<void> {
     const { child, track, suspects, onAnswer } = this.#options
     const only = prepared.length === 1 ? prepared[0]?.item : undefined
     try {
-      const outcomes = await child.operations(prepared, { signal })
+      const outcomes = await child.operations(prepared, { signal, relay })
       suspects.cleared(prepared.map(({ item }) => item.row.key))
       prepared.forEach((one, index) => this.#settle(one, outcomes[index]))
       onAnswer()
@@ -148,13 +188,14 @@ export class Lanes {
         return
       }
       const half = prepared.length >>> 1
-      await this.#transmit(prepared.slice(0, half), signal)
-      await this.#transmit(prepared.slice(half), signal)
+      await this.#transmit(prepared.slice(0, half), relay, signal)
+      await this.#transmit(prepared.slice(half), relay, signal)
     }
   }
 
   #settle({ item, bytes }: Prepared, outcome: Outcome | undefined): void {
     const { track } = this.#options
+    this.#finish(item, outcome)
     if (outcome === undefined) track.setAside(item, new Error('the child left it out of its answer'))
     else if (outcome.result === 'failed') track.setAside(item, new FlotillaError(outcome.code, outcome.message))
     else if (outcome.result !== 'wanted') track.done(item)
@@ -169,19 +210,30 @@ export class Lanes {
   }
 
   async #sendLarge(item: Item, signal: AbortSignal): Promise<void> {
-    const { track, suspects, files, onAnswer } = this.#options
+    const relay = this.#claimed(item, signal)
+    if (relay === undefined) return
+    try {
+      await this.#sendFile(item, relay, signal)
+    } finally {
+      this.#finish(item, undefined)
+    }
+    this.#options.onAnswer()
+  }
+
+  async #sendFile(item: Item, relay: readonly string[], signal: AbortSignal): Promise<void> {
+    const { track, suspects, files } = this.#options
     const row = item.row as PutRow
     let file: OpenedFile
     try {
       file = await openRow(files, row, signal)
     } catch (error) {
       signal.throwIfAborted()
-      if (isError(error, 'NOT_FOUND')) await this.#transmit([{ item, operation: operationOf(row) }], signal)
+      if (isError(error, 'NOT_FOUND')) await this.#transmit([{ item, operation: operationOf(row) }], [], signal)
       else track.setAside(item, error)
       return
     }
     try {
-      const outcome = await sendBody(this.#options, row, file, signal)
+      const outcome = await sendBody({ ...this.#options, relaying: relay }, row, file, signal)
       suspects.cleared([row.key])
       this.#settle({ item, operation: row, bytes: NOTHING }, outcome)
     } catch (error) {
@@ -192,7 +244,6 @@ export class Lanes {
     } finally {
       await file.close()
     }
-    onAnswer()
   }
 }
 

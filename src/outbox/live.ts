@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto'
 import type { Growing } from '../core/files/growing.ts'
 import type { Child } from '../core/push/child.ts'
 import type { PutOperation } from '../core/push/operation.ts'
+import type { Outcome } from '../core/push/wire.ts'
 import type { Parts } from './lanes-body.ts'
+import type { RelayBoard } from './sender-relay.ts'
 import { isAboutChild } from './sender-faults.ts'
 import type { Track } from './sender-track.ts'
 
@@ -13,6 +15,7 @@ export interface LiveOptions {
   readonly child: Child
   readonly track: Track
   readonly parts: Parts
+  readonly relay?: RelayBoard | undefined
   readonly onSent: (bytes: number) => void
   readonly onAnswer: () => void
   /** The child does not answer any more. */
@@ -57,24 +60,33 @@ export class Live {
   }
 
   async #run(followed: Followed): Promise<void> {
-    const { track, parts, onAnswer, onFailure } = this.#options
+    const { track, parts, child, relay, onAnswer, onFailure } = this.#options
     const { key } = followed.growing
+    const claim = relay?.claim(child.url, key, undefined)
+    const siblings = claim?.kind === 'carry' ? claim.siblings : []
     const id = `live-${randomUUID()}`
     let delivered: PutOperation | undefined
     try {
-      delivered = await this.#send(followed, id)
+      const sent = await this.#send(followed, id, siblings)
+      delivered = sent.delivered
+      relay?.finish(child.url, key, delivered?.version, sent.outcome)
       onAnswer()
     } catch (error) {
       parts.brokeOff(key, id)
       if (isAboutChild(error) && !this.#signal.aborted) onFailure(error)
     } finally {
+      relay?.finish(child.url, key, undefined, undefined)
       followed.growing.release()
       track.release(key, delivered?.version)
     }
   }
 
-  /** The operation where the child has it now. */
-  async #send({ growing, operation }: Followed, id: string): Promise<PutOperation | undefined> {
+  /** `delivered`: the operation where the child has it now. */
+  async #send(
+    { growing, operation }: Followed,
+    id: string,
+    relay: readonly string[],
+  ): Promise<{ readonly outcome: Outcome; readonly delivered: PutOperation | undefined }> {
     const { child } = this.#options
     const over = new AbortController()
     const signal = AbortSignal.any([this.#signal, over.signal])
@@ -85,12 +97,10 @@ export class Live {
       return told
     }
     try {
-      const outcome = await child.body(
-        { key: growing.key, id, from: 0, chunks, operation: tell },
-        { signal: this.#signal },
-      )
+      const body = { key: growing.key, id, from: 0, chunks, operation: tell, relay }
+      const outcome = await child.body(body, { signal: this.#signal })
       const isThere = outcome.result === 'applied' || outcome.result === 'same' || outcome.result === 'older'
-      return isThere ? told : undefined
+      return { outcome, delivered: isThere ? told : undefined }
     } finally {
       over.abort(new Error('the body is over'))
       await chunks.return().catch(() => undefined)

@@ -1,19 +1,8 @@
 import type { Clock } from '../core/clock.ts'
 import type { Op } from '../core/op.ts'
-import type { ChildView } from '../core/push/distribution.ts'
+import type { Provisioned } from '../core/push/upkeep.ts'
 import type { Backlog } from './distribution-backlog.ts'
 import type { Sender } from './sender.ts'
-
-export interface Provisioned {
-  readonly state: ChildView['state']
-  /** What is left. */
-  readonly behind: ChildView['behind']
-  /** Bytes of contents that were sent since it began: what was there already did not travel. */
-  readonly sentBytes: number
-  readonly stuck: number
-  readonly error?: string | undefined
-  readonly etaMs?: number | undefined
-}
 
 export interface ProvisionOptions {
   readonly sender: Sender

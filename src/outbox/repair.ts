@@ -9,6 +9,7 @@ import { compareRows, type Difference, differing } from '../core/push/buckets.ts
 import type { Child, RowsWish } from '../core/push/child.ts'
 import type { OpenLedger } from '../core/push/ledger.ts'
 import { isGone } from '../core/push/operation.ts'
+import type { RepairReport, RepairWish } from '../core/push/upkeep.ts'
 import type { SumRow } from '../core/push/wire.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import type { Sender } from './sender.ts'
@@ -29,27 +30,6 @@ export interface RepairOptions {
   readonly sender: Sender
   readonly ledger: OpenLedger
   readonly index: Pick<TreeIndex, 'page'>
-}
-
-export interface RepairWish extends Op {
-  readonly prefix: string
-  /** Otherwise only told. */
-  readonly isRepair: boolean
-  readonly onProgress?: ((report: RepairReport) => void) | undefined
-}
-
-export interface RepairReport {
-  /** Buckets of keys that differed, and how many of them were looked into so far. */
-  readonly buckets: number
-  readonly looked: number
-  readonly missing: number
-  readonly other: number
-  /** Only the child has them; those that were deleted here among them are deleted there. */
-  readonly extra: number
-  /** Sent again, or on their way anyway. */
-  readonly repaired: number
-  /** The first of them. */
-  readonly named: readonly Difference[]
 }
 
 type Counters = { -readonly [Name in keyof RepairReport]: RepairReport[Name] }

@@ -17,7 +17,11 @@ export function operationOf(row: LedgerRow): Operation {
  * The file that a row says. Rejects with `NOT_FOUND` where it was removed from the folder, which is no deletion, and with `CHANGED` where another is in
  * its place by now: a newer row will say so.
  */
-export async function openRow(files: TreeFiles, row: PutRow, signal: AbortSignal): Promise<OpenedFile> {
+export async function openRow(
+  files: TreeFiles,
+  row: PutOperation,
+  signal: AbortSignal | undefined,
+): Promise<OpenedFile> {
   const file = await files.open(row.key, { signal })
   if (file === undefined) {
     throw new FlotillaError('NOT_FOUND', 'the file was removed from the folder here', {
@@ -29,7 +33,7 @@ export async function openRow(files: TreeFiles, row: PutRow, signal: AbortSignal
   throw new FlotillaError('CHANGED', 'another file is in its place here, and was not recorded yet')
 }
 
-function isFileOf({ size, etag, sha256 }: FileEntry, row: PutRow): boolean {
+function isFileOf({ size, etag, sha256 }: FileEntry, row: PutOperation): boolean {
   return size === row.size && (etag === row.etag || (sha256 !== undefined && sha256 === row.sha256))
 }
 
@@ -50,7 +54,7 @@ export async function readRow(
   }
 }
 
-async function wholeOf(file: OpenedFile, signal: AbortSignal): Promise<Uint8Array> {
+export async function wholeOf(file: OpenedFile, signal: AbortSignal | undefined): Promise<Uint8Array> {
   const whole = Buffer.allocUnsafeSlow(file.entry.size)
   let at = 0
   for await (const chunk of file.read(0, whole.byteLength, { signal, reuse: true })) {
@@ -61,7 +65,7 @@ async function wholeOf(file: OpenedFile, signal: AbortSignal): Promise<Uint8Arra
 }
 
 /** Under which a child keeps what has come of that file. */
-export function partIdOf(row: LedgerRow): string {
+export function partIdOf(row: Operation): string {
   return sha256(`${versionText(row.version)}/${row.key}`).slice(0, 40)
 }
 

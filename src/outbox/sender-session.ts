@@ -10,6 +10,7 @@ import { Lanes } from './lanes.ts'
 import type { Pace, Parts } from './lanes-body.ts'
 import { type Followed, Live } from './live.ts'
 import { Feeder } from './sender-feeder.ts'
+import type { RelayBoard } from './sender-relay.ts'
 import type { StuckList } from './sender-stuck.ts'
 import type { Suspects } from './sender-suspects.ts'
 import { type Item, Track } from './sender-track.ts'
@@ -33,6 +34,7 @@ export interface SessionOptions {
   readonly parts: Parts
   /** What holds back what is to be caught up. */
   readonly throttle: Pace | undefined
+  readonly relay: RelayBoard | undefined
   readonly recorded: Bell
   readonly hello: () => Hello
   /** The id of its ledger, as it introduced itself. */
@@ -70,7 +72,8 @@ export class Session {
     const track = new Track({ stuck, at, onSettled, send: (item) => this.#lanesOf(item).add(item) })
     const shared = { ...options, track, onAnswer: () => this.#answered() }
     this.#track = track
-    this.#calm = new Lanes(shared)
+    // What one child missed is its own affair.
+    this.#calm = new Lanes({ ...shared, relay: undefined })
     this.#brisk = new Lanes({ ...shared, throttle: undefined })
     const feeding = { ledger, track, stuck, recorded }
     this.#missed = new Feeder({

@@ -389,6 +389,126 @@ test('what is to be caught up is throttled, what is recorded now is not', async 
   expect(node.clock.monotonicMs()).toBeLessThan(12_000)
 })
 
+test('memory is bounded: few batches of few bytes, few bodies, and rows only as far ahead as there is room', async () => {
+  let now = { batches: 0, bytes: 0, bodies: 0 }
+  const most = { batches: 0, bytes: 0, bodies: 0 }
+  const { node, receiver, child } = setUp({
+    before: async (call, signal) => {
+      const bytes =
+        call.name === 'operations' ? call.items.reduce((sum, one) => sum + (one.bytes?.byteLength ?? 0), 0) : 0
+      const add = (sign: 1 | -1): void => {
+        now = {
+          batches: now.batches + (call.name === 'operations' ? sign : 0),
+          bytes: now.bytes + sign * bytes,
+          bodies: now.bodies + (call.name === 'body' ? sign : 0),
+        }
+        for (const name of ['batches', 'bytes', 'bodies'] as const) most[name] = Math.max(most[name], now[name])
+      }
+      add(1)
+      await node.clock.sleep(50, signal)
+      add(-1)
+    },
+  })
+  let furthest = 0
+  const after = node.ledger.after.bind(node.ledger)
+  node.ledger.after = (position, limit) => {
+    const rows = after(position, limit)
+    if (receiver.held.size === 0 && rows.length > 0) furthest = Math.max(furthest, rows.at(-1)!.position)
+    return rows
+  }
+  for (let index = 0; index < 6000; index++) await node.put(`f${index}`, 'x')
+  for (let index = 0; index < 12; index++) await node.put(`mid${index}`, big('m', 900_000))
+  for (let index = 0; index < 6; index++) await node.put(`large${index}`, big('L'))
+  const { sender } = node.start(child)
+  await until(() => sender.state === 'in-step', node, 10)
+  expect(receiver.files().size).toBe(6018)
+  expect(furthest).toBeLessThan(4096 + 2 * 256 + 1)
+  expect(most).toMatchObject({ batches: 2, bodies: 2 })
+  expect(most.bytes).toBeLessThanOrEqual(2 * 2 * 1024 * 1024)
+})
+
+test('who falls more than 256 MiB behind has to catch up again, throttled', async () => {
+  let isHung = true
+  const { node, child } = setUp({
+    before: async (call, signal) => (isHung && call.name === 'partBytes' ? hang(signal) : undefined),
+  })
+  const { sender } = node.start(child)
+  await until(() => sender.isFollowing, node)
+  const { sha256, etag } = await node.put('a', 'x')
+  await until(() => sender.state === 'in-step', node)
+  for (const key of ['b', 'c', 'd']) {
+    const known = { sha256, etag, modifiedMs: 1, version: node.ledger.next() }
+    node.tree.put(key, 'x')
+    await node.ledger.record({ key, size: 100 * 1024 * 1024, ...known })
+    // As if it were as large as that: what is sent of it is not what this is about.
+    const open = node.files.open.bind(node.files)
+    node.files.open = async (wanted, op) => {
+      const file = await open(wanted, op)
+      if (wanted !== key || file === undefined) return file
+      return { ...file, entry: { ...file.entry, size: 100 * 1024 * 1024, etag } }
+    }
+    node.poke()
+    await node.clock.advance(1500)
+    expect(sender.isFollowing).toBe(key !== 'd')
+  }
+  isHung = false
+})
+
+test('a follower that is further behind the writer than it may be gets the file later, from its row', async () => {
+  const { node, child } = setUp()
+  const { sender } = node.start(child)
+  await until(() => sender.isFollowing, node)
+  const growing = new MemoryGrowing()
+  const far = growing.behind('live')
+  Object.defineProperty(far, 'written', { get: () => 257 * 1024 * 1024 })
+  sender.follow(far, Promise.resolve(undefined))
+  await until(() => growing.readers === 0, node)
+  expect(sender.isFollowing).toBe(true)
+})
+
+test('a part that turns out to be spoilt is sent again from the start', async () => {
+  const { node, receiver, child } = setUp()
+  await node.put('large', big('l', 2_000_000))
+  const spoilt = receiver.partBytes.bind(receiver)
+  let isFirst = true
+  receiver.partBytes = async (id) => {
+    if (isFirst) receiver.parts.set(id, Buffer.alloc(500_000, 'X'))
+    isFirst = false
+    return await spoilt(id)
+  }
+  // It is kept although it is not what it should be.
+  const body = receiver.body.bind(receiver)
+  receiver.body = async (incoming) => {
+    const outcome = await body(incoming)
+    if (outcome.result === 'failed') receiver.parts.set(incoming.id, Buffer.alloc(500_000, 'X'))
+    return outcome
+  }
+  const { sender } = node.start(child)
+  await until(() => sender.state === 'in-step' && sender.stuck.size === 0, node)
+  expect(receiver.files()).toEqual(node.contents())
+})
+
+test('a file that nobody has hashed yet is hashed as it is sent, also where it goes on from a part, and the ledger learns it', async () => {
+  const { node, receiver, child } = setUp()
+  for (const [key, content] of [
+    ['small', 'abc'],
+    ['large', big('l', 2_000_000)],
+  ] as const) {
+    const { sha256: _, ...found } = await node.put(key, content)
+    await node.ledger.record({ ...found, version: node.ledger.next() })
+  }
+  const partBytes = receiver.partBytes.bind(receiver)
+  receiver.partBytes = async (id) => {
+    receiver.parts.set(id, Buffer.alloc(700_000, 'l'))
+    return await partBytes(id)
+  }
+  const { sender } = node.start(child)
+  await until(() => sender.state === 'in-step', node)
+  expect(receiver.files()).toEqual(node.contents())
+  expect(receiver.contentBytes).toBe(1_300_003)
+  for (const key of ['small', 'large']) expect(node.ledger.get(key)).toHaveProperty('sha256')
+})
+
 test('an answer that is no answer is not believed', async () => {
   let bad = 3
   const { node, receiver, child } = setUp({

@@ -13,6 +13,7 @@ import type { Service } from '../core/service.ts'
 import { Bell } from '../lib/bell.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import { type Pace, Parts } from './lanes-body.ts'
+import type { RelayBoard } from './sender-relay.ts'
 import { isRefusal } from './sender-faults.ts'
 import { Anew, BEHIND, Session } from './sender-session.ts'
 import { StuckList } from './sender-stuck.ts'
@@ -28,6 +29,8 @@ export interface SenderOptions {
   readonly random: () => number
   /** Of what is to be caught up; one for all children of a node. */
   readonly throttle?: Pace | undefined
+  /** Shared by the children of a tree that may pass on to each other. */
+  readonly relay?: RelayBoard | undefined
   /** What this node says of itself at the moment. */
   readonly hello: () => Hello
 }
@@ -64,6 +67,7 @@ export class Sender implements Service {
     this.name = `to child ${child.url}`
     this.stuck = new StuckList(child.url, ledger)
     this.#options = options
+    options.relay?.join(child.url, () => this.isFollowing)
     this.#id = record?.id
     this.#cursor = record?.cursor ?? 0
   }
@@ -200,6 +204,7 @@ export class Sender implements Service {
     return new Session({
       ...this.#options,
       throttle: this.#options.throttle,
+      relay: this.#options.relay,
       stuck: this.stuck,
       suspects: this.#suspects,
       parts: this.#parts,

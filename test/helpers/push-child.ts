@@ -2,6 +2,7 @@ import { FlotillaError } from '../../src/core/errors.ts'
 import type { Op } from '../../src/core/op.ts'
 import type { Child, LongBody, OperationItem, RowsWish } from '../../src/core/push/child.ts'
 import type { Receiver } from '../../src/core/push/distribution.ts'
+import type { Operation, PutOperation } from '../../src/core/push/operation.ts'
 import type { Hello, HelloAnswer, Outcome, SumRow, Sums } from '../../src/core/push/wire.ts'
 
 /** What one asks of a child, with what belongs to it. */
@@ -15,7 +16,13 @@ export class MemoryChild implements Child {
   readonly url: string
   readonly #receiver: Receiver
   readonly calls: Call[] = []
+  /** Bytes of contents that were sent here. */
+  contentBytes = 0
   isClosed = false
+  /** What it does with siblings; nothing unless told. */
+  passOn:
+    | ((operations: readonly Operation[], siblings: readonly string[]) => Promise<readonly (readonly number[])[]>)
+    | undefined
 
   constructor(receiver: Receiver, url = 'http://child:1') {
     this.#receiver = receiver
@@ -29,18 +36,27 @@ export class MemoryChild implements Child {
 
   async operations(
     items: readonly OperationItem[],
-    { deepMs, ...op }: { readonly deepMs?: number | undefined } & Op,
+    { deepMs, relay = [], ...op }: Parameters<Child['operations']>[1],
   ): Promise<readonly Outcome[]> {
     this.calls.push({ name: 'operations', items })
-    const outcomes: Outcome[] = []
+    let outcomes: Outcome[] = []
     for (const { operation, bytes } of items) {
       op.signal?.throwIfAborted()
+      this.contentBytes += bytes?.byteLength ?? 0
       outcomes.push(await this.#receiver.operation(operation, bytes && Uint8Array.from(bytes), op))
     }
-    if (deepMs === undefined) return outcomes.map((one) => (isDone(one) ? { result: one.result } : one))
+    const relayed =
+      (relay.length > 0 &&
+        (await this.passOn?.(
+          items.map(({ operation }) => operation),
+          relay,
+        ))) ||
+      []
+    outcomes = outcomes.map((one, index) => withRelayed(one, relayed[index]))
+    if (deepMs === undefined) return outcomes.map((one) => withDeep(one, false))
     const keys = items.map(({ operation }) => operation.key)
     const isDeep = await this.#receiver.deep(keys, deepMs, op)
-    return outcomes.map((one) => (isDone(one) ? { result: one.result, isDeep } : one))
+    return outcomes.map((one) => withDeep(one, isDeep))
   }
 
   async partBytes(id: string): Promise<number> {
@@ -50,7 +66,25 @@ export class MemoryChild implements Child {
 
   async body(body: LongBody, op: Op): Promise<Outcome> {
     this.calls.push({ name: 'body', body })
-    return await this.#receiver.body(body, op)
+    const count = (bytes: number): void => {
+      this.contentBytes += bytes
+    }
+    const counted = async function* (): AsyncGenerator<Uint8Array, void> {
+      for await (const chunk of body.chunks) {
+        count(chunk.byteLength)
+        yield chunk
+      }
+    }
+    let whole: Operation | undefined
+    const operation = async (): Promise<PutOperation | undefined> => {
+      const told = await body.operation()
+      whole = told
+      return told
+    }
+    const outcome = await this.#receiver.body({ ...body, chunks: counted(), operation }, op)
+    const { relay = [] } = body
+    const [relayed] = (whole !== undefined && relay.length > 0 && (await this.passOn?.([whole], relay))) || []
+    return withRelayed(outcome, relayed)
   }
 
   async sums(prefix: string, op: Op): Promise<Sums> {
@@ -67,6 +101,14 @@ export class MemoryChild implements Child {
     this.isClosed = true
     return Promise.resolve()
   }
+}
+
+function withRelayed(outcome: Outcome, relayed: readonly number[] | undefined): Outcome {
+  return isDone(outcome) && relayed !== undefined ? { ...outcome, relayed } : outcome
+}
+
+function withDeep(outcome: Outcome, isDeep: boolean): Outcome {
+  return isDone(outcome) ? { ...outcome, isDeep } : outcome
 }
 
 function isDone(outcome: Outcome): outcome is Extract<Outcome, { readonly isDeep?: boolean }> {
@@ -99,7 +141,7 @@ export class FaultyChild implements Child {
 
   async operations(
     items: readonly OperationItem[],
-    options: { readonly deepMs?: number | undefined } & Op,
+    options: Parameters<Child['operations']>[1],
   ): Promise<readonly Outcome[]> {
     return await this.#through({ name: 'operations', items }, options, async () =>
       this.#child.operations(items, options),

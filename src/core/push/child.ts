@@ -12,10 +12,13 @@ export interface Child {
 
   hello(hello: Hello, op: Op): Promise<HelloAnswer>
 
-  /** At most `OPS_LIMITS`, no key twice; an outcome for each, in their order. `deepMs`: waits that long for what lies below. */
+  /**
+   * At most `OPS_LIMITS`, no key twice; an outcome for each, in their order. `deepMs`: waits that long for what lies below. `relay`: URLs of children
+   * of the same parent to whom it may pass them on.
+   */
   operations(
     items: readonly OperationItem[],
-    options: { readonly deepMs?: number | undefined } & Op,
+    options: { readonly deepMs?: number | undefined; readonly relay?: readonly string[] | undefined } & Op,
   ): Promise<readonly Outcome[]>
 
   /** How many bytes of that body are there already. */
@@ -47,6 +50,7 @@ export interface LongBody {
   /** Asked for after the last chunk; undefined: it came to nothing, and the child forgets what it has. */
   readonly operation: () => Promise<PutOperation | undefined>
   readonly deepMs?: number | undefined
+  readonly relay?: readonly string[] | undefined
 }
 
 export interface RowsWish {

@@ -15,6 +15,13 @@
  */
 import type { ErrorCode } from '../errors.ts'
 
+/**
+ * A parent that may relay names further children here: URLs with a space between, percent-encoded where they need it. Who is allowed to
+ * passes what it has applied on to them with the credentials it was spoken to with, and tells in `relayed` which have it. Who knows nothing of it ignores it.
+ */
+export const RELAY_HEADER = 'x-flotilla-relay'
+export const RELAY_MAX = 32
+
 /** A frame has a header of eight bytes, kind and length, little-endian, as in `core/files/peer-wire.ts`. */
 export const OPERATION_FRAME = 3
 export const ABORT_FRAME = 4
@@ -54,7 +61,12 @@ export interface HelloAnswer {
 
 export type Outcome =
   /** `same`: the content was there; only noted. `older`: the child has a newer one. All three are done. */
-  | { readonly result: 'applied' | 'same' | 'older'; readonly isDeep?: boolean }
+  | {
+      readonly result: 'applied' | 'same' | 'older'
+      readonly isDeep?: boolean
+      /** Of the children in `RELAY_HEADER`, counted from 0. */
+      readonly relayed?: readonly number[]
+    }
   /** It was offered, and its content is needed. */
   | { readonly result: 'wanted' }
   | { readonly result: 'failed'; readonly code: ErrorCode; readonly message: string }
