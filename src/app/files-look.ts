@@ -18,6 +18,6 @@ export function sourceAt({ server, key }: FilesServer, tree: string, clock: Cloc
   return openFlotillaSource({ server, tree, ...shown(key), nowMs: () => clock.nowMs() })
 }
 
-function shown(key: Secret | undefined) {
+export function shown(key: Secret | undefined) {
   return key === undefined ? {} : { credentials: { token: key } }
 }

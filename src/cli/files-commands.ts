@@ -45,6 +45,24 @@ export const FILES_COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/files-why.ts')).filesWhy,
   },
   {
+    name: 'files missing',
+    group: 'Look',
+    summary: 'show what the children of a file service lack',
+    load: async () => (await import('./commands/files-missing.ts')).filesMissing,
+  },
+  {
+    name: 'files provision',
+    group: 'Change',
+    summary: 'offer everything to a child again, such as a new node; what it has does not travel',
+    load: async () => (await import('./commands/files-provision.ts')).filesProvision,
+  },
+  {
+    name: 'files repair',
+    group: 'Change',
+    summary: 'compare children with a file service, and send again what differs',
+    load: async () => (await import('./commands/files-repair.ts')).filesRepair,
+  },
+  {
     name: 'files verify',
     group: 'Look',
     summary: 'read files again and compare them with their hashes',

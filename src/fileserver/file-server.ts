@@ -155,6 +155,7 @@ export class FileServer implements Service {
         response,
         target,
         readable: (tree) => caller.readable(tree),
+        writable: (tree) => caller.writable(tree),
         mayFeed: (tree) => caller.mayFeed(tree),
       })
     }

@@ -34,7 +34,7 @@ export async function openPeerServer(trees: readonly PeerTree[], options: PeerSe
   }
   const server = createServer((request, response) => {
     const target = parseTarget(request.url ?? '/')
-    const call = { request, response, target, readable, mayFeed }
+    const call = { request, response, target, readable, writable: () => [''], mayFeed }
     if (target.rawPath.startsWith(PEER_PATH)) void handle(call)
     else response.writeHead(404).end()
   })

@@ -3,6 +3,7 @@ import type { Op } from '../op.ts'
 import type { AckWish, Reach } from './ack.ts'
 import type { Operation, PutOperation } from './operation.ts'
 import type { RowsWish } from './child.ts'
+import type { Upkeep } from './upkeep.ts'
 import type { Hello, HelloAnswer, Outcome, SumRow, Sums } from './wire.ts'
 
 /** What a file service asks of the way a tree goes to its children, beside reading and writing its files. */
@@ -30,6 +31,9 @@ export interface Distribution {
 
   /** Files of the tree as far as they are known, also those that only children still have, in the order of keys, after that key. */
   files?(options: { readonly prefix: string; readonly after: string; readonly limit: number }): readonly PutOperation[]
+
+  /** Undefined where nothing can be asked of the children. */
+  readonly upkeep?: Upkeep | undefined
 
   /** The part that a parent talks to. */
   readonly receiver: Receiver

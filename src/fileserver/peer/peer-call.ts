@@ -22,6 +22,8 @@ export interface PeerCall {
   readonly target: Target
   /** The prefixes of keys of a tree that may be read: `['']` all, `[]` none. */
   readonly readable: (tree: string) => readonly string[]
+  /** Likewise of what may be written. */
+  readonly writable: (tree: string) => readonly string[]
   /** Whether a tree may be fed. */
   readonly mayFeed: (tree: string) => boolean
 }

@@ -5,6 +5,7 @@ import { ERRORS, FlotillaError, isError, messageOf } from '../../core/errors.ts'
 import { PEER_HEADER, PEER_PATH, PEER_VERSION } from '../../core/files/peer-wire.ts'
 import type { Logger } from '../../core/log.ts'
 import { pushRoutes } from '../push/push-routes.ts'
+import { upkeepRoutes } from '../push/upkeep-routes.ts'
 import { discard } from '../refusal.ts'
 import { answerBatch } from './batch.ts'
 import { Changes } from './changes.ts'
@@ -37,6 +38,7 @@ export class PeerService {
       list: { methods: ['GET'], answer: answerList },
       why: { methods: ['GET'], answer: answerWhy },
       ...pushRoutes(),
+      ...upkeepRoutes(),
     }
   }
 

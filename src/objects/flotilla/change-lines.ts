@@ -37,7 +37,10 @@ export async function* changePages(body: AsyncIterable<Uint8Array>, name: string
 }
 
 /** Values of whole lines, those of a piece of the body at once: much cheaper than line by line. */
-async function* linesOf(body: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<readonly unknown[], void> {
+export async function* linesOf(
+  body: AsyncIterable<Uint8Array>,
+  name: string,
+): AsyncGenerator<readonly unknown[], void> {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   let rest: Uint8Array = new Uint8Array()
   for await (const chunk of body) {
