@@ -213,6 +213,24 @@ test('a newer row replaces one that was not sent yet, and a file that is another
   expect(operationCalls(memory).flatMap(({ withContent }) => (withContent > 0 ? [withContent] : []))).toEqual([1])
 })
 
+test('a row that is replaced while it waits for its turn is not sent, and its key goes on with the newer one', async () => {
+  let isSlow = false
+  const { node, receiver, child } = setUp({
+    before: async (call, signal) => (isSlow && call.name === 'operations' ? node.clock.sleep(1000, signal) : undefined),
+  })
+  const { sender } = node.start(child)
+  await until(() => sender.isFollowing, node)
+  isSlow = true
+  for (const key of ['first', 'second', 'k']) {
+    await node.put(key, 'old')
+    await node.clock.advance(1)
+  }
+  await node.put('k', 'newest')
+  await until(() => sender.state === 'in-step', node)
+  expect(receiver.files()).toEqual(node.contents())
+  expect(receiver.contentBytes).toBe('oldold'.length + 'newest'.length)
+})
+
 test('a file that was removed from the folder is reported, not sent again and again; a child that has it is content', async () => {
   const { node, receiver, memory, child } = setUp()
   const operation = await node.put('kept', 'kept')
