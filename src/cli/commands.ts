@@ -4,7 +4,7 @@ import { PROXY_COMMANDS } from './proxy-commands.ts'
 import { TOKEN_COMMANDS } from './token-commands.ts'
 
 export interface Entry {
-  /** One or two words. */
+  /** One to three words. */
   readonly name: string
   readonly group: Group
   readonly summary: string

@@ -42,7 +42,7 @@ async function run(argv: readonly string[], context: Context): Promise<ExitCode 
 
 /** The command with the longest name that `argv` starts with. */
 function find(argv: readonly string[]): { entry: Entry; words: readonly string[] } | undefined {
-  for (const length of [2, 1]) {
+  for (const length of [3, 2, 1]) {
     const name = argv.slice(0, length).join(' ')
     const entry = COMMANDS.find((one) => one.name === name)
     if (entry !== undefined) return { entry, words: argv.slice(length) }

@@ -15,6 +15,12 @@ export const PROXY_COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/proxy.ts')).proxyRender,
   },
   {
+    name: 'proxy render filedist',
+    group: 'Write and check',
+    summary: 'print the configuration of the nginx before a node of a distribution tree',
+    load: async () => (await import('./commands/proxy-filedist.ts')).proxyRenderFiledist,
+  },
+  {
     name: 'proxy check',
     group: 'Write and check',
     summary: 'let the proxy judge that configuration, and ask every node',

@@ -68,7 +68,9 @@ const settings = z.strictObject({
     .describe('large files are handed to the nginx in front, by X-Accel-Redirect below this internal location'),
   nginxSocket: path()
     .optional()
-    .describe('Unix socket for the nginx in front, which hands over there what is put here as files that it has written'),
+    .describe(
+      'Unix socket for the nginx in front, which hands over there what is put here as files that it has written',
+    ),
 })
 
 /** The section of an agent. */

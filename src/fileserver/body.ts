@@ -139,7 +139,8 @@ function newHex(algorithm: 'MD5' | 'SHA256', bytes: Uint8Array): string {
 
 /** Undefined for a body of which nobody has said how long it is. */
 function sizeOf(exchange: Exchange): number | undefined {
-  const { payload } = exchange
+  const { payload, handed } = exchange
+  if (handed !== undefined) return handed.bytes
   const name = payload.kind === 'chunked' ? 'x-amz-decoded-content-length' : 'content-length'
   const text = exchange.header(name)
   if (text === undefined) {

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Payload } from '../lib/s3/signed-request.ts'
 import { parameter, type Target } from '../lib/s3/target.ts'
 import type { Caller } from './access.ts'
+import type { Handed } from './handed.ts'
 
 /** One request of somebody whose credentials were looked at, and its answer. */
 export class Exchange {
@@ -10,6 +11,8 @@ export class Exchange {
   readonly target: Target
   readonly caller: Caller
   readonly requestId: string
+  /** What nginx has done with the body already. */
+  readonly handed: Handed | undefined
   /** What was said of the body. */
   readonly payload: Payload
   /** `x-amz-…` of a presigned URL that stand for headers. */
@@ -21,6 +24,7 @@ export class Exchange {
     this.response = head.response
     this.target = head.target
     this.requestId = head.requestId
+    this.handed = head.handed
     this.caller = caller
     this.payload = payload
     this.#hoisted = hoisted
@@ -67,6 +71,7 @@ export interface RequestHead {
   readonly response: ServerResponse
   readonly target: Target
   readonly requestId: string
+  readonly handed?: Handed | undefined
 }
 
 export interface Authenticated {

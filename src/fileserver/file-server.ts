@@ -12,6 +12,8 @@ import { Authenticator, InvalidApiKey } from './authenticate.ts'
 import { toS3Error } from './errors.ts'
 import { ClientGone, Exchange, type RequestHead } from './exchange.ts'
 import { FiledistPages } from './filedist-pages.ts'
+import { handedBy, isQuestion } from './handed.ts'
+import { listenOnSocket } from './nginx-socket.ts'
 import { Operations } from './operations.ts'
 import { type FileServerLimits, type FileServerOptions, LIMITS } from './options.ts'
 import { PeerService } from './peer/peer-service.ts'
@@ -67,15 +69,29 @@ export class FileServer implements Service {
 
   /** Rejects with `PORT_TAKEN` when another program listens there, `CONFIG_INVALID` when it is no address to listen on. */
   async run(signal: AbortSignal): Promise<void> {
-    const server = this.#server()
-    const { host, port, onListening } = this.#options
+    const server = this.#server(false)
+    const { host, port, nginxSocket, onListening } = this.#options
     const address = await listen(server, host, port)
+    const ofNginx = nginxSocket === undefined ? undefined : await this.#ofNginx(nginxSocket, server)
     onListening?.(address)
     await aborted(signal)
-    await this.#stop(server)
+    this.#peers.close()
+    await ofNginx?.remove()
+    const servers = ofNginx === undefined ? [server] : [server, ofNginx.server]
+    await Promise.all(servers.map(async (one) => this.#stop(one)))
   }
 
-  #server(): Server {
+  async #ofNginx(path: string, beside: Server): Promise<{ server: Server; remove: () => Promise<void> }> {
+    const server = this.#server(true)
+    try {
+      return { server, remove: await listenOnSocket(server, path) }
+    } catch (error) {
+      for (const one of [server, beside]) one.close()
+      throw error
+    }
+  }
+
+  #server(isNginx: boolean): Server {
     const { headerBytes, headMs, idleMs, silenceMs, connections } = this.#limits
     // Not by an import statement: see lib/http.ts.
     const server = process.getBuiltinModule('node:http').createServer({
@@ -89,7 +105,8 @@ export class FileServer implements Service {
     })
     server.maxConnections = connections
     server.setTimeout(silenceMs)
-    const handle = (request: IncomingMessage, response: ServerResponse): void => void this.#handle(request, response)
+    const handle = (request: IncomingMessage, response: ServerResponse): void =>
+      void this.#handle(request, response, isNginx)
     server.on('request', handle)
     // The word to send the body is said when it is wanted, which somebody without rights never hears.
     server.on('checkContinue', handle)
@@ -101,7 +118,6 @@ export class FileServer implements Service {
     const closed = once(server, 'close')
     const done = new AbortController()
     const untilMs = clock.monotonicMs() + STOP_MS
-    this.#peers.close()
     server.close()
     const sweep = async (): Promise<void> => {
       do {
@@ -115,7 +131,7 @@ export class FileServer implements Service {
     await sweeping
   }
 
-  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #handle(request: IncomingMessage, response: ServerResponse, isNginx: boolean): Promise<void> {
     if (response.socket === null && !(await hasTurn(request, response))) return
     const figures = this.#figures
     const requestId = this.#idPrefix + (++figures.requests).toString(16).toUpperCase().padStart(8, '0')
@@ -130,10 +146,13 @@ export class FileServer implements Service {
         throw new S3Error('SlowDown')
       }
       checkHead(request)
-      await this.#answer({ request, response, requestId, target: parseTarget(request.url ?? '') })
+      const handed = isNginx ? handedBy(request) : undefined
+      await this.#answer({ request, response, requestId, target: parseTarget(request.url ?? ''), handed })
       await mostlySent(response)
     } catch (error) {
-      this.#fail(request, response, error, requestId)
+      // Whatever it is, nginx then lets the body come the other way, on which the client is told.
+      if (isNginx && isQuestion(request)) response.writeHead(403).end()
+      else this.#fail(request, response, error, requestId)
     } finally {
       figures.active--
       if (isUpload) figures.uploads--
@@ -144,7 +163,7 @@ export class FileServer implements Service {
     const { request, response, target } = head
     const bucketOfHost = this.#router.bucketOfHost(request.headers.host)
     const authenticated = this.#authenticator.authenticate(request, target, bucketOfHost)
-    if (target.rawPath.startsWith(PEER_PATH)) {
+    if (head.handed === undefined && target.rawPath.startsWith(PEER_PATH)) {
       const { caller } = authenticated
       if (caller.isAnonymous && this.#options.trees.every(({ name }) => caller.readable(name).length === 0)) {
         throw new S3Error('AccessDenied')

@@ -56,6 +56,7 @@ export class Operations {
   /** Rejects with what is to be told as an error. */
   async carryOut(exchange: Exchange, place: Place): Promise<void> {
     const { bucket, key } = place
+    if (exchange.handed !== undefined && !isWholeFile(exchange, key)) throw new S3Error('NotImplemented')
     if (bucket === undefined) return await this.#service(exchange, key)
     // What nobody has named a bucket may be read as if they had, but a mistaken bucket must not become a folder.
     if (place.isGuess && namesBucketOnly(exchange, key)) throw noBucket(key)
@@ -190,6 +191,13 @@ function namesBucketOnly({ target: { query } }: Exchange, key: string): boolean 
 
 function noBucket(key: string): S3Error {
   return new S3Error('NoSuchBucket', undefined, { BucketName: key.split('/')[0] ?? '' })
+}
+
+/** Whether the body is that of a file as it is, and nothing else. */
+function isWholeFile(exchange: Exchange, key: string): boolean {
+  const isOther = exchange.parameter('uploadId') !== undefined || exchange.parameter('partNumber') !== undefined
+  const isCopy = exchange.header('x-amz-copy-source') !== undefined
+  return key !== '' && !isOther && !isCopy && exchange.payload.kind !== 'chunked'
 }
 
 function isWrite(method: string): boolean {

@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import type { FileWhy } from '../core/files/peer-look.ts'
 import type { TreeFiles } from '../core/files/tree-files.ts'
 import type { TreeIndex } from '../core/files/tree-index.ts'
+import type { TreeParts } from '../core/files/tree-parts.ts'
 import type { TreeUploads } from '../core/files/tree-uploads.ts'
 import type { Logger } from '../core/log.ts'
 import type { Op } from '../core/op.ts'
@@ -15,6 +16,8 @@ export interface ServedTree {
   readonly files: TreeFiles
   /** Without them files can only be put in one piece. */
   readonly uploads?: TreeUploads | undefined
+  /** Where the nginx in front writes bodies that it hands over; without them it may not. */
+  readonly parts?: Pick<TreeParts, 'take' | 'incoming'> | undefined
   /** For people who miss a file. */
   readonly why?: ((key: string, op: Op) => Promise<FileWhy>) | undefined
   /** Nobody may write, whatever their credentials say. */
@@ -27,6 +30,8 @@ export interface FileServerOptions {
   readonly host: string
   /** 0 takes any that is free. */
   readonly port: number
+  /** Path of a Unix socket for the nginx in front, and nobody else: it may hand over bodies there as files. */
+  readonly nginxSocket?: string | undefined
   /** In the order of the configuration. */
   readonly trees: readonly ServedTree[]
   /** Asked at each request, so that keys can be changed while it runs. */

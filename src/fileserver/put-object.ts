@@ -1,17 +1,19 @@
 import type { FileEntry } from '../core/files/entry.ts'
 import type { FileFacts } from '../core/files/tree-index.ts'
-import type { PutResult } from '../core/files/tree-files.ts'
+import type { PutOptions, PutResult } from '../core/files/tree-files.ts'
+import type { Op } from '../core/op.ts'
 import { S3Error } from '../lib/s3/errors.ts'
 import { ackWish, isPlain, reachedBy, requireReached } from './acknowledge.ts'
 import { Body, bodyError, type BodyOptions } from './body.ts'
 import { writeConditions } from './conditions.ts'
 import { digestField, wantsDigest } from './digest-fields.ts'
 import type { Exchange } from './exchange.ts'
+import { takeHanded } from './handed.ts'
 import { keptHeaders } from './object-headers.ts'
 import type { ServedTree } from './options.ts'
 import { answerPlainly } from './plain-answer.ts'
 
-/** PUT of a whole file. */
+/** PUT of a whole file. Where nginx only asks whether it may take the body, that is answered. */
 export async function putObject(
   exchange: Exchange,
   tree: ServedTree,
@@ -27,8 +29,9 @@ export async function putObject(
   const { signal } = exchange
   const modifiedMs = modifiedIn(exchange)
   const digests = wantsDigest(exchange) ? { md5: true, sha256: true } : undefined
-  const put = tree.files.put(key, body.bytes, { ...body.expected, ...conditions, facts, modifiedMs, digests, signal })
-  const result = await put.catch((error: unknown) => {
+  if (exchange.handed !== undefined && exchange.handed.file === undefined) return allow(exchange, tree)
+  const put = { ...body.expected, ...conditions, facts, modifiedMs, digests, signal }
+  const result = await store(exchange, tree, key, body, put).catch((error: unknown) => {
     throw bodyError(error, exchange)
   })
   const entry = written(result, exchange, tree, key)
@@ -47,6 +50,31 @@ export async function putObject(
     ...body.checksumHeaders,
   })
   exchange.response.end()
+}
+
+async function store(
+  exchange: Exchange,
+  tree: ServedTree,
+  key: string,
+  body: Body,
+  options: PutOptions & Op,
+): Promise<PutResult> {
+  const file = exchange.handed?.file
+  if (file === undefined) return await tree.files.put(key, body.bytes, options)
+  exchange.takeTime()
+  const part = await takeHanded(tree, file)
+  try {
+    // Nobody saw the bytes come, so each digest is a reading of them: MD5 is for those who know S3.
+    const digests = { md5: options.digests?.md5 === true || !isPlain(exchange), sha256: true }
+    return await part.place(key, { ...options, digests })
+  } finally {
+    await part.close()
+  }
+}
+
+function allow({ response, requestId }: Exchange, tree: ServedTree): void {
+  if (tree.parts === undefined) throw new S3Error('NotImplemented')
+  response.writeHead(204, { 'x-amz-request-id': requestId }).end()
 }
 
 /** Throws where a condition did not hold. A file that is to be replaced, and is not there, is missing rather than another. */

@@ -1,25 +1,16 @@
-import { literal, plainPath, quoted } from '../../lib/nginx/quote.ts'
-import type { Secret } from '../../lib/secret.ts'
-import { CONTENT_TYPES, OTHER_TYPE } from '../content-types.ts'
+import { plainPath, quoted } from '../../lib/nginx/quote.ts'
+import { OTHER_TYPE } from '../content-types.ts'
+import { allowedMap, classMap, type ReadRights, TYPES } from './keys.ts'
 
 /** What nginx is told so that it serves files by itself, and asks the file service for everything else. */
-export interface DirectServing {
+export interface DirectServing extends ReadRights {
   /** As in nginx: `8080`, `0.0.0.0:8080`. */
   readonly listen: string
   /** Address of the file service. */
   readonly upstream: { readonly host: string; readonly port: number }
   readonly trees: readonly { readonly name: string; readonly folder: string }[]
-  readonly keys: readonly ReadKey[]
-  /** Who may read without a key: nobody, anybody what ends in `.json` (as Open-Meteo's servers have it), or anybody. */
-  readonly open: 'nothing' | 'json' | 'everything'
   /** First part of the paths of `X-Accel-Redirect`, where the file service answers with such. */
   readonly sendfilePrefix?: string | undefined
-}
-
-export interface ReadKey {
-  readonly key: Secret
-  /** What it may read: `tree` or `tree/prefix`; everything where there is none. */
-  readonly scopes: readonly string[]
 }
 
 /**
@@ -32,8 +23,8 @@ export function renderDirectServing(serving: DirectServing): string {
   const { listen, upstream, trees, sendfilePrefix } = serving
   const host = upstream.host.includes(':') ? `[${upstream.host}]` : upstream.host
   return String.raw`# Written by flotilla. Holds keys: chmod 600.
-${classMap(serving)}
-${allowedMap(serving)}
+${classMap(serving, '$arg_apikey')}
+${allowedMap(serving, '$uri')}
 # 1: a GET of which nginx knows all there is to know.
 map "$request_method$http_authorization$http_if_match$http_if_none_match$http_if_range$http_x_amz_checksum_mode" $flotilla_plain {
   default 0;
@@ -85,39 +76,10 @@ ${trees.map(location).join('')}${sendfilePrefix === undefined ? '' : trees.map((
 `
 }
 
-const TYPES = Object.entries(CONTENT_TYPES)
-  .map(([end, type]) => `    ${quoted(type)} ${end};\n`)
-  .join('')
-
 /** nginx's variable, not ours. */
 const RATE = '${flotilla_mib}m'
 
 type Tree = DirectServing['trees'][number]
-
-/** The key as it comes in the query → a number for what it may do. Of texts nginx ignores the case, so these are patterns. */
-function classMap({ keys }: DirectServing): string {
-  const lines = keys.flatMap(({ key }, index) => {
-    const text = key.reveal()
-    const forms = new Set([text, encodeURIComponent(text)])
-    return [...forms].map((form) => `  ${quoted(`~^${literal(form)}\\z`)} ${index + 1};\n`)
-  })
-  return `map $arg_apikey $flotilla_class {\n  default 0;\n${lines.join('')}}`
-}
-
-function allowedMap({ keys, open }: DirectServing): string {
-  if (open === 'everything') return 'map "" $flotilla_allowed {\n  default 1;\n}'
-  const patterns = keys.flatMap(({ scopes }, index) =>
-    scopes.length === 0 ? [`^${index + 1}:`] : scopes.map((scope) => `^${index + 1}:/${literal(ofTree(scope))}`),
-  )
-  if (open === 'json') patterns.push(String.raw`\.json\z`)
-  const lines = patterns.map((pattern) => `  ${quoted(`~${pattern}`)} 1;\n`)
-  return `map "$flotilla_class:$uri" $flotilla_allowed {\n  default 0;\n${lines.join('')}}`
-}
-
-/** A tree alone means what is in it, not what its name begins. */
-function ofTree(scope: string): string {
-  return scope.includes('/') ? scope : `${scope}/`
-}
 
 function location({ name, folder }: Tree): string {
   const path = plainPath(folder)

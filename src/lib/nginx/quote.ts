@@ -32,3 +32,8 @@ export function literal(text: string): string {
 function refused(what: string, text: string, why: string): FlotillaError {
   return new FlotillaError('CONFIG_INVALID', `${what} ${JSON.stringify(text.slice(0, 200))} cannot be used: ${why}`)
 }
+
+/** A word in a place where nginx looks for variables, exactly as it is. Needs `geo $flotilla_dollar { default "$"; }`. */
+export function pathWithVariables(path: string): string {
+  return quoted(path).replaceAll('$', '${flotilla_dollar}')
+}
