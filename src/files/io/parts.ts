@@ -19,7 +19,8 @@ import type { FolderFiles } from './tree-files.ts'
 
 /** All parts of a tree lie here, on its own file system: one that is whole is renamed to its place. */
 const AREA = `${TEMPORARY_PREFIX}parts`
-const INCOMING = `${TEMPORARY_PREFIX}incoming`
+/** Below the folder of a tree: where other programs write what is taken. */
+export const INCOMING = `${TEMPORARY_PREFIX}incoming`
 const ID = /^[a-z0-9-]{1,64}$/
 const OF_ID = 'id-'
 /** Moved here from where another program had written it; nobody asks for it again. */
