@@ -6,10 +6,12 @@ import type { TreeFiles } from '../core/files/tree-files.ts'
 import type { TreeIndex } from '../core/files/tree-index.ts'
 import type { TreeParts } from '../core/files/tree-parts.ts'
 import type { Logger } from '../core/log.ts'
+import type { Relay } from '../core/push/distribution.ts'
 import type { OpenLedger } from '../core/push/ledger.ts'
 import type { Service } from '../core/service.ts'
 import { parseBandwidth } from '../core/sync/bandwidth.ts'
 import type { FileCredentials } from '../lib/file-access.ts'
+import { Secret } from '../lib/secret.ts'
 import { readSecretFile } from '../lib/secret-file.ts'
 import { Throttle } from '../lib/throttle.ts'
 import { adoption } from '../outbox/adopt.ts'
@@ -23,6 +25,7 @@ import { PushedFiles, type PushedOptions, PushedUploads } from '../outbox/pushed
 import { PushedParts } from '../outbox/pushed-parts.ts'
 import { PushedTurns } from '../outbox/pushed-turns.ts'
 import { TreeReceiver } from '../outbox/receiver.ts'
+import { passOn } from '../outbox/relay.ts'
 
 /** A tree as its folder has it. */
 export interface PlainTree {
@@ -67,12 +70,13 @@ export async function openDistribution(
   config: FilesConfig,
   deps: DistributionDeps,
 ): Promise<Distributed> {
-  const { children, ack, readOnly } = config.trees[plain.name] as FilesConfig['trees'][string]
+  const { children, ack, readOnly, relay, keepCopies } = config.trees[plain.name] as FilesConfig['trees'][string]
   const { clock, log, nodeName, throttle } = deps
   const isReadOnly = readOnly || config.readOnly
   const at = await Promise.all(children.map(async (child) => childAt(child, plain.name, deps)))
   const ledgers = new LateLedger(deps)
   if (at.length > 0 || hasLedger(deps.ledgerFile)) await ledgers.open()
+  if (config.root) forgetParent(plain.name, ledgers.current, log)
   const receiver = new TreeReceiver({
     ...plain,
     ledger: async () => ledgers.open(),
@@ -95,6 +99,9 @@ export async function openDistribution(
     children: at,
     ack: { level: ack, timeoutMs: config.ackTimeout },
     throttle,
+    isRelayed: relay,
+    ...(relay && { relay: relayOf(plain, clock) }),
+    keepsCopies: keepCopies && !isReadOnly,
     clock,
     log,
     random: Math.random,
@@ -106,6 +113,25 @@ export async function openDistribution(
   if (ledgers.current === undefined || at.length === 0)
     return { ...plain, distribution, services: distribution.services, close }
   return { ...rooted(plain, ledgers.current, distribution, clock), distribution, close }
+}
+
+/** Who was fed before and is started as a root takes writes from here on. */
+function forgetParent(tree: string, ledger: OpenLedger | undefined, log: Logger): void {
+  const parent = ledger?.parent()
+  if (parent === undefined) return
+  log.info('this node is a root from now on', { tree, fedBefore: parent.name })
+  ledger?.keepParent(undefined)
+}
+
+/** To the other children of the parent, with the key that it showed. */
+function relayOf({ name, files }: PlainTree, clock: Clock): Relay {
+  return {
+    passOn: async (operations, { urls, key }, { signal }) => {
+      const credentials = key === undefined ? undefined : { token: new Secret(key.reveal()) }
+      const open = (url: string): HttpChild => new HttpChild({ url, tree: name, credentials, clock })
+      return await passOn(operations, urls, { files, open, signal })
+    },
+  }
 }
 
 /** What is written here goes on to the children. */

@@ -6,7 +6,7 @@ import type { Logger } from '../core/log.ts'
 import type { Op } from '../core/op.ts'
 import type { AckWish, Reach } from '../core/push/ack.ts'
 import type { Child } from '../core/push/child.ts'
-import type { ChildView, Distribution, MissingFile, Receiver } from '../core/push/distribution.ts'
+import type { ChildView, Distribution, MissingFile, Receiver, Relay } from '../core/push/distribution.ts'
 import type { OpenLedger } from '../core/push/ledger.ts'
 import { isGone, type PutOperation } from '../core/push/operation.ts'
 import type { Provisioned, RepairReport, RepairWish, Upkeep } from '../core/push/upkeep.ts'
@@ -15,6 +15,7 @@ import type { Service } from '../core/service.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import type { ChildFiles } from './child-http-files.ts'
 import { Backlog } from './distribution-backlog.ts'
+import { Copies } from './distribution-copies.ts'
 import { DeepProbes } from './distribution-deep.ts'
 import { Elsewhere } from './distribution-elsewhere.ts'
 import { type Member, reach } from './distribution-reach.ts'
@@ -42,6 +43,8 @@ export interface DistributionOptions {
   readonly ledger: () => OpenLedger | undefined
   readonly files: TreeFiles
   readonly index: Pick<TreeIndex, 'page'>
+  /** Keeps what was not here and was read from a child. */
+  readonly keepsCopies?: boolean | undefined
   readonly receiver: Receiver
   readonly children: readonly ChildAt[]
   readonly ack: AckWish
@@ -51,6 +54,8 @@ export interface DistributionOptions {
   readonly throttle?: Pace | undefined
   /** Each content goes to one child, who passes it on to the others; see `RELAY_HEADER`. */
   readonly isRelayed?: boolean | undefined
+  /** Likewise of what comes from the parent of this node. */
+  readonly relay?: Relay | undefined
   readonly clock: Clock
   readonly log: Logger
   /** Uniform in [0, 1). */
@@ -68,22 +73,26 @@ const DELETIONS_MS = 30 * 24 * 3600_000
 /** One tree on its way from this node to its children. */
 export class TreeDistribution implements Distribution, Upkeep {
   readonly upkeep = this
+  readonly relay: Relay | undefined
   readonly receiver: Receiver
   readonly ack: AckWish
   readonly #options: DistributionOptions
   readonly #relay: RelayBoard | undefined
   readonly #fed: readonly Fed[]
   readonly #elsewhere: Elsewhere
+  readonly #copies: Copies | undefined
 
   /** The ledger must be there where there are children. */
   constructor(options: DistributionOptions) {
     this.receiver = options.receiver
     this.ack = options.ack
     this.#options = options
+    this.relay = options.relay
     this.#relay = options.isRelayed === true ? new RelayBoard(options.clock) : undefined
     this.#fed = options.children.map((at) => this.#feed(at))
     const children = options.children.map(({ files }) => files)
     this.#elsewhere = new Elsewhere({ ledger: options.ledger, children, clock: options.clock })
+    this.#copies = options.keepsCopies === true ? this.#copying() : undefined
   }
 
   get fedBy(): string | undefined {
@@ -93,7 +102,8 @@ export class TreeDistribution implements Distribution, Upkeep {
   /** To be run, all of them, for as long as the tree is served. */
   get services(): readonly Service[] {
     const { tree, clock, log, random, index } = this.#options
-    if (this.#fed.length === 0) return []
+    const deletions = { name: `deletions of ${tree}`, run: async (signal: AbortSignal) => this.#forget(signal) }
+    if (this.#fed.length === 0) return [deletions]
     const ledger = this.#ledger
     const each = this.#fed.flatMap(({ name, sender, child, backlog }): Service[] => [
       sender,
@@ -103,7 +113,7 @@ export class TreeDistribution implements Distribution, Upkeep {
         run: async (signal) => repairRegularly({ child, sender, ledger, index, clock, log, random }, signal),
       },
     ])
-    return [...each, { name: `deletions of ${tree}`, run: async (signal) => this.#forget(signal) }]
+    return [...each, deletions, ...(this.#copies === undefined ? [] : [this.#copies])]
   }
 
   /** After each row, when it is durable: what `PushedTurns`, the adoption and the receiver say. */
@@ -137,7 +147,9 @@ export class TreeDistribution implements Distribution, Upkeep {
   }
 
   async elsewhere(key: string, options: { readonly hops: number } & Op): Promise<OpenedFile | undefined> {
-    return await this.#elsewhere.open(key, options)
+    const found = await this.#elsewhere.open(key, options)
+    if (found !== undefined) this.#copies?.want(key)
+    return found
   }
 
   children(): readonly ChildView[] {
@@ -214,10 +226,17 @@ export class TreeDistribution implements Distribution, Upkeep {
     }
   }
 
+  #copying(): Copies {
+    const { tree, ledger, files, log } = this.#options
+    const open = async (key: string, op: Op) => this.#elsewhere.open(key, { hops: 0, ...op })
+    return new Copies({ tree, ledger, files, open, log })
+  }
+
+  /** Also at a node without children, which may have been given its ledger only now. */
   async #forget(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options
+    const { clock, ledger } = this.#options
     while (await sleepQuietly(clock, FORGET_EVERY_MS, signal)) {
-      await this.#ledger.forget(clock.nowMs() - DELETIONS_MS, this.#everywhere())
+      await ledger()?.forget(clock.nowMs() - DELETIONS_MS, this.#everywhere())
     }
   }
 
