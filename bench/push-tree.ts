@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fixedPort } from '../test/helpers/fixed-port.ts'
+import { LAUNCHED } from '../test/helpers/launched.ts'
 
 export const PUSH_TREE = 'tree'
 const PROGRAM = join(import.meta.dirname, '../src/bin.ts')
@@ -65,7 +66,10 @@ async function startNode(home: string, args: readonly string[] = []): Promise<Pu
   const start = async (): Promise<void> => {
     mkdirSync(folder, { recursive: true })
     const argv = [PROGRAM, 'files', 'serve', ...where, '--open-writes', '--log-level', 'error', ...args]
-    running = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] })
+    running = spawn(process.execPath, argv, {
+      env: { ...process.env, ...LAUNCHED },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     await untilSaid(running, /^files /)
   }
   const stop = async (signal: NodeJS.Signals = 'SIGKILL'): Promise<void> => {

@@ -31,7 +31,7 @@ export async function keepWriting(load: Load, total: number): Promise<void> {
       continue
     }
     history.acknowledge(write)
-    if (answer === 'reached') checkLevel(load, write.key, level)
+    if (answer === 'reached') checkLevel(load, write, level)
   }
 }
 
@@ -60,11 +60,10 @@ async function sent(
 }
 
 /** An acknowledged write is where its level says that it is, whoever is down by now: on the disk. */
-function checkLevel({ cluster, history, faults }: Load, key: string, level: AckLevel): void {
-  const at = history.now()
+function checkLevel({ cluster, history, faults }: Load, write: Write, level: AckLevel): void {
   const [root, ...others] = [...cluster.nodes.values()]
   if (root === undefined) return
-  const wrong = (node: PushedNode): string | undefined => history.staleness(key, seenAt(node, key), at)
+  const wrong = (node: PushedNode): string | undefined => history.behind(write, seenAt(node, write.key))
   const ofRoot = wrong(root)
   if (ofRoot !== undefined) faults.push(`acknowledged (${level}), and at the root ${ofRoot}`)
   const below = level === 'all' ? others : others.filter(({ name }) => cluster.childrenOfRoot.includes(name))

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { onTestFinished } from 'vitest'
 import { fixedPort } from './fixed-port.ts'
 import { temporaryFolder } from './folder.ts'
+import { LAUNCHED } from './launched.ts'
 import { type Running, start } from './program.ts'
 import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 
@@ -104,7 +105,7 @@ export class PushedNode {
     const { folder, state, port, args } = this.#place
     mkdirSync(folder, { recursive: true })
     const where = ['--tree', `${TREE}=${folder}`, '--listen', `127.0.0.1:${port}`, '--state', state]
-    const running = start(['files', 'serve', ...where, '--open-writes', ...args], { cwd: folder, env: {} })
+    const running = start(['files', 'serve', ...where, '--open-writes', ...args], { cwd: folder, env: LAUNCHED })
     onTestFinished(async () => void (await running.stop('SIGKILL')))
     this.running = running
     await running.line(/^files +http/)
@@ -129,6 +130,11 @@ export class PushedNode {
   peakMemory(): number {
     const status = readFileSync(`/proc/${this.running?.child.pid}/status`, 'utf8')
     return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024
+  }
+
+  /** Bytes that it has written since it was started, to files and connections. */
+  writtenBytes(): number {
+    return Number(/wchar: (\d+)/.exec(readFileSync(`/proc/${this.running?.child.pid}/io`, 'utf8'))?.[1])
   }
 
   /** Of a key that is its own path. Undefined where there is no such file. */

@@ -41,3 +41,20 @@ test('of writes at the same time either may be the last; a removal counts like a
   expect(history.staleness('a', undefined, history.now())).toBeUndefined()
   expect(history.staleness('other', undefined, history.now())).toBeUndefined()
 })
+
+test('who has acknowledged a write has it, or one that may be later', () => {
+  const history = new WriteHistory()
+  const old = history.begin('a', false)
+  history.acknowledge(old)
+  const [write, other] = [history.begin('a', false), history.begin('a', false)]
+  expect(history.behind(write, old.id)).toMatch(/has write 1 in place of write 2/)
+  expect(history.behind(write, undefined)).toMatch(/has nothing/)
+  expect(history.behind(write, 0)).toMatch(/has write 0/)
+  expect([history.behind(write, write.id), history.behind(write, other.id)]).toEqual([undefined, undefined])
+  // It may have come before the other, although it was acknowledged earlier than a third that nobody is asked for here.
+  history.acknowledge(other)
+  history.acknowledge(history.begin('a', false))
+  expect(history.behind(write, other.id)).toBeUndefined()
+  history.begin('a', true)
+  expect(history.behind(write, undefined)).toBeUndefined()
+})

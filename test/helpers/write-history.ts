@@ -76,6 +76,19 @@ export class WriteHistory {
     return `${key} is not there, although ${told(first)} was acknowledged and no removal came after it`
   }
 
+  /** What is wrong with a node that should have this write, or one that may be later: `seen` as in `staleness`. */
+  behind(write: Write, seen: number | undefined): string | undefined {
+    const { key, began } = write
+    const last = seen === undefined ? undefined : this.#byId.get(seen)
+    const mayBe =
+      seen === undefined
+        ? (this.#byKey.get(key) ?? []).some(({ isGone, ended }) => isGone && ended > began)
+        : last !== undefined && last.key === key && last.ended > began
+    return mayBe
+      ? undefined
+      : `${key} has ${seen === undefined ? 'nothing' : `write ${seen}`} in place of ${told(write)}`
+  }
+
   /** What is wrong where one reader of one node saw the one write of a key, and then the other. */
   goneBack(before: number, after: number): string | undefined {
     const [one, other] = [this.#byId.get(before), this.#byId.get(after)]
