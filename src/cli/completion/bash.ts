@@ -24,8 +24,8 @@ complete -F _flotilla ./flotilla
 
 /** `datasets:check` leads from the group to the command. */
 function step(path: string): string {
-  const [first = '', second] = path.split(' ')
-  return `      '${second === undefined ? `:${first}` : `${first}:${second}`}') path='${path}' ;;`
+  const space = path.lastIndexOf(' ')
+  return `      '${path.slice(0, Math.max(space, 0))}:${path.slice(space + 1)}') path='${path}' ;;`
 }
 
 function branch({ path, words, options, argument }: Shape): string {

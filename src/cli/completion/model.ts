@@ -30,7 +30,7 @@ export interface OptionShape {
 /** Every command and group, the program itself first, made from the table of commands. */
 export async function shapes(): Promise<readonly Shape[]> {
   const names = COMMANDS.map(({ name }) => name)
-  const groups = [...new Set(names.flatMap((name) => name.split(' ').slice(0, -1)))]
+  const groups = [...new Set(names.flatMap(groupsOf))]
   const own = await Promise.all(
     COMMANDS.map(async ({ name, load }): Promise<Shape> => {
       const command = await load()
@@ -47,6 +47,12 @@ export async function shapes(): Promise<readonly Shape[]> {
   ]
 }
 
+/** `a b c` is in `a` and in `a b`. */
+function groupsOf(name: string): string[] {
+  const words = name.split(' ').slice(0, -1)
+  return words.map((_, at) => words.slice(0, at + 1).join(' '))
+}
+
 function topWords(): Word[] {
   const words = new Map<string, string>()
   for (const { name, summary } of COMMANDS) {
@@ -58,10 +64,9 @@ function topWords(): Word[] {
 }
 
 function below(path: string): Word[] {
-  return COMMANDS.filter(({ name }) => name.startsWith(`${path} `)).map(({ name, summary }) => ({
-    word: name.slice(path.length + 1),
-    summary,
-  }))
+  return COMMANDS.filter(({ name }) => name.startsWith(`${path} `))
+    .map(({ name, summary }) => ({ word: name.slice(path.length + 1), summary }))
+    .filter(({ word }) => !word.includes(' '))
 }
 
 function optionShapes(options: Readonly<Record<string, Option>>): readonly OptionShape[] {

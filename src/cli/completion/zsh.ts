@@ -23,8 +23,8 @@ if [[ "\${funcstack[1]}" == _flotilla ]]; then _flotilla "$@"; else compdef _flo
 }
 
 function step(path: string): string {
-  const [first = '', second] = path.split(' ')
-  return `      '${second === undefined ? `:${first}` : `${first}:${second}`}') at='${path}' ;;`
+  const space = path.lastIndexOf(' ')
+  return `      '${path.slice(0, Math.max(space, 0))}:${path.slice(space + 1)}') at='${path}' ;;`
 }
 
 function branch({ path, words, options, argument }: Shape): string {

@@ -209,7 +209,7 @@ function location({ name, folder, prefix }: FiledistTree): string {
       }
       alias ${pathWithVariables(`${folder}/`)};
       # Which links may be followed the file service knows: those of generations, which change all at once.
-      disable_symlinks on from=${pathWithVariables(folder)};
+      disable_symlinks on ${pathWithVariables(`from=${folder}`)};
       error_page 301 403 404 = @flotilla_asked;
     }
 `
@@ -276,7 +276,7 @@ function internal({ name, folder }: FiledistTree, prefix: string): string {
       internal;
       alias ${pathWithVariables(`${folder}/`)};
       # The file service names files by where they lie in truth: a link was exchanged for one since it looked.
-      disable_symlinks on from=${pathWithVariables(folder)};
+      disable_symlinks on ${pathWithVariables(`from=${folder}`)};
       add_header ETag $upstream_http_etag;
     }
 `

@@ -38,7 +38,7 @@ test('what is open is open to anybody', () => {
 
 test('no link is followed but where the file service has looked', () => {
   expect(lines({}).filter((line) => line.startsWith('disable_symlinks'))).toEqual([
-    'disable_symlinks on from="/srv/data";',
+    'disable_symlinks on "from=/srv/data";',
   ])
   const internal = lines({ sendfilePrefix: 'send' }).join(' ')
   expect(internal).toContain('location ^~ "/send/data/" { internal; alias "/srv/data/";')

@@ -92,7 +92,7 @@ function location({ name, folder }: Tree): string {
     # much as sending a small file, so what was found stands for a second.
     open_file_cache max=10000 inactive=10s;
     open_file_cache_valid 1s;
-    disable_symlinks on from=${quoted(path)};
+    disable_symlinks on ${quoted(`from=${path}`)};
     limit_rate $flotilla_rate;
     error_page 301 403 404 = @flotilla_files;
   }
@@ -105,7 +105,7 @@ function internal({ name, folder }: Tree, prefix: string): string {
     internal;
     alias ${quoted(`${path}/`)};
     # The file service names files by where they lie in truth: a link was exchanged for one since it looked.
-    disable_symlinks on from=${quoted(path)};
+    disable_symlinks on ${quoted(`from=${path}`)};
     add_header ETag $upstream_http_etag;
   }
 `
