@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fixedPort } from '../test/helpers/fixed-port.ts'
 import { LAUNCHED } from '../test/helpers/launched.ts'
+import { type FiledistNginx, openFiledistNginx } from '../test/helpers/nginx-filedist.ts'
 
 export const PUSH_TREE = 'tree'
 const PROGRAM = join(import.meta.dirname, '../src/bin.ts')
@@ -14,6 +15,8 @@ export interface PushNode {
   readonly port: number
   readonly folder: string
   readonly state: string
+  /** Where a nginx before it is to hand over what it has written. */
+  readonly socket: string
   readonly pid: number
   /** As if it were installed anew: nothing of before is left. Runs again afterwards. */
   renew(): Promise<void>
@@ -61,12 +64,13 @@ export async function startPushed({ folder, children, args = [], wayTo }: PushOp
 
 async function startNode(home: string, args: readonly string[] = []): Promise<PushNode> {
   const [folder, state, port] = [join(home, 'tree'), join(home, 'state'), await fixedPort()]
+  const socket = join(home, 'nginx.sock')
   const where = ['--tree', `${PUSH_TREE}=${folder}`, '--listen', `127.0.0.1:${port}`, '--state', state]
   let running: ChildProcess | undefined
   const start = async (): Promise<void> => {
     mkdirSync(folder, { recursive: true })
-    const argv = [PROGRAM, 'files', 'serve', ...where, '--open-writes', '--log-level', 'error', ...args]
-    running = spawn(process.execPath, argv, {
+    const argv = [PROGRAM, 'files', 'serve', ...where, '--open-writes', '--log-level', 'error']
+    running = spawn(process.execPath, [...argv, '--nginx-socket', socket, ...args], {
       env: { ...process.env, ...LAUNCHED },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
@@ -84,6 +88,7 @@ async function startNode(home: string, args: readonly string[] = []): Promise<Pu
     port,
     folder,
     state,
+    socket,
     get pid() {
       return running?.pid ?? 0
     },
@@ -95,6 +100,12 @@ async function startNode(home: string, args: readonly string[] = []): Promise<Pu
       await start()
     },
   }
+}
+
+/** A nginx before a node, by what `proxy render filedist` prints for it: bodies are written by nginx, and handed over. */
+export async function nginxBefore({ port, folder, state, socket }: PushNode): Promise<FiledistNginx> {
+  const tree = ['--tree', `${PUSH_TREE}=${folder}`, '--state', state, '--open-writes']
+  return await openFiledistNginx({ port, folder: dirname(folder), options: [...tree, '--nginx-socket', socket] })
 }
 
 async function untilSaid(program: ChildProcess, pattern: RegExp): Promise<void> {

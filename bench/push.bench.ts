@@ -1,11 +1,12 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { FiledistNginx } from '../test/helpers/nginx-filedist.ts'
 import { FILEDIST_PREFIX, type Filedist, startFiledist } from './filedist/start.ts'
 import { areInstalled, benchFolder, emptied, makeFiles } from './files.ts'
 import { allInTurn, type Bench, type Figure, timesOf } from './figure.ts'
 import { expectCopies, type Upload, upload, uploadOf } from './push-load.ts'
-import { peakMemory, type Pushed, startPushed } from './push-tree.ts'
+import { nginxBefore, peakMemory, PUSH_TREE, type Pushed, startPushed } from './push-tree.ts'
 import { type RsyncDaemon, startRsync } from './rsync-daemons.ts'
 
 const RUNS = 5
@@ -43,6 +44,7 @@ type Size = (typeof SIZES)[number]
 
 interface Contenders {
   readonly pushed: Pushed
+  readonly nginx: FiledistNginx
   readonly filedist: Filedist
   readonly daemons: readonly RsyncDaemon[]
 }
@@ -53,12 +55,14 @@ async function withPeers(home: string, size: Size, say: (line: string) => void):
   makeFiles(source, size.count, size.bytes)
   const files = uploadOf(source)
   const pushed = await startPushed({ folder: emptied(join(home, 'ours')), children: CHILDREN })
+  const nginx = await nginxBefore(pushed.root)
   const filedist = await startFiledist(emptied(join(home, 'filedist')), CHILDREN)
   const daemons: RsyncDaemon[] = []
   for (let at = 0; at < CHILDREN; at++) daemons.push(await startRsync(emptied(join(home, `daemon${at}`))))
   try {
-    return await measured(size.name, files, { pushed, filedist, daemons })
+    return await measured(size.name, files, { pushed, nginx, filedist, daemons })
   } finally {
+    await nginx.stop()
     await Promise.all([pushed.stop(), filedist.stop(), ...daemons.map(async (daemon) => daemon.stop())])
   }
 }
@@ -66,7 +70,7 @@ async function withPeers(home: string, size: Size, say: (line: string) => void):
 async function measured(
   name: string,
   files: Upload,
-  { pushed, filedist, daemons }: Contenders,
+  { pushed, nginx, filedist, daemons }: Contenders,
 ): Promise<readonly Figure[]> {
   const rate = async (folders: readonly string[], run: () => Promise<number>): Promise<number> => {
     const took = await run()
@@ -75,12 +79,14 @@ async function measured(
     await delay(REST_MS)
     return files.bytes / 1e6 / took
   }
+  const ours = async (name: string, url: string): Promise<number> => {
+    const folders = pushed.nodes.map((node) => join(node.folder, name))
+    const options = { connections: CONNECTIONS, query: '?ack=all' }
+    return await rate(folders, async () => upload(files, `${url}${name}/`, options))
+  }
   const values = await allInTurn(RUNS, {
-    ours: async (run) => {
-      const folders = pushed.nodes.map((node) => join(node.folder, `run${run}`))
-      const options = { connections: CONNECTIONS, query: '?ack=all' }
-      return await rate(folders, async () => upload(files, `${pushed.url}run${run}/`, options))
-    },
+    node: async (run) => await ours(`run${run}`, pushed.url),
+    nginx: async (run) => await ours(`nginx${run}`, `${nginx.url}/${PUSH_TREE}/`),
     filedist: async (run) => {
       const folders = filedist.nodes.map((node) => join(node.folder, `run${run}`))
       const url = `${filedist.url}${FILEDIST_PREFIX}run${run}/`
@@ -96,18 +102,30 @@ async function measured(
       return files.bytes / 1e6 / took
     },
   })
-  const memory = { ours: peakMemory(pushed.root.pid), filedist: peakMemory(filedist.nodes[0]?.pid ?? 0) }
-  const peer = { name: 'nginx.filedist', values: values.filedist }
+  const memory = [peakMemory(pushed.root.pid), peakMemory(nginx.pid), peakMemory(filedist.nodes[0]?.pid ?? 0)] as const
   return [
-    { name: `${name}, pure Node`, unit: 'MB/s', ours: values.ours, peer },
-    timesOf(`${name}, pure Node, of nginx.filedist`, values.ours, values.filedist, { min: 1.5 }),
-    timesOf(`${name}, pure Node, of rsync`, values.ours, values.rsync),
-    {
-      name: `${name}, memory of the root`,
-      unit: 'MB',
-      ours: [memory.ours],
-      peer: { name: 'nginx.filedist', values: [memory.filedist] },
-    },
-    timesOf(`${name}, memory, of nginx.filedist`, [memory.ours], [memory.filedist], { max: 0.2 }),
+    ...rates(`${name}, pure Node`, values.node, values, { min: 1.5 }),
+    ...rates(`${name}, behind nginx`, values.nginx, values, { min: 3 }),
+    timesOf(`${name}, behind nginx, of rsync`, values.nginx, values.rsync, { min: 0.95 }),
+    ...memories(`${name}, memory of the root`, memory[0], memory[2]),
+    ...memories(`${name}, memory of the root and its nginx`, memory[0] + memory[1], memory[2]),
+  ]
+}
+
+function rates(
+  name: string,
+  ours: readonly number[],
+  { filedist }: { readonly filedist: readonly number[] },
+  target: Figure['target'],
+): readonly Figure[] {
+  const peer = { name: 'nginx.filedist', values: filedist }
+  return [{ name, unit: 'MB/s', ours, peer }, timesOf(`${name}, of nginx.filedist`, ours, filedist, target)]
+}
+
+function memories(name: string, ours: number, filedist: number): readonly Figure[] {
+  const peer = { name: 'nginx.filedist', values: [filedist] }
+  return [
+    { name, unit: 'MB', ours: [ours], peer },
+    timesOf(`${name}, of nginx.filedist`, [ours], [filedist], { max: 0.2 }),
   ]
 }

@@ -10,9 +10,13 @@ import { run } from './program.ts'
 export interface FiledistNginx {
   readonly url: string
   readonly port: number
+  /** Of its master. */
+  readonly pid: number
   readonly logs: string
   stop(): Promise<void>
 }
+
+type Before = Pick<FileService, 'folder' | 'port' | 'options'>
 
 /** As whom a test can let nginx work in folders of its own. */
 const USER = process.getuid?.() === 0 ? ['-u', 'root'] : []
@@ -32,7 +36,7 @@ export async function nginxVerdict(folder: string, configuration: string): Promi
 }
 
 /** A real nginx before a file service, by what `flotilla proxy render filedist` prints for it. */
-export async function openFiledistNginx(service: FileService, options: readonly string[] = []): Promise<FiledistNginx> {
+export async function openFiledistNginx(service: Before, options: readonly string[] = []): Promise<FiledistNginx> {
   const port = await fixedPort()
   const logs = join(service.folder, `nginx-${port}`)
   mkdirSync(logs)
@@ -55,6 +59,7 @@ export async function openFiledistNginx(service: FileService, options: readonly 
   return {
     url,
     port,
+    pid: child.pid ?? 0,
     logs,
     stop: async () => {
       if (child.exitCode !== null) return
