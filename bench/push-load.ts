@@ -23,7 +23,7 @@ export function uploadOf(folder: string): Upload {
 export interface UploadOptions {
   readonly connections: number
   readonly query?: string
-  /** In lines of an answer that is a success as a whole. */
+  /** Of children, in lines of an answer that is a success as a whole. */
   readonly mayTellErrors?: boolean
 }
 
@@ -41,7 +41,10 @@ export async function upload(
     const lines = own.map((path) => `upload-file = "${join(folder, path)}"\nurl = "${url}${path}${query}"\n`)
     const config = join(folder, `../curl-${connection}`)
     // Without it curl asks, before each file, whether it may.
-    writeFileSync(config, `silent\nshow-error\nfail-with-body\nheader = "Expect:"\n${lines.join('')}`)
+    writeFileSync(
+      config,
+      `silent\nshow-error\nfail-with-body\nheader = "Expect:"\nwrite-out = "status %{http_code}\\n"\n${lines.join('')}`,
+    )
     return config
   })
   const began = performance.now()
@@ -54,7 +57,8 @@ async function curl(config: string, mayTellErrors: boolean): Promise<void> {
   let said = ''
   running.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
   const [code] = (await once(running, 'close')) as [number | null]
-  const error = /^error.*/m.exec(said)?.[0]
+  const [other] = /^status (?!201$).*/m.exec(said) ?? []
+  const error = other ?? (mayTellErrors ? undefined : /^error.*/m.exec(said)?.[0])
   if (code !== 0 || (error !== undefined && !mayTellErrors))
     throw new Error(`curl ended with ${code}: ${error ?? said.slice(0, 500)}`)
 }

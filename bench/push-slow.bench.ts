@@ -143,7 +143,7 @@ async function once(
   if (trouble === 'slow') wire.narrow(SLOW)
   if (trouble === 'hung') signalAll(pid, 'SIGSTOP')
   const arriving = untilThere(join(healthy, name), files.paths)
-  const client = await upload(files, `${url}${name}/`, { connections: FILES, query, mayTellErrors: isPeer })
+  const client = await upload(files, `${url}${name}/`, { connections: FILES, query, mayTellErrors: true })
   const arrived = await arriving
   wire.narrow(undefined)
   if (trouble === 'hung') signalAll(pid, 'SIGCONT')
