@@ -28,7 +28,7 @@ export function handedBy({ headers, method }: IncomingMessage): Handed | undefin
   const bytes = headers[BODY_BYTES_HEADER]
   const file = headers[BODY_FILE_HEADER]
   if (bytes === undefined && file === undefined) return undefined
-  const isBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+  const isBody = (headers['content-length'] ?? '0') !== '0' || headers['transfer-encoding'] !== undefined
   if (method !== 'PUT' || isBody || typeof bytes !== 'string' || !/^\d{1,15}$/.test(bytes) || Array.isArray(file)) {
     throw new S3Error('InvalidRequest', 'This is no body that nginx has taken.')
   }
@@ -48,7 +48,7 @@ export async function takeHanded({ name, parts }: ServedTree, file: string): Pro
   try {
     return await parts.take(file.slice(at + mark.length))
   } catch (error) {
-    throw isError(error, 'NOT_FOUND') ? lost(name, error) : error
+    throw isError(error, 'NOT_FOUND') || isError(error, 'BAD_REQUEST') ? lost(name, error) : error
   }
 }
 

@@ -7,6 +7,8 @@ import { FlotillaError, messageOf } from '../core/errors.ts'
 
 /** Its user and its group: nginx has to be one of them. */
 const MODE = 0o660
+/** Facts: unix(7), `sun_path`, without its end. What is longer is cut. */
+const PATH_BYTES_MAX = 107
 
 /**
  * Listens on a Unix socket that appears at `path` with its final rights, in the place of one that nobody listens on. Resolves with how to remove
@@ -22,6 +24,7 @@ export async function listenOnSocket(server: Server, path: string): Promise<() =
     // Nobody can reach it before its rights are set.
     folder = await mkdtemp(join(dirname(path), '.s-'))
     const own = join(folder, 's')
+    if ([own, path].some((one) => Buffer.byteLength(one) > PATH_BYTES_MAX)) throw new Error('the path is too long')
     server.listen(own)
     await once(server, 'listening')
     await chmod(own, MODE)
