@@ -2,7 +2,7 @@ import type { FilesConfig } from '../config/files.ts'
 import { absolute } from '../config/paths.ts'
 import type { Clock } from '../core/clock.ts'
 import type { TreeUploads } from '../core/files/tree-uploads.ts'
-import type { TreeFiles } from '../core/files/tree-files.ts'
+import type { PutTogether, TreeFiles } from '../core/files/tree-files.ts'
 import type { TreeIndex } from '../core/files/tree-index.ts'
 import type { TreeParts } from '../core/files/tree-parts.ts'
 import type { Logger } from '../core/log.ts'
@@ -30,7 +30,7 @@ import { passOn } from '../outbox/relay.ts'
 /** A tree as its folder has it. */
 export interface PlainTree {
   readonly name: string
-  readonly files: TreeFiles
+  readonly files: TreeFiles & PutTogether
   readonly uploads: TreeUploads | undefined
   readonly parts: TreeParts
   readonly index: TreeIndex

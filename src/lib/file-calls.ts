@@ -1,7 +1,8 @@
 import * as fs from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { promisify } from 'node:util'
-import { isRemote } from './remote-file-systems.ts'
+import { syncDescriptor } from './quick-file.ts'
+import { isInMemory, isRemote } from './remote-file-systems.ts'
 
 /** An answer that is there at once, or will be. */
 export type Answer<T> = T | Promise<T>
@@ -22,6 +23,8 @@ export interface FileCalls {
   rmdir(path: string): Answer<void>
   unlink(path: string): Answer<void>
   rename(from: string, to: string): Answer<void>
+  /** Resolves when the file or folder is durable. */
+  sync(descriptor: number): Answer<void>
 }
 
 /** Node takes the present for a number that is before 1970, and a text for what it says. */
@@ -45,7 +48,11 @@ export const localCalls: FileCalls = {
   rmdir: (path) => fs.rmdirSync(path),
   unlink: fs.unlinkSync,
   rename: fs.renameSync,
+  sync: syncDescriptor,
 }
+
+/** What lies in memory does not outlast a power loss, whatever is done: nothing is waited for. */
+export const memoryCalls: FileCalls = { ...localCalls, sync: () => undefined }
 
 const read = promisify(fs.read)
 const write = promisify(fs.write)
@@ -68,6 +75,7 @@ export const remoteCalls: FileCalls = {
   rmdir: async (path) => fs.promises.rmdir(path),
   unlink: promisify(fs.unlink),
   rename: promisify(fs.rename),
+  sync: syncDescriptor,
 }
 
 /** The end of 2261, and as long before 1970: nanoseconds of some file systems end a year later. */
@@ -76,7 +84,13 @@ const LATEST_MS = 9_214_646_399_000
 /** How the file system that `folder` lies on is best asked. */
 export async function callsFor(folder: string): Promise<FileCalls> {
   const { type } = await statfs(folder)
-  return isRemote(type) ? remoteCalls : localCalls
+  if (isRemote(type)) return remoteCalls
+  return isInMemory(type) ? memoryCalls : localCalls
+}
+
+/** Whether it is quick to ask, one call after the other. */
+export function isInPlace(calls: FileCalls): boolean {
+  return calls === localCalls || calls === memoryCalls
 }
 
 /** Sets when the content was changed last; a time that the file system cannot hold becomes the nearest that it can. */

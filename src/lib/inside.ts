@@ -2,7 +2,6 @@ import { constants } from 'node:fs'
 import { posix } from 'node:path'
 import { type FileCalls, localCalls } from './file-calls.ts'
 import { isInside, Outside } from './open-inside.ts'
-import { syncDescriptor } from './quick-file.ts'
 import { folderOf } from './safe-path.ts'
 
 /*
@@ -88,7 +87,7 @@ export async function removeEmptyInside(
     try {
       await withFolderInside(root, folderOf(folder), { calls }, async (parent) => {
         await calls.rmdir(`${parent.path}/${posix.basename(folder)}`)
-        await syncDescriptor(parent.descriptor)
+        await calls.sync(parent.descriptor)
       })
       removed.push(folder)
     } catch {
@@ -196,7 +195,7 @@ async function enter(
   try {
     await calls.mkdir(child.path, 0o755)
     onMade()
-    await syncDescriptor(child.parent)
+    await calls.sync(child.parent)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }

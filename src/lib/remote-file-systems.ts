@@ -21,7 +21,14 @@ const REMOTE: ReadonlySet<number> = new Set([
   0x786f4256, // VirtualBox's shared folders
 ])
 
+/** tmpfs and ramfs. Source: linux/magic.h. */
+const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6])
+
 /** `type` as `statfs` tells it. */
 export function isRemote(type: number): boolean {
   return REMOTE.has(type >>> 0)
+}
+
+export function isInMemory(type: number): boolean {
+  return IN_MEMORY.has(type >>> 0)
 }

@@ -107,19 +107,24 @@ test(
       const before = await ledgerAt(state)
       for (const { key, version } of acknowledged(stdout)) expect(before.compare(key, version)).toBeLessThanOrEqual(0)
       await before.close()
-      for (const key of ['a', 'b/c', 'd']) {
+      for (const key of ['a', 'b/c', 'd', 'new/1', 'new/2', 'e']) {
         const text = textAt(root, key)
         expect(text === undefined || contents.has(text)).toBe(true)
       }
       const again = await runUntil({ syscall: 'write', nth: 60_000 }, PUSHING, ['child', root, state])
       expect(again.stderr).toBe('')
-      expect([textAt(root, 'a'), textAt(root, 'b/c'), textAt(root, 'd')]).toEqual([
+      expect(['a', 'b/c', 'd', 'new/1', 'new/2', 'e'].map((key) => textAt(root, key))).toEqual([
         undefined,
         'y'.repeat(1_200_000),
         'kept',
+        'newer',
+        'other',
+        undefined,
       ])
       const after = await ledgerAt(state)
-      expect(['a', 'b/c', 'd'].map((key) => after.get(key)?.version.sequence)).toEqual([6, 9, 10])
+      expect(['a', 'b/c', 'd', 'new/1', 'new/2', 'e'].map((key) => after.get(key)?.version.sequence)).toEqual([
+        6, 9, 10, 15, 14, 16,
+      ])
       expect(after.get('d')).toMatchObject({ etag: 'e-10' })
       await after.close()
     }

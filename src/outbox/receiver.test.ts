@@ -7,7 +7,7 @@ import { MemoryTreeFiles } from '../../test/helpers/memory-tree-files.ts'
 import { VirtualClock } from '../../test/helpers/virtual-clock.ts'
 import { FlotillaError } from '../core/errors.ts'
 import type { Growing } from '../core/files/growing.ts'
-import type { TreeFiles } from '../core/files/tree-files.ts'
+import type { PutTogether, TreeFiles } from '../core/files/tree-files.ts'
 import { silent } from '../core/log.ts'
 import { compareVersions, isGone, type Operation, type PutOperation } from '../core/push/operation.ts'
 import type { Hello, Outcome } from '../core/push/wire.ts'
@@ -66,6 +66,12 @@ async function* chunksOf(...pieces: readonly (string | Error)[]): AsyncGenerator
   }
 }
 
+async function said(receiver: TreeReceiver, operation: Operation, content?: Uint8Array): Promise<Outcome> {
+  const outcomes = await receiver.operations([{ operation, bytes: content }], {})
+  expect(outcomes).toHaveLength(1)
+  return outcomes[0]!
+}
+
 const bodyOf = (operation: PutOperation | undefined, key: string, from: number, ...pieces: (string | Error)[]) => ({
   key,
   id: 'id',
@@ -95,10 +101,10 @@ test('parents of one lineage feed it together; another takes it over only when t
   await receiver.hello(hello('p1', cluster), {})
   await receiver.hello(hello('p2', cluster), {})
   expect(ledger.parent()?.id).toBe('p2')
-  await receiver.operation(put('a', 1, 'a'), bytes('a'), {})
+  await said(receiver, put('a', 1, 'a'), bytes('a'))
   const other = hello('other', { epoch: EPOCH + 1 })
   await clock.advance(50_000)
-  await receiver.operation(put('a', 1, 'a'), undefined, {})
+  await said(receiver, put('a', 1, 'a'), undefined)
   await clock.advance(50_000)
   await expect(receiver.hello(other, {})).rejects.toMatchObject({ code: 'FED_BY_ANOTHER' })
   await clock.advance(10_000)
@@ -124,43 +130,43 @@ test('what a node has done before anybody fed it is not held against its first p
   await ledger.record({ ...put('found', 1, 'found'), version: { epoch: EPOCH + 5, sequence: 1 } })
   const { id } = ledger
   expect(await receiver.hello(hello('p', { epoch: EPOCH }), {})).not.toEqual({ id })
-  expect(await receiver.operation(put('found', 1, 'other'), bytes('other'), {})).toEqual({ result: 'applied' })
+  expect(await said(receiver, put('found', 1, 'other'), bytes('other'))).toEqual({ result: 'applied' })
 })
 
 test('a parent that is fed by others from now on is the same parent, whatever it did before', async () => {
   const { receiver, ledger } = child()
   await receiver.hello(hello('p'), {})
   const version = { epoch: EPOCH + 5, sequence: 1 }
-  await receiver.operation(put('a', 1, 'own', { version }), bytes('own'), {})
+  await said(receiver, put('a', 1, 'own', { version }), bytes('own'))
   await receiver.hello(hello('p-anew', { was: 'p', lineage: 'root', above: ['root', 'p-anew'], epoch: EPOCH }), {})
   expect(ledger.parent()).toMatchObject({ id: 'p-anew', lineage: 'root' })
-  expect(await receiver.operation(put('a', 1, 'other'), bytes('other'), {})).toEqual({ result: 'applied' })
+  expect(await said(receiver, put('a', 1, 'other'), bytes('other'))).toEqual({ result: 'applied' })
 })
 
 test('a file is taken with all that is known of it, and is answered as the root answers it', async () => {
   const { receiver, tree, text, recorded, ledger } = child()
   const operation = put('a', 1, 'one', { headers: { 'content-type': 'text/x' }, md5: 'ab'.repeat(16) })
-  expect(await receiver.operation(operation, undefined, {})).toEqual({ result: 'wanted' })
-  expect(await receiver.operation(operation, bytes('one'), {})).toEqual({ result: 'applied' })
+  expect(await said(receiver, operation, undefined)).toEqual({ result: 'wanted' })
+  expect(await said(receiver, operation, bytes('one'))).toEqual({ result: 'applied' })
   expect(text('a')).toBe('one')
   expect(tree.get('a')).toMatchObject({ etag: 'e-1', modifiedMs: 1000, sha256: sha256('one'), md5: 'ab'.repeat(16) })
   expect(tree.factsOf('a', tree.files.get('a')!.stat)?.headers).toEqual(operation.headers)
   expect(recorded).toEqual([operation])
   expect(ledger.get('a')).toMatchObject(operation)
-  expect(await receiver.operation(operation, undefined, {})).toEqual({ result: 'same' })
+  expect(await said(receiver, operation, undefined)).toEqual({ result: 'same' })
   expect(recorded).toHaveLength(1)
 })
 
 test('nothing that is not what was announced is ever visible', async () => {
   const { receiver, text, ledger } = child()
-  await receiver.operation(put('a', 1, 'good'), bytes('good'), {})
+  await said(receiver, put('a', 1, 'good'), bytes('good'))
   const wrong = [
     put('a', 2, 'next'),
     { ...put('a', 2, 'next'), size: 3 },
     { ...put('a', 2, 'next'), sha256: undefined },
   ]
   for (const operation of wrong) {
-    expect(await receiver.operation(operation, bytes('evil'), {})).toMatchObject({ result: 'failed' })
+    expect(await said(receiver, operation, bytes('evil'))).toMatchObject({ result: 'failed' })
     expect(text('a')).toBe('good')
     expect(ledger.get('a')?.version.sequence).toBe(1)
   }
@@ -168,16 +174,16 @@ test('nothing that is not what was announced is ever visible', async () => {
 
 test('a late put does not bring back what was deleted, even when the deletion was forgotten', async () => {
   const { receiver, text, ledger, clock } = child()
-  expect(await receiver.operation(gone('a', 5), undefined, {})).toEqual({ result: 'applied' })
-  expect(await receiver.operation(put('a', 4, 'late'), bytes('late'), {})).toEqual({ result: 'older' })
+  expect(await said(receiver, gone('a', 5), undefined)).toEqual({ result: 'applied' })
+  expect(await said(receiver, put('a', 4, 'late'), bytes('late'))).toEqual({ result: 'older' })
   await clock.advance(1)
   await ledger.forget(clock.nowMs(), ledger.position)
-  expect(await receiver.operation(put('a', 4, 'late'), bytes('late'), {})).toEqual({ result: 'older' })
+  expect(await said(receiver, put('a', 4, 'late'), bytes('late'))).toEqual({ result: 'older' })
   expect(await receiver.body(bodyOf(put('a', 4, 'late'), 'a', 0, 'late'), {})).toEqual({ result: 'older' })
   expect(await receiver.partBytes('id')).toBe(0)
   expect(text('a')).toBeUndefined()
-  expect(await receiver.operation(put('a', 6, 'new'), bytes('new'), {})).toEqual({ result: 'applied' })
-  expect(await receiver.operation(gone('a', 5), undefined, {})).toEqual({ result: 'older' })
+  expect(await said(receiver, put('a', 6, 'new'), bytes('new'))).toEqual({ result: 'applied' })
+  expect(await said(receiver, gone('a', 5), undefined)).toEqual({ result: 'older' })
   expect(text('a')).toBe('new')
 })
 
@@ -185,25 +191,25 @@ test('a file that came otherwise need not travel: it is noted, and answered as t
   const { receiver, tree, text, files } = child()
   tree.write('copied', 'content', 77)
   const operation = put('copied', 1, 'content', { headers: { 'content-type': 'a/b' } })
-  expect(await receiver.operation(operation, undefined, {})).toEqual({ result: 'same' })
+  expect(await said(receiver, operation, undefined)).toEqual({ result: 'same' })
   expect(tree.get('copied')).toMatchObject({ etag: 'e-1', modifiedMs: 1000 })
   expect(text('copied')).toBe('content')
   const again = { ...operation, version: { epoch: EPOCH, sequence: 2 }, headers: { 'content-type': 'c/d' } }
-  expect(await receiver.operation(again, undefined, {})).toEqual({ result: 'same' })
+  expect(await said(receiver, again, undefined)).toEqual({ result: 'same' })
   expect(tree.factsOf('copied', tree.files.get('copied')!.stat)?.headers).toEqual(again.headers)
   tree.write('other', 'CONTENT')
-  expect(await receiver.operation(put('other', 3, 'content'), undefined, {})).toEqual({ result: 'wanted' })
+  expect(await said(receiver, put('other', 3, 'content'), undefined)).toEqual({ result: 'wanted' })
   expect(files.opened).toBe(0)
 })
 
 test('a file that was damaged or removed behind our backs is taken once more under the version it had', async () => {
   const { receiver, tree, text } = child()
   const operation = put('a', 1, 'right')
-  await receiver.operation(operation, bytes('right'), {})
+  await said(receiver, operation, bytes('right'))
   for (const harm of [() => void tree.write('a', 'wrong'), () => void tree.delete('a')]) {
     harm()
-    expect(await receiver.operation(operation, undefined, {})).toEqual({ result: 'wanted' })
-    expect(await receiver.operation(operation, bytes('right'), {})).toEqual({ result: 'applied' })
+    expect(await said(receiver, operation, undefined)).toEqual({ result: 'wanted' })
+    expect(await said(receiver, operation, bytes('right'))).toEqual({ result: 'applied' })
     expect(text('a')).toBe('right')
   }
 })
@@ -211,22 +217,23 @@ test('a file that was damaged or removed behind our backs is taken once more und
 test('what cannot be done is told as the outcome of that file alone', async () => {
   const { receiver, tree, files } = child()
   tree.write('folder/file', 'x')
-  const blocked = await receiver.operation(put('folder', 1, 'y'), bytes('y'), {})
+  const blocked = await said(receiver, put('folder', 1, 'y'), bytes('y'))
   expect(blocked).toMatchObject({ result: 'failed', code: 'BAD_REQUEST' })
   for (const key of ['', '\0', 'k'.repeat(1025), '\ud800']) {
-    expect(await receiver.operation(put(key, 1, 'y'), bytes('y'), {})).toMatchObject({ code: 'BAD_REQUEST' })
-    expect(await receiver.operation(gone(key, 1), undefined, {})).toMatchObject({ code: 'BAD_REQUEST' })
+    expect(await said(receiver, put(key, 1, 'y'), bytes('y'))).toMatchObject({ code: 'BAD_REQUEST' })
+    expect(await said(receiver, gone(key, 1), undefined)).toMatchObject({ code: 'BAD_REQUEST' })
     expect(await receiver.body(bodyOf(put(key, 1, 'y'), key, 0, 'y'), {})).toMatchObject({ code: 'BAD_REQUEST' })
   }
-  const full: TreeFiles = {
+  const full: TreeFiles & PutTogether = {
     open: async (key) => files.open(key),
     gather: async (wanted) => files.gather(wanted),
     put: async () => Promise.reject(new FlotillaError('DISK_FULL', 'no room')),
+    putAll: async (all) => Promise.allSettled(all.map(async () => full.put('', chunksOf(), {}))),
     remove: async () => Promise.reject(new Error('a fault')),
   }
   const other = child({ files: full })
-  expect(await other.receiver.operation(put('a', 1, 'a'), bytes('a'), {})).toMatchObject({ code: 'DISK_FULL' })
-  expect(await other.receiver.operation(gone('a', 1), undefined, {})).toMatchObject({ code: 'INTERNAL' })
+  expect(await said(other.receiver, put('a', 1, 'a'), bytes('a'))).toMatchObject({ code: 'DISK_FULL' })
+  expect(await said(other.receiver, gone('a', 1), undefined)).toMatchObject({ code: 'INTERNAL' })
   expect(other.ledger.position).toBe(0)
 })
 
@@ -318,9 +325,9 @@ async function expectHighest(
   const deliver = async ({ operation: index, as }: Delivery, id: string): Promise<Outcome | undefined> => {
     const operation = all[index % all.length]!
     const content = contents[index % all.length]!.content
-    if (content === undefined || isGone(operation)) return receiver.operation(operation, undefined, {})
-    if (as === 'offer') return receiver.operation(operation, undefined, {})
-    if (as === 'content') return receiver.operation(operation, bytes(content), {})
+    if (content === undefined || isGone(operation)) return said(receiver, operation, undefined)
+    if (as === 'offer') return said(receiver, operation, undefined)
+    if (as === 'content') return said(receiver, operation, bytes(content))
     const pieces = as === 'broken' ? [content.slice(0, 1), new Error('cut')] : [content]
     const body = { ...bodyOf(operation, operation.key, 0, ...pieces), id }
     return receiver.body(body, {}).catch(() => undefined)

@@ -1,17 +1,18 @@
 import { FlotillaError, isError, messageOf } from '../core/errors.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Growing } from '../core/files/growing.ts'
-import type { PutOptions, PutResult, TreeFiles, Turn } from '../core/files/tree-files.ts'
+import type { GivenFile, PutOptions, PutResult, PutTogether, TreeFiles, Turn } from '../core/files/tree-files.ts'
 import type { TreeIndex } from '../core/files/tree-index.ts'
 import type { Part, TreeParts } from '../core/files/tree-parts.ts'
 import type { Logger } from '../core/log.ts'
 import type { Op } from '../core/op.ts'
-import type { RowsWish } from '../core/push/child.ts'
+import type { OperationItem, RowsWish } from '../core/push/child.ts'
 import type { IncomingBody, Receiver } from '../core/push/distribution.ts'
 import type { OpenLedger } from '../core/push/ledger.ts'
 import { type GoneOperation, isGone, type Operation, type PutOperation } from '../core/push/operation.ts'
 import type { Hello, HelloAnswer, Outcome, SumRow, Sums } from '../core/push/wire.ts'
 import { KeyLocks } from '../lib/key-locks.ts'
+import { forEachLimited } from '../lib/limited.ts'
 import { isKey } from '../lib/safe-path.ts'
 import { factsOf, isAnsweredSo, withSameContent } from './receiver-content.ts'
 import { FeedingParent } from './receiver-parent.ts'
@@ -21,7 +22,7 @@ export interface ReceiverOptions {
   /** Made when a parent greets this node, where there is none yet; the same one each time. */
   readonly ledger: () => Promise<OpenLedger>
   /** Those of the folder itself: nothing gets versions of this node. Nobody else writes to it while it is fed. */
-  readonly files: TreeFiles
+  readonly files: TreeFiles & PutTogether
   readonly parts: TreeParts
   readonly index: TreeIndex
   /** Started as a root: refuses parents. */
@@ -36,6 +37,10 @@ export interface ReceiverOptions {
   readonly clock: Clock
   readonly log: Logger
 }
+
+/** Of those that are not put together, so many at once share the syncs of the disk. */
+const AT_ONCE = 32
+const NOTHING = new Uint8Array(0)
 
 /** A child: applies what is newer than its row, once it is verified, one operation on a key at a time. */
 export class TreeReceiver implements Receiver {
@@ -55,15 +60,22 @@ export class TreeReceiver implements Receiver {
     return { id: ledger.id }
   }
 
-  async operation(operation: Operation, content: Uint8Array | undefined, op: Op): Promise<Outcome> {
+  async operations(items: readonly OperationItem[], op: Op): Promise<readonly Outcome[]> {
     const ledger = await this.#heard()
-    const { key } = operation
-    return this.#answered(key, op, async () => {
-      if (ledger.compare(key, operation.version) < 0) return OLDER
-      if (isGone(operation)) return this.#remove(operation, ledger, op)
-      if (await this.#isThere(operation, ledger, op)) return { result: 'same' }
-      if (content === undefined) return { result: 'wanted' }
-      return placed(await this.#options.files.put(key, one(content), this.#putOptions(operation, ledger, op)))
+    op.signal?.throwIfAborted()
+    const keys = items.map(({ operation }) => operation.key)
+    return this.#locks.withAll(keys, async () => {
+      const together = await this.#putTogether(items, ledger, op)
+      const outcomes: Outcome[] = []
+      await forEachLimited(items.entries(), AT_ONCE, async ([at, item]) => {
+        outcomes[at] = await this.#failures(item.operation.key, op, async () => {
+          const settled = together.get(item)
+          if (settled === undefined) return this.#applied(item, ledger, op)
+          if (settled.status === 'rejected') throw settled.reason
+          return placed(settled.value)
+        })
+      })
+      return outcomes
     })
   }
 
@@ -110,6 +122,31 @@ export class TreeReceiver implements Receiver {
     const ledger = await this.#options.ledger()
     this.#parent.heard(ledger)
     return ledger
+  }
+
+  /** What became of files that are news, and that nothing here can have the content of. */
+  async #putTogether(
+    items: readonly OperationItem[],
+    ledger: OpenLedger,
+    op: Op,
+  ): Promise<ReadonlyMap<OperationItem, PromiseSettledResult<PutResult>>> {
+    const news = items.filter((item) => isNews(item, ledger))
+    const files = news.map(({ operation, bytes }): GivenFile => {
+      const options = this.#putOptions(operation as PutOperation, ledger, op)
+      return { key: operation.key, bytes: bytes ?? NOTHING, options }
+    })
+    const settled = await this.#options.files.putAll(files, op)
+    return new Map(news.map((item, index) => [item, settled[index] as PromiseSettledResult<PutResult>]))
+  }
+
+  /** Under the lock of its key. */
+  async #applied({ operation, bytes }: OperationItem, ledger: OpenLedger, op: Op): Promise<Outcome> {
+    const { key } = operation
+    if (ledger.compare(key, operation.version) < 0) return OLDER
+    if (isGone(operation)) return this.#remove(operation, ledger, op)
+    if (await this.#isThere(operation, ledger, op)) return { result: 'same' }
+    if (bytes === undefined) return { result: 'wanted' }
+    return placed(await this.#options.files.put(key, one(bytes), this.#putOptions(operation, ledger, op)))
   }
 
   async #remove(operation: GoneOperation, ledger: OpenLedger, op: Op): Promise<Outcome> {
@@ -193,11 +230,7 @@ export class TreeReceiver implements Receiver {
     }
   }
 
-  /** One at a time for each key; failures of this node are outcomes. */
-  async #answered(key: string, op: Op, work: () => Promise<Outcome>): Promise<Outcome> {
-    return this.#failures(key, op, async () => this.#locks.with(key, work))
-  }
-
+  /** Those of this node are outcomes. */
   async #failures(key: string, { signal }: Op, work: () => Promise<Outcome>): Promise<Outcome> {
     try {
       signal?.throwIfAborted()
@@ -216,6 +249,20 @@ type PlaceOptions = Op & { readonly onRecorded?: ((operation: PutOperation) => v
 
 const OLDER: Outcome = { result: 'older' }
 const APPLIED: Outcome = { result: 'applied' }
+
+/** Nothing tells that it may be here already, which costs more to find out. */
+function isNews({ operation, bytes }: OperationItem, ledger: OpenLedger): boolean {
+  const { key, version } = operation
+  if (bytes === undefined || isGone(operation) || operation.sha256 === undefined || !isKey(key)) return false
+  try {
+    const row = ledger.get(key)
+    const isKnown = row !== undefined && !isGone(row) && row.sha256 === operation.sha256
+    return !isKnown && ledger.compare(key, version) > 0
+  } catch {
+    // Done by itself, it fails by itself.
+    return false
+  }
+}
 
 function placed(result: PutResult): Outcome {
   return result === 'failed-condition' ? OLDER : APPLIED

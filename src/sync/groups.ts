@@ -151,7 +151,6 @@ export class Groups {
     return new Places({
       root,
       calls: parts.calls,
-      isInMemory: parts.places.isInMemory,
       mark: parts.places.mark,
       ledger: {
         pathOf: (file) => posix.join(staging.folder, relativeTo(key, file)),

@@ -9,7 +9,6 @@ import { decideRetry } from '../core/sync/retry.ts'
 import { syncDirectory } from '../lib/atomic-file.ts'
 import type { FileCalls } from '../lib/file-calls.ts'
 import type { FolderInside } from '../lib/inside.ts'
-import { syncDescriptor } from '../lib/quick-file.ts'
 import { prepareDelta } from './delta.ts'
 import { fileError } from './faults.ts'
 import type { Job } from './fetcher.ts'
@@ -176,7 +175,7 @@ async function verify({ entry, lister }: Job, follower: Follower, hash: string |
 async function publish(file: number, { entry, lister }: Job, parts: LargeParts): Promise<void> {
   const { calls, places } = parts
   await calls.futimes(file, entry.modifiedMs / 1000, entry.modifiedMs / 1000)
-  await syncDescriptor(file)
+  await calls.sync(file)
   const path = places.pathOf(entry.key)
   const placed = placedOf(await calls.fstat(file))
   await places.inFolder(folderOf(path), async (inside: FolderInside) => {

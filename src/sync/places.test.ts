@@ -15,7 +15,7 @@ function placesIn(root: string, calls: FileCalls): { readonly places: Places; re
     folder: () => undefined,
     setFolder: (path, modifiedMs) => folders.set(path, modifiedMs),
   }
-  return { places: new Places({ root, calls, ledger, mark: 'test', isInMemory: false }), folders }
+  return { places: new Places({ root, calls, ledger, mark: 'test' }), folders }
 }
 
 const ready = (key: string): Ready => {

@@ -7,7 +7,6 @@ import { KeyLocks } from '../lib/key-locks.ts'
 import { TEMPORARY_PREFIX } from '../lib/atomic-file.ts'
 import type { FileCalls } from '../lib/file-calls.ts'
 import { type FolderInside, openFileInside, withFolderInside } from '../lib/inside.ts'
-import { syncDescriptor } from '../lib/quick-file.ts'
 import { keyPath, folderOf } from '../lib/safe-path.ts'
 import { fileError } from './faults.ts'
 import type { Placed } from './state-rows.ts'
@@ -25,8 +24,6 @@ export interface PlacesOptions {
   readonly root: string
   readonly calls: FileCalls
   readonly ledger: Ledger
-  /** The file system lies in memory. */
-  readonly isInMemory: boolean
   /** Of the sync: others may put files into the same folder at the same time. */
   readonly mark: string
 }
@@ -93,10 +90,6 @@ export class Places {
 
   get mark(): string {
     return this.#options.mark
-  }
-
-  get isInMemory(): boolean {
-    return this.#options.isInMemory
   }
 
   /** Where the file of that key goes, from the root. */
@@ -274,8 +267,8 @@ export class Places {
   }
 
   async #syncAll(files: readonly number[]): Promise<void> {
-    // What lies in memory does not outlast a power loss, whatever is done.
-    if (!this.#options.isInMemory) await Promise.all(files.map(async (file) => syncDescriptor(file)))
+    const { calls } = this.#options
+    await Promise.all(files.map(async (file) => calls.sync(file)))
   }
 }
 

@@ -1,4 +1,4 @@
-import { realpath, stat, statfs } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FlotillaError } from '../core/errors.ts'
 import type { Summary } from '../core/sync/summary.ts'
@@ -140,7 +140,7 @@ export class Pull {
       const hasState = !isDry || (await isFolder(stateFolder))
       const state = SyncState.open(hasState ? join(stateFolder, `sync-${mark}.db`) : ':memory:', { isDry })
       const calls = this.#options.calls ?? (await callsFor(exists || !isDry ? root : '/'))
-      const places = new Places({ root, calls, ledger: stateLedger(state), mark, isInMemory: await isInMemory(root) })
+      const places = new Places({ root, calls, ledger: stateLedger(state), mark })
       const throttle = new Throttle(clock, bandwidth)
       const parts = {
         lanes: this.#lanes,
@@ -162,16 +162,6 @@ export class Pull {
       throw fileError(error, to)
     }
   }
-}
-
-/** Types that statfs(2) tells of tmpfs and ramfs. facts: linux/magic.h. */
-const IN_MEMORY = new Set([0x01021994, 0x858458f6])
-
-async function isInMemory(folder: string): Promise<boolean> {
-  return statfs(folder).then(
-    ({ type }) => IN_MEMORY.has(type),
-    () => false,
-  )
 }
 
 /** Rejects where something else has the name. */

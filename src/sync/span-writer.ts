@@ -3,7 +3,7 @@ import { FlotillaError } from '../core/errors.ts'
 import type { FileEntry } from '../core/files/entry.ts'
 import type { FileSource } from '../core/files/source.ts'
 import type { Span } from '../core/sync/blocks.ts'
-import { localCalls } from '../lib/file-calls.ts'
+import { isInPlace } from '../lib/file-calls.ts'
 import type { LargeParts } from './large.ts'
 import type { PartFile } from './part-file.ts'
 import { NOTE_BYTES } from './thread-messages.ts'
@@ -59,7 +59,7 @@ export class SpanWriter {
   async #inThread(source: FileSource, entry: FileEntry): Promise<boolean> {
     const { calls, throttle, travelled } = this.#parts
     const span = { start: this.#position, end: this.#end }
-    const isFree = calls === localCalls && throttle.rate === Number.POSITIVE_INFINITY
+    const isFree = isInPlace(calls) && throttle.rate === Number.POSITIVE_INFINITY
     const range = isFree ? source.range?.(entry, span) : undefined
     if (range === undefined || this.#progress.reader === undefined) return false
     const reached = (position: number): void => {
@@ -76,7 +76,7 @@ export class SpanWriter {
     if (this.#position + bytes.byteLength > this.#end) {
       throw new FlotillaError('CORRUPT', 'more came than was asked for')
     }
-    if (this.#parts.calls !== localCalls) return this.#takeSlowly(bytes)
+    if (!isInPlace(this.#parts.calls)) return this.#takeSlowly(bytes)
     for (let start = 0; start < bytes.byteLength;) {
       start += writeSync(this.#file, bytes, start, bytes.byteLength - start, this.#position + start)
     }

@@ -27,5 +27,6 @@ export function dyingCalls(calls: FileCalls, nth: number): FileCalls & { readonl
     rmdir: step((path) => calls.rmdir(path)),
     unlink: step((path) => calls.unlink(path)),
     rename: step((from, to) => calls.rename(from, to)),
+    sync: (descriptor) => calls.sync(descriptor),
   }
 }

@@ -26,5 +26,23 @@ export function fedOperations(): readonly FedOperation[] {
     one('b/c', 9, 'y'.repeat(1_200_000), true),
     one('b/c', 8, 'z'.repeat(1_100_000), true),
     one('d', 10, 'kept'),
+    one('new/1', 11, 'new'),
+    one('new/2', 12, 'new too'),
+    one('e', 13, 'beside'),
+    one('new/1', 15, 'newer'),
+    one('new/2', 14, 'other'),
+    one('e', 16, undefined),
   ]
+}
+
+/** As a parent sends them: long ones alone, others together as long as no key comes twice. */
+export function fedBatches(): readonly (readonly FedOperation[])[] {
+  const batches: FedOperation[][] = []
+  let last: FedOperation[] = []
+  for (const one of fedOperations()) {
+    const isAlone = one.isLong || last.some(({ operation, isLong }) => isLong || operation.key === one.operation.key)
+    if (last.length === 0 || isAlone) batches.push((last = [one]))
+    else last.push(one)
+  }
+  return batches
 }

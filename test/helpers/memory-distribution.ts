@@ -4,7 +4,7 @@ import type { ChildView, Distribution, IncomingBody, MissingFile, Receiver } fro
 import type { OpenedFile } from '../../src/core/files/tree-files.ts'
 import type { Op } from '../../src/core/op.ts'
 import type { Operation, PutOperation } from '../../src/core/push/operation.ts'
-import type { RowsWish } from '../../src/core/push/child.ts'
+import type { OperationItem, RowsWish } from '../../src/core/push/child.ts'
 import type { Hello, HelloAnswer, Outcome, SumRow, Sums } from '../../src/core/push/wire.ts'
 import { compareKeys } from '../../src/core/files/entry.ts'
 import { type MemoryServedTree, memoryTree } from './file-server.ts'
@@ -115,9 +115,11 @@ class MemoryReceiver implements Receiver {
     return { id: 'child-1' }
   }
 
-  async operation(operation: Operation, content: Uint8Array | undefined): Promise<Outcome> {
-    this.received.push({ operation, content })
-    return this.outcomeOf(operation, content)
+  async operations(items: readonly OperationItem[]): Promise<readonly Outcome[]> {
+    return items.map(({ operation, bytes: content }) => {
+      this.received.push({ operation, content })
+      return this.outcomeOf(operation, content)
+    })
   }
 
   async partBytes(id: string): Promise<number> {

@@ -6,8 +6,10 @@ import {
   type Conditions,
   FOLLOW_BYTES,
   type OpenedFile,
+  type GivenFile,
   type PutOptions,
   type PutResult,
+  type PutTogether,
   type RemoveOptions,
   type TreeFiles,
   type WantedFile,
@@ -22,7 +24,7 @@ const WHOLE_MAX = 64 * 1024
 const CHUNK = 64 * 1024
 
 /** The files of a `MemoryTree`. */
-export class MemoryTreeFiles implements TreeFiles {
+export class MemoryTreeFiles implements TreeFiles, PutTogether {
   readonly #tree: MemoryTree
   readonly #locks = new KeyLocks()
   /** How many are open: none when a test is done. */
@@ -84,6 +86,13 @@ export class MemoryTreeFiles implements TreeFiles {
     return result
   }
 
+  async putAll(files: readonly GivenFile[], op: Op = {}): Promise<readonly PromiseSettledResult<PutResult>[]> {
+    op.signal?.throwIfAborted()
+    return Promise.allSettled(
+      files.map(async ({ key, bytes, options }) => this.put(key, one(bytes), { ...options, ...op })),
+    )
+  }
+
   /** What has been read and verified. */
   async place(key: string, bytes: Uint8Array, facts: FileFacts, options: PutOptions & Op): Promise<PutResult> {
     return this.#locks.with(key, async () => {
@@ -127,6 +136,10 @@ export class MemoryTreeFiles implements TreeFiles {
 /** A key that ends with a slash, or has an empty part, lies under an escaped name and is in nobody's way. */
 function isBelow(inner: string, outer: string): boolean {
   return inner.startsWith(`${outer}/`) && !inner.startsWith(`${outer}//`) && inner.length > outer.length + 1
+}
+
+async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
+  yield bytes
 }
 
 interface Read {

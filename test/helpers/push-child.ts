@@ -39,12 +39,9 @@ export class MemoryChild implements Child {
     { deepMs, relay = [], ...op }: Parameters<Child['operations']>[1],
   ): Promise<readonly Outcome[]> {
     this.calls.push({ name: 'operations', items })
-    let outcomes: Outcome[] = []
-    for (const { operation, bytes } of items) {
-      op.signal?.throwIfAborted()
-      this.contentBytes += bytes?.byteLength ?? 0
-      outcomes.push(await this.#receiver.operation(operation, bytes && Uint8Array.from(bytes), op))
-    }
+    for (const { bytes } of items) this.contentBytes += bytes?.byteLength ?? 0
+    const copies = items.map(({ operation, bytes }) => ({ operation, bytes: bytes && Uint8Array.from(bytes) }))
+    let outcomes = await this.#receiver.operations(copies, op)
     const relayed =
       (relay.length > 0 &&
         (await this.passOn?.(

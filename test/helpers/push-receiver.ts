@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import { FlotillaError, messageOf } from '../../src/core/errors.ts'
 import { compareKeys } from '../../src/core/files/entry.ts'
 import { bucketOf, BUCKETS } from '../../src/core/push/buckets.ts'
+import type { Op } from '../../src/core/op.ts'
+import type { OperationItem } from '../../src/core/push/child.ts'
 import type { IncomingBody, Receiver } from '../../src/core/push/distribution.ts'
 import { compareVersions, isGone, type Operation, type PutOperation } from '../../src/core/push/operation.ts'
 import type { Hello, HelloAnswer, Outcome, SumRow } from '../../src/core/push/wire.ts'
@@ -43,9 +45,14 @@ export class MemoryReceiver implements Receiver {
     this.parts.clear()
   }
 
-  async operation(operation: Operation, content: Uint8Array | undefined): Promise<Outcome> {
-    this.contentBytes += content?.byteLength ?? 0
-    return await this.#alone(operation.key, async () => this.#take(operation, content && Buffer.from(content)))
+  async operations(items: readonly OperationItem[], { signal }: Op): Promise<readonly Outcome[]> {
+    const outcomes: Outcome[] = []
+    for (const { operation, bytes } of items) {
+      signal?.throwIfAborted()
+      this.contentBytes += bytes?.byteLength ?? 0
+      outcomes.push(await this.#alone(operation.key, async () => this.#take(operation, bytes && Buffer.from(bytes))))
+    }
+    return outcomes
   }
 
   async partBytes(id: string): Promise<number> {

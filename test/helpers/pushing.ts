@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { silent } from '../../src/core/log.ts'
 import { isGone, type Operation } from '../../src/core/push/operation.ts'
+import type { Outcome } from '../../src/core/push/wire.ts'
 import { openTreeParts } from '../../src/files/io/parts.ts'
 import { openTreeFiles } from '../../src/files/io/tree-files.ts'
 import { openTreeUploads } from '../../src/files/io/uploads.ts'
@@ -10,7 +11,7 @@ import { openLedger } from '../../src/outbox/ledger.ts'
 import { PushedFiles, PushedUploads } from '../../src/outbox/pushed-files.ts'
 import { PushedTurns } from '../../src/outbox/pushed-turns.ts'
 import { TreeReceiver } from '../../src/outbox/receiver.ts'
-import { fedOperations } from './fed-operations.ts'
+import { fedBatches } from './fed-operations.ts'
 import { NotedIndex } from './noted-index.ts'
 
 /*
@@ -61,23 +62,24 @@ if (as === 'root') {
     log: silent,
   })
   await receiver.hello({ from: 'p', name: 'p', lineage: 'p', above: ['p'], epoch: 5 }, {})
-  for (const { operation, content, isLong } of fedOperations()) {
-    const { key } = operation
-    const isBody = isLong && !isGone(operation)
-    const outcome = isBody
-      ? await receiver.body(
-          {
-            key,
-            id: sha256(content),
-            from: await receiver.partBytes(sha256(content)),
-            chunks: body(content.slice(await receiver.partBytes(sha256(content)))),
-            operation: async () => operation,
-          },
-          {},
-        )
-      : await receiver.operation(operation, isGone(operation) ? undefined : Buffer.from(content), {})
-    if (outcome.result === 'failed' || outcome.result === 'wanted') throw new Error(JSON.stringify(outcome))
-    say(operation)
+  for (const batch of fedBatches()) {
+    const outcomes: Outcome[] = []
+    for (const { operation, content, isLong } of batch) {
+      if (!isLong || isGone(operation)) continue
+      const id = sha256(content)
+      const from = await receiver.partBytes(id)
+      const chunks = body(content.slice(from))
+      outcomes.push(await receiver.body({ key: operation.key, id, from, chunks, operation: async () => operation }, {}))
+    }
+    const small = batch.filter(({ isLong }) => !isLong)
+    const items = small.map(({ operation, content }) => ({
+      operation,
+      bytes: isGone(operation) ? undefined : Buffer.from(content),
+    }))
+    outcomes.push(...(await receiver.operations(items, {})))
+    for (const outcome of outcomes)
+      if (outcome.result === 'failed' || outcome.result === 'wanted') throw new Error(JSON.stringify(outcome))
+    for (const { operation } of batch) say(operation)
   }
 }
 await ledger.close()

@@ -2,7 +2,7 @@ import type { OpenedFile } from '../files/tree-files.ts'
 import type { Op } from '../op.ts'
 import type { AckWish, Reach } from './ack.ts'
 import type { Operation, PutOperation } from './operation.ts'
-import type { RowsWish } from './child.ts'
+import type { OperationItem, RowsWish } from './child.ts'
 import type { Upkeep } from './upkeep.ts'
 import type { Hello, HelloAnswer, Outcome, SumRow, Sums } from './wire.ts'
 
@@ -64,8 +64,8 @@ export interface MissingFile {
 /** What a child does as its parent says; see `wire.ts` for each. */
 export interface Receiver {
   hello(hello: Hello, op: Op): Promise<HelloAnswer>
-  /** `content` undefined: a deletion, or only offered. One of the tree's own failures is an outcome, nothing is thrown. */
-  operation(operation: Operation, content: Uint8Array | undefined, op: Op): Promise<Outcome>
+  /** No key twice; an outcome for each, in their order. One of the tree's own failures is an outcome: rejects only where the signal aborted. */
+  operations(items: readonly OperationItem[], op: Op): Promise<readonly Outcome[]>
   partBytes(id: string): Promise<number>
   /** Rejects where the body breaks off; what has come by then is kept under the id. */
   body(body: IncomingBody, op: Op): Promise<Outcome>

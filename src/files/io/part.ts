@@ -6,11 +6,11 @@ import type { FileFacts } from '../../core/files/tree-index.ts'
 import type { Op } from '../../core/op.ts'
 import { setModified } from '../../lib/file-calls.ts'
 import { withFolderInside } from '../../lib/inside.ts'
-import { syncDescriptor } from '../../lib/quick-file.ts'
 import { keyPath } from '../../lib/safe-path.ts'
-import { Digests, digestsOf } from './digests.ts'
+import { Digests, digestsOf, type DigestsWanted } from './digests.ts'
 import { explained } from './faults.ts'
 import { GrowingFile } from './growing-file.ts'
+import type { PartDigests } from './part-digests.ts'
 import { PartHash } from './part-hash.ts'
 import { Pouring } from './pouring.ts'
 import { factsOf, marked, type Received, verify } from './receive.ts'
@@ -18,6 +18,7 @@ import type { FolderFiles } from './tree-files.ts'
 
 export const PART_FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK
 const PIECE_BYTES = 1024 * 1024
+const NO_DIGESTS: PartDigests = { md5: undefined, sha256: undefined }
 
 /** Where a part lies. */
 export interface PartPlace {
@@ -67,12 +68,13 @@ export class FolderPart implements Part {
   async place(key: string, options: PutOptions & Op): Promise<PutResult> {
     const path = keyPath(key)
     return this.#alone(key, async () => {
-      const received = await this.#verified(key, options)
+      const received = await this.#checked(key, options)
       const facts = factsOf(received, options)
       this.#growing.end('whole')
       const { descriptor } = this.#place
-      if (options.modifiedMs !== undefined) await setModified(descriptor, options.modifiedMs, this.#files.tree.calls)
-      await syncDescriptor(descriptor)
+      const { calls } = this.#files.tree
+      if (options.modifiedMs !== undefined) await setModified(descriptor, options.modifiedMs, calls)
+      await calls.sync(descriptor)
       const result = await this.#moved(key, path, facts, options)
       this.#isPlaced = result !== 'failed-condition'
       return result
@@ -114,17 +116,30 @@ export class FolderPart implements Part {
     }
   }
 
+  /** What another program has written goes to the disk while it is read. */
+  async #checked(key: string, options: PutOptions & Op): Promise<Received> {
+    const { isNameless } = this.#place
+    const [received, synced] = await Promise.allSettled([
+      this.#verified(key, options),
+      isNameless ? this.#synced() : undefined,
+    ])
+    if (received.status === 'rejected') throw received.reason
+    // A disk says only once that it has lost something.
+    if (synced.status === 'rejected') throw synced.reason
+    return received.value
+  }
+
+  async #synced(): Promise<void> {
+    await this.#files.tree.calls.sync(this.#place.descriptor)
+  }
+
   /** What is announced or asked for beside the SHA-256 is known only now: the whole is read once more then. */
   async #verified(key: string, options: PutOptions & Op): Promise<Received> {
     const wanted = digestsOf(options)
     const [size, isShort] = [this.bytes, this.bytes < (options.size ?? 0)]
     // Of what has the wrong size nothing else needs to be known.
     const isRight = size === (options.size ?? size)
-    const received = {
-      size,
-      md5: isRight && (wanted.md5 || options.check !== undefined) ? await this.#reread(wanted.md5, options) : undefined,
-      sha256: isRight && wanted.sha256 ? await this.#hash.value() : undefined,
-    }
+    const received = { size, ...(isRight ? await this.#digests(wanted, options) : NO_DIGESTS) }
     options.signal?.throwIfAborted()
     try {
       verify(key, received, options)
@@ -133,6 +148,18 @@ export class FolderPart implements Part {
       throw error
     }
     return received
+  }
+
+  async #digests(wanted: DigestsWanted, options: PutOptions & Op): Promise<PartDigests> {
+    const { isNameless, descriptor } = this.#place
+    const { check } = options
+    if (isNameless && check === undefined && this.bytes > PIECE_BYTES) {
+      return this.#files.hashing.digests(descriptor, this.bytes, wanted)
+    }
+    return {
+      md5: wanted.md5 || check !== undefined ? await this.#reread(wanted.md5, options) : undefined,
+      sha256: wanted.sha256 ? await this.#hash.value() : undefined,
+    }
   }
 
   async #reread(md5: boolean, { check, signal }: PutOptions & Op): Promise<string | undefined> {

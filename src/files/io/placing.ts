@@ -4,9 +4,8 @@ import type { FileEntry, FileStat } from '../../core/files/entry.ts'
 import type { Conditions, PutResult, RemoveOptions } from '../../core/files/tree-files.ts'
 import type { FileFacts, TreeIndex } from '../../core/files/tree-index.ts'
 import type { Op } from '../../core/op.ts'
-import type { FileCalls } from '../../lib/file-calls.ts'
+import type { Answer, FileCalls } from '../../lib/file-calls.ts'
 import { removeEmptyInside, withFolderInside } from '../../lib/inside.ts'
-import { syncDescriptor } from '../../lib/quick-file.ts'
 import { blocked, isAbsent } from './faults.ts'
 import { hasSameContent, statOf } from './file-stat.ts'
 import { KeyLocks } from '../../lib/key-locks.ts'
@@ -24,6 +23,13 @@ export interface Ready {
 
 /** Under which conditions, and who takes part. */
 export type PlaceOptions = RemoveOptions & Op
+
+/** One of several. */
+export interface ReadyFile extends Ready {
+  readonly key: string
+  readonly path: string
+  readonly options: PlaceOptions
+}
 
 /** What is told of a file when it is opened. */
 export interface Known {
@@ -68,24 +74,59 @@ export class Placing {
 
   /** Resolves when it is visible and durable, or a condition does not hold. The temporary file is left in the latter case. */
   async put(key: string, path: string, ready: Ready, options: PlaceOptions): Promise<PutResult> {
-    const { index, calls } = this.#tree
-    return this.#locks.with(path, async () =>
+    const [result] = await this.putAll([{ ...ready, key, path, options }])
+    if (result?.status === 'fulfilled') return result.value
+    throw result?.reason
+  }
+
+  /** As `put` of each, of one folder. Rejects where none can be put. */
+  async putAll(files: readonly ReadyFile[]): Promise<readonly PromiseSettledResult<PutResult>[]> {
+    const paths = files.map(({ path }) => path)
+    const [first = ''] = paths
+    const results = await this.#locks.withAll(paths, async () =>
       // Looked for anew: it may have become another while the body came in.
-      this.inFolder(path, async (folder, descriptor) => {
-        const target = `${folder}/${posix.basename(path)}`
-        if (!holds(options, await this.#etag(key, path, target))) return 'failed-condition'
-        options.signal?.throwIfAborted()
-        if (!isWanted(options)) return 'failed-condition'
-        this.#arriving.set(path, { stat: statOf(await calls.fstat(ready.descriptor)), facts: ready.facts })
-        await calls.rename(ready.temporary, target)
-        // Renaming is a change of status: before, it would have been noted of another file.
-        const stat = statOf(await calls.fstat(ready.descriptor))
-        await Promise.all([index.note(key, stat, ready.facts), syncDescriptor(descriptor)])
-        const entry = index.entryOf(key, stat)
-        await options.turn?.done(entry)
-        return { entry }
-      }).finally(() => this.#arriving.delete(path)),
+      this.inFolder(first, async (folder, descriptor) => {
+        const moved = await Promise.allSettled(files.map(async (file) => this.#moved(folder, file)))
+        const isAny = moved.some((one) => one.status === 'fulfilled' && one.value !== undefined)
+        const synced = isAny ? this.#tree.calls.sync(descriptor) : undefined
+        const noted = moved.map(async (one, index) => {
+          if (one.status === 'rejected') throw one.reason
+          return one.value === undefined
+            ? 'failed-condition'
+            : this.#noted(files[index] as ReadyFile, one.value, synced)
+        })
+        const results = await Promise.allSettled(noted)
+        // One of whom nobody is left made the folder for nothing.
+        if (results.every(({ status }) => status === 'rejected')) throw (results[0] as PromiseRejectedResult).reason
+        return results
+      }).finally(() => paths.forEach((path) => this.#arriving.delete(path))),
     )
+    if (results.some((one) => one.status === 'fulfilled' && one.value === 'failed-condition'))
+      await this.#removeEmpty(this.#madeAbove(first))
+    return results
+  }
+
+  /** It is visible, though not durable yet. Undefined where a condition does not hold. */
+  async #moved(folder: string, file: ReadyFile): Promise<FileStat | undefined> {
+    const { calls } = this.#tree
+    const { key, path, temporary, descriptor, facts, options } = file
+    const target = `${folder}/${posix.basename(path)}`
+    if (!holds(options, await this.#etag(key, path, target))) return undefined
+    options.signal?.throwIfAborted()
+    if (!isWanted(options)) return undefined
+    this.#arriving.set(path, { stat: statOf(await calls.fstat(descriptor)), facts })
+    await calls.rename(temporary, target)
+    // Renaming is a change of status: before, it would have been noted of another file.
+    return statOf(await calls.fstat(descriptor))
+  }
+
+  /** Those that are noted at the same moment share a commit. */
+  async #noted({ key, facts, options }: ReadyFile, stat: FileStat, synced: Answer<void>): Promise<PutResult> {
+    const { index } = this.#tree
+    await Promise.all([index.note(key, stat, facts), synced])
+    const entry = index.entryOf(key, stat)
+    await options.turn?.done(entry)
+    return { entry }
   }
 
   /** What is known of a file. Of one that has just come it is not in the index yet, but the same from the first moment on. */
@@ -132,7 +173,7 @@ export class Placing {
         options.signal?.throwIfAborted()
         if (!isWanted(options)) return 'failed-condition'
         await calls.unlink(target)
-        await Promise.all([index.note(key, undefined), syncDescriptor(folder.descriptor)])
+        await Promise.all([index.note(key, undefined), calls.sync(folder.descriptor)])
         return 'removed'
       })
     } catch (error) {

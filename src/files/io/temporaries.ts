@@ -12,8 +12,12 @@ const PREFIX = `${TEMPORARY_PREFIX}put-`
 /** One that was not written to for so long is dead, whoever began it. */
 const DEAD_MS = 3_600_000
 
+/** Of this process: no other makes the same. */
+const MINE = randomBytes(9).toString('hex')
+let made = 0
+
 export function temporaryPutName(): string {
-  return `${PREFIX}${randomBytes(9).toString('hex')}`
+  return `${PREFIX}${MINE}-${++made}`
 }
 
 interface Sweep {

@@ -4,9 +4,11 @@ import type { Clock } from '../../core/clock.ts'
 import { FlotillaError } from '../../core/errors.ts'
 import type { FileEntry, FileStat } from '../../core/files/entry.ts'
 import type {
+  GivenFile,
   OpenedFile,
   PutOptions,
   PutResult,
+  PutTogether,
   RemoveOptions,
   TreeFiles,
   WantedFile,
@@ -14,9 +16,9 @@ import type {
 import type { TreeIndex } from '../../core/files/tree-index.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Op } from '../../core/op.ts'
-import { callsFor, type FileCalls, setModified } from '../../lib/file-calls.ts'
+import { callsFor, setModified } from '../../lib/file-calls.ts'
 import { openFileInside } from '../../lib/inside.ts'
-import { QUICK_BYTES, syncDescriptor } from '../../lib/quick-file.ts'
+import { QUICK_BYTES } from '../../lib/quick-file.ts'
 import { isKey, keyPath } from '../../lib/safe-path.ts'
 import { Buffers } from './buffers.ts'
 import { explained, isAbsent } from './faults.ts'
@@ -24,9 +26,11 @@ import { hasSameContent, statOf } from './file-stat.ts'
 import { gather } from './gather.ts'
 import { GrowingFile } from './growing-file.ts'
 import { type Known, Placing, type Tree } from './placing.ts'
+import { putAll, removed } from './put-all.ts'
 import { changed, LongFile, WholeFile } from './reading.ts'
 import { factsOf, receive } from './receive.ts'
 import { SmallCache } from './small-cache.ts'
+import { PartHashing } from './part-digests.ts'
 import { sweepTemporaries, temporaryPutName } from './temporaries.ts'
 
 /** Small files that are held whole while they are sent; beyond, they are read piece by piece like large ones. */
@@ -54,10 +58,12 @@ export async function openTreeFiles({ root, index, clock, log }: TreeFilesOption
   return files
 }
 
-export class FolderFiles implements TreeFiles {
+export class FolderFiles implements TreeFiles, PutTogether {
   readonly tree: Tree
   readonly #clock: Clock
   readonly placing: Placing
+  /** For what is there before it is asked for. */
+  readonly hashing = new PartHashing()
   readonly #cache = new SmallCache()
   readonly #buffers = new Buffers()
   readonly #stopped = new AbortController()
@@ -91,6 +97,17 @@ export class FolderFiles implements TreeFiles {
     }
   }
 
+  async putAll(files: readonly GivenFile[], op: Op = {}): Promise<readonly PromiseSettledResult<PutResult>[]> {
+    op.signal?.throwIfAborted()
+    const [small, large] = [files.filter(isQuick), files.filter((file) => !isQuick(file))]
+    const others = Promise.allSettled(
+      large.map(async ({ key, bytes, options }) => this.put(key, one(bytes), { ...options, ...op })),
+    )
+    const results = [await putAll(this.tree, this.placing, small, op), await others].flat()
+    const settled = new Map([...small, ...large].map((file, index) => [file, results[index]]))
+    return files.map((file) => settled.get(file) as PromiseSettledResult<PutResult>)
+  }
+
   async remove(key: string, options: RemoveOptions & Op = {}): Promise<'removed' | 'absent' | 'failed-condition'> {
     options.signal?.throwIfAborted()
     if (!isKey(key)) return 'absent'
@@ -110,6 +127,7 @@ export class FolderFiles implements TreeFiles {
   /** Ends what goes on in the background. */
   async close(): Promise<void> {
     this.#stopped.abort()
+    await this.hashing.close()
     await this.swept
   }
 
@@ -194,7 +212,7 @@ export class FolderFiles implements TreeFiles {
       const facts = factsOf(received, options)
       growing?.end('whole')
       if (options.modifiedMs !== undefined) await setModified(descriptor, options.modifiedMs, calls)
-      await syncDescriptor(descriptor)
+      await calls.sync(descriptor)
       const result = await this.placing.put(key, path, { temporary, descriptor, facts }, options)
       isPlaced = result !== 'failed-condition'
       return result
@@ -206,11 +224,10 @@ export class FolderFiles implements TreeFiles {
   }
 }
 
-/** Whatever became of it. */
-async function removed(path: string, calls: FileCalls): Promise<void> {
-  try {
-    await calls.unlink(path)
-  } catch {
-    // It has its place, or somebody else took it away.
-  }
+function isQuick({ bytes }: GivenFile): boolean {
+  return bytes.byteLength <= QUICK_BYTES
+}
+
+async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
+  yield bytes
 }

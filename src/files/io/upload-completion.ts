@@ -4,7 +4,6 @@ import type { PutResult, RemoveOptions } from '../../core/files/tree-files.ts'
 import type { FileFacts } from '../../core/files/tree-index.ts'
 import type { Op } from '../../core/op.ts'
 import { setModified } from '../../lib/file-calls.ts'
-import { syncDescriptor } from '../../lib/quick-file.ts'
 import { keyPath } from '../../lib/safe-path.ts'
 import { etagOfParts } from '../../lib/s3/checksums.ts'
 import { joinedParts } from './joined-parts.ts'
@@ -61,7 +60,7 @@ async function rename(
   try {
     await truncate(descriptor, size)
     await setModified(descriptor, modifiedMs, calls)
-    await syncDescriptor(descriptor)
+    await calls.sync(descriptor)
     return await files.placing.put(key, keyPath(key), { temporary, descriptor, facts }, conditions)
   } finally {
     await calls.close(descriptor)

@@ -5,7 +5,6 @@ import { FlotillaError } from '../../core/errors.ts'
 import type { PartOptions } from '../../core/files/tree-uploads.ts'
 import type { Op } from '../../core/op.ts'
 import type { FileCalls } from '../../lib/file-calls.ts'
-import { syncDescriptor } from '../../lib/quick-file.ts'
 import { receive } from './receive.ts'
 import type { UploadState } from './upload-state.ts'
 import { isKeepable, type StoredPart, WHOLE } from './upload-store.ts'
@@ -34,7 +33,7 @@ export async function receivePart(
     if (md5 === undefined) throw new Error('the MD5 of a part is always computed')
     const facts = options.facts?.()
     if (!isKeepable(facts)) throw new FlotillaError('BAD_REQUEST', `too much is to be kept with part ${number}`)
-    await syncDescriptor(file)
+    await calls.sync(file)
     const at = position ?? posix.basename(path)
     return { number, size, md5, etag: facts?.etag ?? md5, modifiedMs: clock.nowMs(), headers: facts?.headers, at }
   } finally {

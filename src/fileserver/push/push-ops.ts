@@ -1,7 +1,7 @@
 import { FRAME } from '../../core/files/peer-wire.ts'
-import { isGone, type Operation } from '../../core/push/operation.ts'
+import type { OperationItem } from '../../core/push/child.ts'
+import { isGone } from '../../core/push/operation.ts'
 import { OPS_LIMITS, type Outcome } from '../../core/push/wire.ts'
-import { forEachLimited } from '../../lib/limited.ts'
 import { sendJson } from '../peer/small-answers.ts'
 import { bad, type FrameHead, FrameReader } from './frame-reader.ts'
 import { readOperation } from './operation-json.ts'
@@ -10,14 +10,6 @@ import { Turns } from './turns.ts'
 
 /** Of these so many are held in memory, or carried out, at once; others wait unread. */
 const AT_ONCE = 4
-/** Of one batch, so that they share the syncs of the disk. */
-const OPERATIONS_AT_ONCE = 32
-
-interface Item {
-  readonly operation: Operation
-  readonly content: Buffer | undefined
-}
-
 /** Takes batches of operations: each as a whole, once it has come whole, or not at all. */
 export class PushOps {
   readonly #turns = new Turns(AT_ONCE)
@@ -27,7 +19,7 @@ export class PushOps {
     const { keys, outcomes } = await this.#turns.take(signal, async () => {
       const read = await readItems(call)
       takeTime(call)
-      return { keys: read.map(({ operation }) => operation.key), outcomes: await carryOut(read, call) }
+      return { keys: read.map(({ operation }) => operation.key), outcomes: await receiver.operations(read, { signal }) }
     })
     const done = keys.filter((_, at) => isDone(outcomes[at]))
     const isDeep = await withDeep(target, async (waitMs) => receiver.deep(done, waitMs, { signal }))
@@ -35,20 +27,12 @@ export class PushOps {
   }
 }
 
-async function carryOut(items: readonly Item[], { receiver, signal }: FedCall): Promise<readonly Outcome[]> {
-  const outcomes: Outcome[] = []
-  await forEachLimited(items.entries(), OPERATIONS_AT_ONCE, async ([at, { operation, content }]) => {
-    outcomes[at] = await receiver.operation(operation, content, { signal })
-  })
-  return outcomes
-}
-
-async function readItems({ request }: FedCall): Promise<readonly Item[]> {
+async function readItems({ request }: FedCall): Promise<readonly OperationItem[]> {
   const frames = new FrameReader(request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>)
   try {
-    const items: Item[] = []
+    const items: OperationItem[] = []
     const keys = new Set<string>()
-    let bytes = 0
+    let total = 0
     let head = await frames.head()
     for (; head.kind !== FRAME.end; head = await frames.head()) {
       checkBytes(head, OPS_LIMITS.jsonBytes)
@@ -56,9 +40,9 @@ async function readItems({ request }: FedCall): Promise<readonly Item[]> {
       const { operation, isOffer } = readOperation(await frames.bytes(head.count))
       if (keys.has(operation.key)) throw bad('a key comes twice')
       keys.add(operation.key)
-      const content = isOffer || isGone(operation) ? undefined : await readContent(frames, OPS_LIMITS.bytes - bytes)
-      bytes += content?.byteLength ?? 0
-      items.push({ operation, content })
+      const bytes = isOffer || isGone(operation) ? undefined : await readContent(frames, OPS_LIMITS.bytes - total)
+      total += bytes?.byteLength ?? 0
+      items.push({ operation, bytes })
     }
     if (head.count !== items.length) throw bad(`${items.length} operations came, and ${head.count} were meant`)
     await frames.end()
