@@ -28,8 +28,8 @@ async function fault(words: readonly string[], whole: boolean): Promise<string |
   const [first = '', second = ''] = words
   if (first === '' || first.startsWith('-') || first === 'help' || first === '…' || first === 'COMMAND')
     return undefined
-  const entry =
-    COMMANDS.find(({ name }) => name === `${first} ${second}`) ?? COMMANDS.find(({ name }) => name === first)
+  const named = (count: number) => COMMANDS.find(({ name }) => name === words.slice(0, count).join(' '))
+  const entry = named(3) ?? named(2) ?? named(1)
   if (entry === undefined)
     return groups.has(first) && (second === '' || second.startsWith('…')) ? undefined : `no command ${first} ${second}`
   const command = await entry.load()
