@@ -66,7 +66,7 @@ export class Authenticator {
 const OF_SIGNATURE: ReadonlySet<string> = new Set(['X-Amz-Algorithm', 'X-Amz-Signature', 'AWSAccessKeyId'])
 
 /** Our own nodes send keys in a header, where they are not logged with the URL. */
-function bearerOf({ headers: { authorization } }: IncomingMessage): string | undefined {
+export function bearerOf({ headers: { authorization } }: IncomingMessage): string | undefined {
   return authorization === undefined ? undefined : /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
 }
 

@@ -125,3 +125,21 @@ test('what is copied into the folder of the root goes to every node; what is rem
   await expect.poll(async () => (await fetch(urlOf(root, 'copied'))).text(), { timeout: 60_000 }).toBe('by hand')
   expect(cluster.node('right').read('copied')?.toString()).toBe('by hand')
 })
+
+test('nodes that may relay pass on to their siblings what they get: with ten children the root writes each byte about once to one of them', async () => {
+  const names = Array.from({ length: 10 }, (_, index) => `c${index}`)
+  const shape = { root: names, ...Object.fromEntries(names.map((name) => [name, []])) }
+  const cluster = await PushCluster.started({ shape, args: ['--relay'] })
+  await fill(cluster.root, 1, 1)
+  await cluster.inStep()
+  const before = cluster.root.writtenBytes()
+  const sizes = [2 * MIB, 3 * MIB, 900_000, 800_000, 700_000]
+  for (const [index, size] of sizes.entries()) {
+    const answer = await put(cluster.root, `relayed/${index}`, contentOf(50 + index, size), ALL)
+    expect(answer.status).toBe(201)
+  }
+  await cluster.inStep()
+  const bytes = sizes.reduce((sum, size) => sum + size, 0)
+  // Once to its own disk, and to the children.
+  expect(cluster.root.writtenBytes() - before).toBeLessThan(bytes + 1.3 * bytes)
+})

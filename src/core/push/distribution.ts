@@ -17,6 +17,9 @@ export interface Distribution {
   /** Who feeds this tree, for people, where somebody does: others may not write then. */
   readonly fedBy: string | undefined
 
+  /** At one of several roots that does not lead: where others write now, whose URL is undefined while nobody leads. */
+  readonly leader?: { readonly url: string | undefined } | undefined
+
   /** Of a request that says nothing else. */
   readonly ack: AckWish
 
@@ -35,8 +38,23 @@ export interface Distribution {
   /** Undefined where nothing can be asked of the children. */
   readonly upkeep?: Upkeep | undefined
 
+  /** Undefined where what comes from the parent must not be passed on to its other children. */
+  readonly relay?: Relay | undefined
+
   /** The part that a parent talks to. */
   readonly receiver: Receiver
+}
+
+/** Passes on what was applied here, so that each byte leaves the parent about once. */
+export interface Relay {
+  /** For each operation, which of the siblings have it then, counted from 0. Never rejects. */
+  passOn(operations: readonly Operation[], siblings: Siblings, op: Op): Promise<readonly (readonly number[])[]>
+}
+
+export interface Siblings {
+  readonly urls: readonly string[]
+  /** What this node was spoken to with, which they know too. */
+  readonly key: { reveal(): string } | undefined
 }
 
 export interface ChildView {
@@ -48,6 +66,8 @@ export interface ChildView {
   /** Operations and bytes it lacks, and since when the oldest. */
   readonly behind: { readonly operations: number; readonly bytes: number; readonly sinceMs: number | undefined }
   readonly stuck: number
+  /** The root that leads just now feeds it as well: this node only has to see that nothing was left out. */
+  readonly isFedElsewhere?: boolean | undefined
   readonly error?: string | undefined
   /** When it was heard last. */
   readonly heardMs: number | undefined

@@ -7,6 +7,7 @@ import { sendJson } from '../peer/small-answers.ts'
 import { type FedCall, numberIn, takeTime, withDeep } from './fed-call.ts'
 import { bad, type FrameHead, FrameReader } from './frame-reader.ts'
 import { readOperation } from './operation-json.ts'
+import { isDone, passedOn } from './passing-on.ts'
 
 /** One large file, as it comes to the parent: read no faster than it is taken. */
 export async function answerBody(call: FedCall): Promise<void> {
@@ -23,9 +24,11 @@ export async function answerBody(call: FedCall): Promise<void> {
     await frames.close()
   }
   takeTime(call)
-  if (outcome.result === 'failed' || outcome.result === 'wanted') return sendJson(response, outcome)
+  const { received } = incoming
+  const [told = outcome] = received === undefined ? [] : await passedOn(call, [received], [outcome])
+  if (!isDone(told)) return sendJson(response, told)
   const isDeep = await withDeep(target, async (waitMs) => receiver.deep([key], waitMs, { signal }))
-  sendJson(response, isDeep === undefined ? outcome : { ...outcome, isDeep })
+  sendJson(response, isDeep === undefined ? told : { ...told, isDeep })
 }
 
 export function idIn({ query }: Target): string {
@@ -47,6 +50,8 @@ class Incoming {
   readonly #onWhole: () => void
   /** What came after the last byte; undefined while that has not come. */
   #last: FrameHead | undefined
+  /** Once it has come whole. */
+  received: PutOperation | undefined
 
   constructor(frames: FrameReader, key: string, onWhole: () => void) {
     this.#frames = frames
@@ -84,6 +89,7 @@ class Incoming {
     const end = await this.#frames.head()
     if (end.kind !== FRAME.end || end.count !== 0) throw bad('no end follows the operation')
     await this.#over()
+    this.received = operation
     return operation
   }
 

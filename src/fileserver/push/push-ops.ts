@@ -6,24 +6,30 @@ import { sendJson } from '../peer/small-answers.ts'
 import { bad, type FrameHead, FrameReader } from './frame-reader.ts'
 import { readOperation } from './operation-json.ts'
 import { type FedCall, takeTime, withDeep } from './fed-call.ts'
+import { isDone, passedOn } from './passing-on.ts'
 import { Turns } from './turns.ts'
 
 /** Of these so many are held in memory, or carried out, at once; others wait unread. */
 const AT_ONCE = 4
+
 /** Takes batches of operations: each as a whole, once it has come whole, or not at all. */
 export class PushOps {
   readonly #turns = new Turns(AT_ONCE)
 
   async answer(call: FedCall): Promise<void> {
     const { receiver, signal, response, target } = call
-    const { keys, outcomes } = await this.#turns.take(signal, async () => {
+    const { operations, outcomes } = await this.#turns.take(signal, async () => {
       const read = await readItems(call)
       takeTime(call)
-      return { keys: read.map(({ operation }) => operation.key), outcomes: await receiver.operations(read, { signal }) }
+      return {
+        operations: read.map(({ operation }) => operation),
+        outcomes: await receiver.operations(read, { signal }),
+      }
     })
-    const done = keys.filter((_, at) => isDone(outcomes[at]))
+    const told = await passedOn(call, operations, outcomes)
+    const done = operations.filter((_, at) => isDone(told[at])).map(({ key }) => key)
     const isDeep = await withDeep(target, async (waitMs) => receiver.deep(done, waitMs, { signal }))
-    sendJson(response, isDeep === undefined ? outcomes : outcomes.map((one) => deepened(one, isDeep)))
+    sendJson(response, isDeep === undefined ? told : told.map((one) => deepened(one, isDeep)))
   }
 }
 
@@ -63,10 +69,6 @@ function checkBytes({ kind, count }: FrameHead, limitBytes: number): void {
   if (count > limitBytes) throw bad(`a frame has ${count} bytes, and ${limitBytes} are the most`)
 }
 
-function isDone(outcome: Outcome | undefined): boolean {
-  return outcome !== undefined && outcome.result !== 'failed' && outcome.result !== 'wanted'
-}
-
 function deepened(outcome: Outcome, isDeep: boolean): Outcome {
-  return outcome.result === 'failed' || outcome.result === 'wanted' ? outcome : { ...outcome, isDeep }
+  return isDone(outcome) ? { ...outcome, isDeep } : outcome
 }
