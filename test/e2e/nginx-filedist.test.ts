@@ -8,14 +8,16 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
-import { afterAll, beforeAll, expect, vi } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, vi } from 'vitest'
 import { API_KEY, type FileService, startFileService, WRITER } from '../helpers/file-service.ts'
 import { writeFiles } from '../helpers/folder.ts'
 import { needs } from '../helpers/needs.ts'
@@ -304,4 +306,44 @@ test('when the file service is stopped, local files are read all the same', asyn
   } finally {
     service.program.child.kill('SIGCONT')
   }
+})
+
+test('what is put at a root behind nginx is read from the nginx of its child, whatever its size', async () => {
+  const args = ['--nginx-socket', 'nginx.sock']
+  const keys = `${API_KEY} write\nfeeder parent var\n`
+  const child = await startFileService({ trees: ['var'], keys, args })
+  onTestFinished(child.stop)
+  const childNginx = await openFiledistNginx(child)
+  onTestFinished(childNginx.stop)
+  const keyFile = join(child.folder, 'feeder')
+  writeFileSync(keyFile, 'feeder\n', { mode: 0o600 })
+  const fed = ['--child', childNginx.url, '--child-key-file', keyFile, '--ack', 'all']
+  const root = await startFileService({ trees: ['var'], keys, args: [...args, ...fed] })
+  onTestFinished(root.stop)
+  const rootNginx = await openFiledistNginx(root)
+  onTestFinished(rootNginx.stop)
+  for (const content of [Buffer.from('small'), noise(5 * MIB + 3, 12)]) {
+    const answer = await fetch(`${rootNginx.url}/var/a/x.mp3`, {
+      method: 'PUT',
+      body: new Uint8Array(content),
+      headers: bearer,
+    })
+    const lines = await answer.text()
+    expect(answer.status, lines).toBe(201)
+    expect(lines.split('\n')).toHaveLength(3)
+    for (const url of [rootNginx.url, childNginx.url]) {
+      const read = await fetch(`${url}/var/a/x.mp3`, { headers: bearer })
+      expect(read.headers.has('x-amz-request-id')).toBe(false)
+      expect(sha256(new Uint8Array(await read.arrayBuffer()))).toBe(sha256(content))
+    }
+  }
+  // Removed here to make room, it is still read from the child.
+  rmSync(root.at('var', 'a/x.mp3'))
+  await vi.waitFor(async () => {
+    const read = await fetch(`${rootNginx.url}/var/a/x.mp3`, { headers: bearer })
+    expect((await read.arrayBuffer()).byteLength).toBe(5 * MIB + 3)
+  })
+  const gone = await fetch(`${rootNginx.url}/var/a/x.mp3`, { method: 'DELETE', headers: bearer })
+  expect(gone.status).toBe(200)
+  expect(existsSync(child.at('var', 'a/x.mp3'))).toBe(false)
 })

@@ -6,7 +6,7 @@ import { FILE_SERVICE, fileServiceSettings } from '../files-settings.ts'
 import { SERVICE, serviceLog } from '../service.ts'
 
 const { tree, listen, apiKeyFile, s3Credentials, readOnly, openReads, openJson, openWrites } = FILE_SERVICE
-const { childKeyFile, ack, state, domain, sendfilePrefix, nginxSocket, config } = FILE_SERVICE
+const { child, childKeyFile, ack, state, domain, sendfilePrefix, nginxSocket, config } = FILE_SERVICE
 
 export const proxyRenderFiledist = command({
   arguments: [
@@ -22,6 +22,7 @@ export const proxyRenderFiledist = command({
     openReads,
     openJson,
     openWrites,
+    child,
     childKeyFile,
     ack,
     state,
@@ -43,9 +44,10 @@ export const proxyRenderFiledist = command({
   ],
   async run({ options }, context) {
     const { filedistOf } = await import('../../app/files-nginx.ts')
-    const named = filedistTree(options, context)
-    const child = (options.childNodes ?? '').split(',').flatMap((text) => childUrl(text.trim()))
-    const tree = named === undefined ? options.tree : [`${named.name}=${named.folder}`]
+    const own = filedistTree(options, context)
+    const named = (options.childNodes ?? '').split(',').flatMap((text) => childUrl(text.trim()))
+    const child = [...options.child, ...named]
+    const tree = own === undefined ? options.tree : [`${own.name}=${own.folder}`]
     const given = { ...options, tree, child, root: false, relay: false, keepCopies: false, catchUpRate: undefined }
     const { config, base, keys } = await fileServiceSettings(given, context)
     const log = serviceLog('files', config.logLevel, context)
@@ -60,7 +62,7 @@ export const proxyRenderFiledist = command({
       logDir: resolve(context.cwd, options.logDir),
       maxBodySize: options.maxBodySize,
       about: [`Beside it runs: ${serve}`],
-      prefixes: named === undefined ? {} : { [named.name]: named.prefix },
+      prefixes: own === undefined ? {} : { [own.name]: own.prefix },
     }
     const text = await filedistOf(config, settings, { log, base, keys })
     context.output.note(`beside this nginx runs: ${serve}`)
