@@ -9,6 +9,7 @@ import { FlotillaError } from '../core/errors.ts'
 import type { Growing } from '../core/files/growing.ts'
 import type { PutTogether, TreeFiles } from '../core/files/tree-files.ts'
 import { silent } from '../core/log.ts'
+import type { OperationItem } from '../core/push/child.ts'
 import { compareVersions, isGone, type Operation, type PutOperation } from '../core/push/operation.ts'
 import type { Hello, Outcome } from '../core/push/wire.ts'
 import { sha256 } from '../lib/hash.ts'
@@ -85,7 +86,7 @@ test('who greets it feeds it; one that is fed by itself is refused, and a root t
   await expect(receiver.hello(hello('p', { above: ['r', ledger.id, 'p'] }), {})).rejects.toMatchObject({ code: 'LOOP' })
   await expect(receiver.hello(hello(ledger.id), {})).rejects.toMatchObject({ code: 'LOOP' })
   expect(ledger.parent()).toBeUndefined()
-  expect(await receiver.hello(hello('p'), {})).toEqual({ id: ledger.id })
+  expect(await receiver.hello(hello('p'), {})).toMatchObject({ id: ledger.id })
   expect(ledger.parent()).toMatchObject({ id: 'p', name: 'p:80', lineage: 'p', above: ['p'] })
   await receiver.hello(hello('p'), {})
   expect(onParent).toHaveBeenCalledTimes(1)
@@ -112,7 +113,7 @@ test('parents of one lineage feed it together; another takes it over only when t
     await expect(receiver.hello({ ...other, epoch }, {})).rejects.toMatchObject({ code: 'FED_BY_ANOTHER' })
   expect(ledger.parent()?.lineage).toBe('cluster')
   const { id } = ledger
-  expect(await receiver.hello(other, {})).toEqual({ id })
+  expect(await receiver.hello(other, {})).toMatchObject({ id })
   expect(ledger.parent()?.lineage).toBe('other')
   expect(onParent).toHaveBeenCalledTimes(3)
 })
@@ -237,6 +238,53 @@ test('what cannot be done is told as the outcome of that file alone', async () =
   expect(other.ledger.position).toBe(0)
 })
 
+test('a batch tells of each operation for itself, and puts what is news together', async () => {
+  const { receiver, tree, files, ledger, recorded, text } = child()
+  await said(receiver, put('known', 1, 'known'), bytes('known'))
+  await said(receiver, put('newer', 9, 'newer'), bytes('newer'))
+  await said(receiver, put('leaves', 2, 'leaves'), bytes('leaves'))
+  tree.write('folder/file', 'x')
+  recorded.length = 0
+  const putAll = vi.spyOn(files, 'putAll')
+  const outcomes = await receiver.operations(
+    [
+      { operation: put('a', 10, 'one'), bytes: bytes('one') },
+      { operation: put('known', 1, 'known'), bytes: bytes('known') },
+      { operation: put('newer', 3, 'older'), bytes: bytes('older') },
+      { operation: gone('leaves', 11) },
+      { operation: put('folder', 12, 'x'), bytes: bytes('x') },
+      { operation: put('b/c', 13, 'two'), bytes: bytes('evil') },
+      { operation: put('offered', 14, 'offered') },
+      { operation: put('\0', 15, 'x'), bytes: bytes('x') },
+      { operation: put('b/d', 16, ''), bytes: bytes('') },
+    ],
+    {},
+  )
+  expect(outcomes).toMatchObject([
+    { result: 'applied' },
+    { result: 'same' },
+    { result: 'older' },
+    { result: 'applied' },
+    { result: 'failed', code: 'BAD_REQUEST' },
+    { result: 'failed', code: 'CORRUPT' },
+    { result: 'wanted' },
+    { result: 'failed', code: 'BAD_REQUEST' },
+    { result: 'applied' },
+  ])
+  expect(putAll.mock.calls.map(([given]) => given.map(({ key }) => key))).toEqual([['a', 'folder', 'b/c', 'b/d']])
+  expect(['a', 'newer', 'leaves', 'b/c', 'b/d'].map(text)).toEqual(['one', 'newer', undefined, undefined, ''])
+  expect(recorded.map(({ key }) => key).toSorted()).toEqual(['a', 'b/d', 'leaves'])
+  expect(ledger.get('b/c')).toBeUndefined()
+})
+
+test('a batch is broken off by its signal, and says so', async () => {
+  const { receiver, tree } = child()
+  const items = [{ operation: put('a', 1, 'one'), bytes: bytes('one') }]
+  const signal = AbortSignal.abort(new Error('enough'))
+  await expect(receiver.operations(items, { signal })).rejects.toThrow('enough')
+  expect(tree.files.size).toBe(0)
+})
+
 test('a body that breaks off goes on where it was, and is followed by whoever passes it on', async () => {
   const followed: [Growing, Promise<PutOperation | undefined>][] = []
   const { receiver, text } = child({ onGrowing: (...growing) => void followed.push(growing) })
@@ -269,6 +317,18 @@ interface Plan {
   readonly operations: readonly { readonly key: string; readonly content: string | undefined }[]
   /** For each node: what is delivered together, one after the other. */
   readonly nodes: readonly (readonly (readonly Delivery[])[])[]
+}
+
+/** The same once more, together as far as no key comes twice. */
+function batchesOf(round: readonly Delivery[], all: readonly Operation[]): readonly (readonly number[])[] {
+  const batches: number[][] = []
+  for (const { operation } of round) {
+    const index = operation % all.length
+    const free = batches.find((batch) => batch.every((other) => all[other]!.key !== all[index]!.key))
+    if (free === undefined) batches.push([index])
+    else free.push(index)
+  }
+  return batches
 }
 
 interface Delivery {
@@ -332,9 +392,16 @@ async function expectHighest(
     const body = { ...bodyOf(operation, operation.key, 0, ...pieces), id }
     return receiver.body(body, {}).catch(() => undefined)
   }
+  const itemOf = (index: number): OperationItem => {
+    const content = contents[index]!.content
+    return { operation: all[index]!, bytes: content === undefined ? undefined : bytes(content) }
+  }
   for (const round of rounds) {
     failing = round.filter(({ fails }) => fails).length
-    await Promise.all(round.map(async (delivery, index) => deliver(delivery, `id-${index}`)))
+    await Promise.all([
+      ...round.map(async (delivery, index) => deliver(delivery, `id-${index}`)),
+      ...batchesOf(round, all).map(async (batch) => receiver.operations(batch.map(itemOf), {})),
+    ])
     failing = 0
     // A row never goes back to an earlier version.
     for (const { key } of all) {

@@ -102,7 +102,7 @@ export class Placing {
       }).finally(() => paths.forEach((path) => this.#arriving.delete(path))),
     )
     if (results.some((one) => one.status === 'fulfilled' && one.value === 'failed-condition'))
-      await this.#removeEmpty(this.#madeAbove(first))
+      await this.removeUnused(first)
     return results
   }
 
@@ -154,7 +154,7 @@ export class Placing {
       if (result !== 'failed-condition') await options.turn?.done(undefined)
       return result
     })
-    if (result === 'removed') await this.#removeEmpty(this.#madeAbove(path))
+    if (result === 'removed') await this.removeUnused(path)
     return result
   }
 
@@ -210,6 +210,11 @@ export class Placing {
       below.push(...empty)
     }
     return [...below, folder]
+  }
+
+  /** Folders that were made for the file of that path, and have nothing in them. */
+  async removeUnused(path: string): Promise<void> {
+    await this.#removeEmpty(this.#madeAbove(path))
   }
 
   #madeAbove(path: string): readonly string[] {

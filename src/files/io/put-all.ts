@@ -49,6 +49,7 @@ export async function putAll(
       const results = await placing.inFolder(group[0]?.path ?? '', async (folder) =>
         new Group(tree, placing, folder, { signal }).put(group),
       )
+      if (results.every(isNotPlaced)) await placing.removeUnused(group[0]?.path ?? '')
       results.forEach((result, index) => {
         const { at } = group[index] as Verified
         if (result.status === 'rejected') fails(at, result.reason)
@@ -128,9 +129,12 @@ class Group {
 
   async #end({ temporary, descriptor }: ReadyFile, settled: Settled | undefined): Promise<void> {
     await this.#calls.close(descriptor)
-    if (settled?.status === 'fulfilled' && settled.value !== 'failed-condition') return
-    await removed(temporary, this.#calls)
+    if (settled === undefined || isNotPlaced(settled)) await removed(temporary, this.#calls)
   }
+}
+
+function isNotPlaced(settled: Settled): boolean {
+  return settled.status === 'rejected' || settled.value === 'failed-condition'
 }
 
 /** Whatever became of it. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { execFileSync } from 'node:child_process'
 import {
   existsSync,
@@ -23,11 +24,14 @@ import { exchanging } from '../../../test/helpers/exchanging.ts'
 import { temporaryFolder } from '../../../test/helpers/folder.ts'
 import { needs } from '../../../test/helpers/needs.ts'
 import { tinyDisk } from '../../../test/helpers/tiny-disk.ts'
+import { TogetherFiles } from '../../../test/helpers/put-together.ts'
 import { NotedIndex } from '../../../test/helpers/noted-index.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { FlotillaError } from '../../core/errors.ts'
+import type { GivenFile, Turn } from '../../core/files/tree-files.ts'
 import type { Growing } from '../../core/files/growing.ts'
 import { silent } from '../../core/log.ts'
+import { sha256 } from '../../lib/hash.ts'
 import { remoteCalls } from '../../lib/file-calls.ts'
 import { keyPath } from '../../lib/safe-path.ts'
 import { systemClock } from '../../lib/system-clock.ts'
@@ -84,6 +88,97 @@ treeFilesContract('files of a folder on another machine', async () => {
   const root = realpathSync(temporaryFolder())
   const index = new NotedIndex()
   return forContract({ root, index, files: new FolderFiles({ root, index, calls: remoteCalls }, systemClock) })
+})
+
+describe('put together', () => {
+  treeFilesContract('files of a folder', async () => {
+    const made = await opened()
+    return { ...(await forContract(made)), files: new TogetherFiles(made.files) }
+  })
+
+  treeFilesContract('files of a folder on another machine', async () => {
+    const root = realpathSync(temporaryFolder())
+    const index = new NotedIndex()
+    const files = new FolderFiles({ root, index, calls: remoteCalls }, systemClock)
+    return { ...(await forContract({ root, index, files })), files: new TogetherFiles(files) }
+  })
+
+  test('each of many is put, or fails, for itself, and nothing is left of what failed', async () => {
+    const { root, files, index } = await opened()
+    await files.swept
+    const outside = temporaryFolder({ secret: 'outside' })
+    symlinkSync(outside, join(root, 'link'))
+    write(join(root, 'folder/there'), 'before')
+    write(join(root, 'kept'), 'before')
+    const seen = new Set<string | undefined>()
+    const turn: Turn = { done: async (entry) => void seen.add(entry?.key) }
+    const given = (key: string, content: string, options: GivenFile['options'] = {}): GivenFile => ({
+      key,
+      bytes: Buffer.from(content),
+      options: { digests: { md5: false, sha256: true }, turn, ...options },
+    })
+    const many = Array.from({ length: 200 }, (_, n) => given(`many/${n % 3}/${n}`, `content ${n}`))
+    const large = given('large', 'x'.repeat(600_000))
+    const broken: Turn = { done: async () => Promise.reject(new Error('cannot be recorded')) }
+    const settled = await files.putAll([
+      ...many,
+      given('folder', 'blocked'),
+      given('link/escape', 'blocked'),
+      given('corrupt/one', 'x', { sha256: sha256('y') }),
+      given('corrupt/two', 'x', { size: 2 }),
+      given('kept', 'after', { ifNoneMatch: ['*'] }),
+      given('unwanted/one', 'x', { turn: { ...turn, isWanted: () => false } }),
+      given('recorded/not', 'x', { turn: broken }),
+      large,
+    ])
+    expect(settled.slice(0, 200).map((one) => one.status === 'fulfilled' && one.value)).toEqual(
+      many.map(({ key }) => ({ entry: index.get(key) })),
+    )
+    const told = settled.slice(200).map((one) => {
+      if (one.status === 'fulfilled') return one.value === 'failed-condition' ? one.value : one.value.entry.key
+      return (one.reason as FlotillaError).code ?? (one.reason as Error).message
+    })
+    expect(told).toEqual([
+      'BAD_REQUEST',
+      'BAD_REQUEST',
+      'CORRUPT',
+      'CORRUPT',
+      'failed-condition',
+      'failed-condition',
+      'cannot be recorded',
+      'large',
+    ])
+    for (const { key, bytes } of [...many, large]) expect(await textOf(files, key)).toBe(String(bytes))
+    expect(seen).toEqual(new Set([...many.map(({ key }) => key), 'large']))
+    expect(readFileSync(join(root, 'kept'), 'utf8')).toBe('before')
+    expect(readdirSync(outside)).toEqual(['secret'])
+    expect(existsSync(join(root, 'corrupt')) || existsSync(join(root, 'unwanted'))).toBe(false)
+    expect(temporariesIn(root)).toEqual([])
+    expect(openedBelow(root)).toEqual([])
+  })
+
+  test('files of two batches with keys in common come one after the other, whatever their order', async () => {
+    const { files, index } = await opened()
+    const keys = Array.from({ length: 50 }, (_, n) => `${n % 5}/${n}`)
+    const batch = (round: number): readonly GivenFile[] =>
+      (round % 2 === 0 ? keys : keys.toReversed()).map((key) => ({ key, bytes: Buffer.from(`${round}`), options: {} }))
+    const rounds = Array.from({ length: 20 }, (_, round) => round)
+    const settled = await Promise.all(rounds.map(async (round) => files.putAll(batch(round))))
+    expect(settled.flat().every(({ status }) => status === 'fulfilled')).toBe(true)
+    for (const key of keys) {
+      const text = await textOf(files, key)
+      expect(rounds.map(String)).toContain(text)
+      expect(index.get(key)?.etag).toBe(createHash('md5').update(text!).digest('hex'))
+    }
+  })
+
+  test('what is broken off before it began has changed nothing', async () => {
+    const { root, files } = await opened()
+    const signal = AbortSignal.abort(new Error('enough'))
+    const file = { key: 'a/b', bytes: Buffer.from('x'), options: {} }
+    await expect(files.putAll([file], { signal })).rejects.toThrow('enough')
+    expect(readdirSync(root)).toEqual([])
+  })
 })
 
 describe('the files of a folder', () => {
@@ -335,6 +430,19 @@ asRoot('a disk that is full is DISK_FULL, and has its room again', async () => {
   }
   expect(readdirSync(root)).toEqual(['a'])
   expect((await textOf(files, 'a'))?.length).toBe(1_000_000)
+  const many = Array.from({ length: 40 }, (_, n) => ({
+    key: `many/${n}`,
+    bytes: Buffer.alloc(200_000, n),
+    options: { modifiedMs: n },
+  }))
+  const settled = await files.putAll(many)
+  const failed = settled.flatMap((one) => (one.status === 'rejected' ? [(one.reason as FlotillaError).code] : []))
+  expect(failed.length).toBeGreaterThan(10)
+  expect(new Set(failed)).toEqual(new Set(['DISK_FULL']))
+  expect(temporariesIn(root)).toEqual([])
+  for (const [n, { status }] of settled.entries())
+    expect(existsSync(join(root, `many/${n}`))).toBe(status === 'fulfilled')
+  for (const { key } of many) await files.remove(key)
   await files.put('b', bodyOf(Buffer.alloc(2_000_000, 2)), {})
 })
 

@@ -91,7 +91,11 @@ export class FolderFiles implements TreeFiles, PutTogether {
   async put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions & Op): Promise<PutResult> {
     const path = keyPath(key)
     try {
-      return await this.placing.inFolder(path, async (folder) => this.#written(folder, key, path, body, options))
+      const result = await this.placing.inFolder(path, async (folder) =>
+        this.#written(folder, key, path, body, options),
+      )
+      if (result === 'failed-condition') await this.placing.removeUnused(path)
+      return result
     } catch (error) {
       throw explained(error, key)
     }
