@@ -1,8 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { posix } from 'node:path'
-import type { FlotillaError } from '../core/errors.ts'
 import type { Part } from '../core/files/tree-parts.ts'
-import { isError } from '../core/errors.ts'
+import { isError, messageOf } from '../core/errors.ts'
 import { S3Error } from '../lib/s3/errors.ts'
 import type { ServedTree } from './options.ts'
 
@@ -44,18 +43,15 @@ export function isQuestion({ headers }: IncomingMessage): boolean {
 export async function takeHanded({ name, parts }: ServedTree, file: string): Promise<Part> {
   const mark = `/${posix.basename(parts?.incoming ?? '')}/`
   const at = file.lastIndexOf(mark)
-  if (parts === undefined || at < 0) throw lost(name)
+  if (parts === undefined || at < 0) throw lost(name, `it lies in another folder, ${posix.dirname(file)}`)
   try {
     return await parts.take(file.slice(at + mark.length))
   } catch (error) {
-    throw isError(error, 'NOT_FOUND') || isError(error, 'BAD_REQUEST') ? lost(name, error) : error
+    throw isError(error, 'DISK_FULL') ? error : lost(name, messageOf(error))
   }
 }
 
-/** Told as a fault of ours, which it is: the request is in order. */
-function lost(tree: string, cause?: FlotillaError): Error {
-  return new Error(
-    `nginx has written no body where the tree ${tree} has such: its configuration is for another folder`,
-    { cause },
-  )
+/** Told as a fault of ours, which it is: the request is in order, but nginx works for another folder, or as a user whose files are not for us. */
+function lost(tree: string, why: string): Error {
+  return new Error(`what nginx has written for the tree ${tree} cannot be taken: ${why}`)
 }

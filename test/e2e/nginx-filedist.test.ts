@@ -5,6 +5,7 @@ import {
   createReadStream,
   existsSync,
   ftruncateSync,
+  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -14,6 +15,7 @@ import {
 } from 'node:fs'
 import { request } from 'node:http'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
@@ -346,4 +348,31 @@ test('what is put at a root behind nginx is read from the nginx of its child, wh
   const gone = await fetch(`${rootNginx.url}/var/a/x.mp3`, { method: 'DELETE', headers: bearer })
   expect(gone.status).toBe(200)
   expect(existsSync(child.at('var', 'a/x.mp3'))).toBe(false)
+})
+
+test('under the path that nginx.filedist had, files are where they were', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'flotilla-filedist-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  writeFiles(folder, { 'export/webroot/var/old.mp3': 'old' })
+  const tree = join(folder, 'export/webroot/var')
+  const args = ['--tree', `var=${tree}`, '--nginx-socket', 'nginx.sock']
+  const own = await startFileService({ trees: [], keys: `${API_KEY} write\nreader read var/in\n`, args })
+  onTestFinished(own.stop)
+  const before = await openFiledistNginx(own, ['-r', folder, '-p', 'export/webroot/var'])
+  onTestFinished(before.stop)
+  const at = `${before.url}/export/webroot/var`
+  const old = await fetch(`${at}/old.mp3`, { headers: bearer })
+  expect([old.status, await old.text(), old.headers.has('x-amz-request-id')]).toEqual([200, 'old', false])
+  for (const content of ['small', 'l'.repeat(MIB)]) {
+    const put = await fetch(`${at}/in/a%20b.mp3`, { method: 'PUT', body: content, headers: bearer })
+    expect(put.status).toBe(200)
+    expect(readFileSync(join(tree, 'in/a b.mp3'), 'utf8')).toBe(content)
+    for (const url of [`${at}/in/a%20b.mp3?apikey=reader`, `${before.url}/var/in/a%20b.mp3?apikey=reader`]) {
+      expect(await (await fetch(url)).text()).toBe(content)
+    }
+  }
+  expect((await fetch(`${at}/old.mp3?apikey=reader`)).status).toBe(403)
+  expect((await fetch(`${at}/in/a%20b.mp3`, { method: 'DELETE', headers: bearer })).status).toBe(204)
+  expect(existsSync(join(tree, 'in'))).toBe(false)
+  expect((await fetch(`${at}/../../../etc/passwd`, { headers: bearer })).status).toBe(404)
 })

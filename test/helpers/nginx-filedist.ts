@@ -42,7 +42,10 @@ export async function openFiledistNginx(service: Before, options: readonly strin
   mkdirSync(logs)
   const where = ['--listen', `127.0.0.1:${service.port}`, '-s', `127.0.0.1:${port}`]
   const places = [...USER, '-i', join(logs, '[SERVERNAME].pid'), '-l', logs]
-  const printed = await run(['proxy', 'render', 'filedist', ...where, ...places, ...service.options, ...options], {
+  // By nginx.filedist's own options a tree has another form.
+  const isOwn = options.includes('-r')
+  const given = service.options.filter((_, at) => !isOwn || ![at, at - 1].some((i) => service.options[i] === '--tree'))
+  const printed = await run(['proxy', 'render', 'filedist', ...where, ...places, ...given, ...options], {
     cwd: service.folder,
   })
   if (printed.code !== 0) throw new Error(printed.stderr)
