@@ -30,7 +30,7 @@ export interface AgentOptions {
   /** Where other nodes may fetch blobs, if this one serves them. */
   readonly peerUrl?: string | undefined
   /** Where its file service is, which trees that serves, and which it pulls. */
-  readonly files?: Pick<NodeAlive, 'filesUrl' | 'filesTrees' | 'filesPulled'> | undefined
+  readonly files?: Pick<NodeAlive, 'filesUrl' | 'filesTrees' | 'filesFed' | 'filesPulled'> | undefined
   readonly targets: readonly AgentTarget[]
   readonly store: Store
   readonly bus?: Bus | undefined

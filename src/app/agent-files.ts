@@ -13,6 +13,7 @@ import { supervise } from '../lib/supervise.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import { ClusterMembers, peerKeyOf } from './cluster-members.ts'
 import { CLUSTER } from './cluster-source.ts'
+import { FilesCluster } from './files-cluster.ts'
 import { openPuller } from './files-puller.ts'
 import { openFiles } from './files.ts'
 import { whyPulled } from './files-why.ts'
@@ -58,16 +59,21 @@ export async function filesOf(config: AgentConfig, deps: AgentFilesDeps): Promis
     })
     pulls.set(tree, pull)
   }
+  const cluster = await FilesCluster.open({ ...deps, members, node: config.node, leaseMs: config.lease })
+  const isInCluster = Object.values(config.files?.trees ?? {}).some(
+    (tree) => tree.elected || tree.children === 'cluster',
+  )
   const isInStep = (): boolean =>
     together.every(([tree]) => pulls.get(tree)?.isInStep === true && flips.isCaughtUp(tree) !== false)
   const waitMs = Math.min(CATCH_UP_MS, ...together.map(([, { flipWait }]) => flipWait))
   return [
     ...pulls.values(),
-    ...(targets.some(([, { from }]) => from.includes(CLUSTER)) ? [members.service] : []),
+    ...(isInCluster || targets.some(([, { from }]) => from.includes(CLUSTER)) ? [members.service] : []),
+    ...(isInCluster ? cluster.services : []),
     ...(together.length > 0 ? flips.services() : []),
     ...(config.files === undefined
       ? []
-      : [serving(config, deps, pulls, together.length > 0 ? { isInStep, waitMs } : undefined)]),
+      : [serving(config, { ...deps, cluster }, pulls, together.length > 0 ? { isInStep, waitMs } : undefined)]),
   ]
 }
 
@@ -83,11 +89,11 @@ interface CatchUp {
 
 function serving(
   config: AgentConfig,
-  deps: AgentFilesDeps,
+  deps: AgentFilesDeps & { readonly cluster: FilesCluster },
   pulls: ReadonlyMap<string, FilesPull>,
   catchUp: CatchUp | undefined,
 ): Service {
-  const { clock, log, base } = deps
+  const { clock, log, base, cluster } = deps
   const { files } = config
   let isFirst = true
   return {
@@ -102,8 +108,10 @@ function serving(
         const [pull, target] = [pulls.get(tree), targets.get(tree)]
         return pull && target && whyPulled({ key, target, report: pull.report }, clock)
       }
-      const service = await openFiles(files, { clock, log, base, state, keys: [], pullWhy }, ({ url, trees }) =>
-        log.info('files are served', { url, trees: trees.map(({ name }) => name) }),
+      const service = await openFiles(
+        files,
+        { clock, log, base, state, keys: [], pullWhy, cluster },
+        ({ url, trees }) => log.info('files are served', { url, trees: trees.map(({ name }) => name) }),
       )
       const learning: Service = {
         name: 'key of nodes',

@@ -20,6 +20,26 @@ export class ClusterMembers {
     this.service = this.#mirror
   }
 
+  /** Those that are alive and may be fed with the tree by any node of the cluster: node → URL of its file service. */
+  fed(tree: string): ReadonlyMap<string, string> {
+    const found = new Map<string, string>()
+    for (const [key, entry] of this.#mirror.entries) {
+      const node = parseNodeKey(key)?.node
+      if (node === undefined || node === this.#self || key !== keys.alive(node)) continue
+      const { filesUrl: url, filesFed = [] } = read<NodeAlive>(entry)
+      if (typeof url === 'string' && filesFed.includes(tree)) found.set(node, url)
+    }
+    return found
+  }
+
+  /** Whether the node belongs to the cluster, be it alive or not, and does not say that it is to be found elsewhere or has no such tree. */
+  mayReturn(node: string, tree: string): boolean {
+    const { entries, revision } = this.#mirror
+    if (revision === undefined) return true
+    const alive = entries.get(keys.alive(node))
+    return entries.has(keys.joined(node)) && (alive === undefined || this.fed(tree).has(node))
+  }
+
   /** Those that are alive and have the whole tree. */
   of(tree: string): readonly Member[] {
     const { entries } = this.#mirror

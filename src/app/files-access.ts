@@ -49,7 +49,10 @@ export class FilesAccess implements Service {
     return this.#access
   }
 
-  /** The key by which nodes of a cluster know each other may read everything; without other keys everything is open anyway. */
+  /**
+   * The key by which nodes of a cluster know each other may read everything, and feed the trees that say so; without other keys everything is open to
+   * readers anyway.
+   */
   async take(peerKey: Secret): Promise<void> {
     if (peerKey.reveal() === this.#peerKey?.reveal()) return
     this.#access = await read(this.#config, this.#deps, peerKey)
@@ -80,17 +83,29 @@ async function read(config: FilesConfig, deps: AccessDeps, peerKey: Secret | und
   const credentials =
     s3CredentialsFile === undefined ? undefined : await readS3Credentials(absolute(base, s3CredentialsFile), log)
   const hasKeys = apiKeyFile !== undefined || keys.length > 0
-  // The nodes' own key does not close what is open to everybody.
-  const peers = peerKey === undefined || (!hasKeys && credentials === undefined) ? [] : [peerKey]
+  const isOpen = !hasKeys && credentials === undefined
+  const fed = openWrites && isOpen ? [] : fedByCluster(config)
+  const peers = peerKey === undefined || (isOpen && fed.length === 0) ? [] : [peerKey]
   const others = [...keys, ...peers].map((key): ApiKey => ({ key, grant: everything }))
+  const scopes = fed.map((tree) => `${tree}/`)
+  const parents = peers
+    .filter(() => fed.length > 0)
+    .map((key): ApiKey => ({ key, grant: { isWrite: false, isParent: true, scopes } }))
   return new Access({
-    apiKeys: hasKeys || peers.length > 0 ? [...fromFile, ...others] : undefined,
+    apiKeys: hasKeys || peers.length > 0 ? [...fromFile, ...others, ...parents] : undefined,
     credentials,
-    openReads,
+    // The nodes' own key does not close what is open to everybody.
+    openReads: openReads || isOpen,
     openJson,
     openWrites,
     host: listen.host,
   })
+}
+
+/** The trees that any node of the cluster may feed: none but those whose own configuration says so. */
+export function fedByCluster({ trees, root }: FilesConfig): readonly string[] {
+  if (root) return []
+  return Object.entries(trees).flatMap(([name, { fed, elected }]) => (elected || fed === 'cluster' ? [name] : []))
 }
 
 /** Differs when a file has changed. */

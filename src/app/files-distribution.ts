@@ -7,10 +7,10 @@ import type { TreeIndex } from '../core/files/tree-index.ts'
 import type { TreeParts } from '../core/files/tree-parts.ts'
 import type { Logger } from '../core/log.ts'
 import type { Relay } from '../core/push/distribution.ts'
+import type { Election } from '../core/push/election.ts'
 import type { OpenLedger } from '../core/push/ledger.ts'
 import type { Service } from '../core/service.ts'
 import { parseBandwidth } from '../core/sync/bandwidth.ts'
-import type { FileCredentials } from '../lib/file-access.ts'
 import { Secret } from '../lib/secret.ts'
 import { readSecretFile } from '../lib/secret-file.ts'
 import { Throttle } from '../lib/throttle.ts'
@@ -26,6 +26,8 @@ import { PushedParts } from '../outbox/pushed-parts.ts'
 import { PushedTurns } from '../outbox/pushed-turns.ts'
 import { TreeReceiver } from '../outbox/receiver.ts'
 import { passOn } from '../outbox/relay.ts'
+import type { FilesCluster, JoinedChild } from './files-cluster.ts'
+import { electedRoot, forgetParent, isRootNow, joinedChildren } from './files-roots.ts'
 
 /** A tree as its folder has it. */
 export interface PlainTree {
@@ -47,6 +49,10 @@ export interface DistributionDeps {
   readonly ledgerFile: string
   /** Of what is to be caught up; one for all trees of a node. */
   readonly throttle: Throttle
+  /** Inside an agent. */
+  readonly cluster?: FilesCluster | undefined
+  /** Resolves with how others reach this node, once it listens. */
+  readonly listening: Promise<string>
 }
 
 /** A tree on its way to other nodes, or from them. */
@@ -70,21 +76,29 @@ export async function openDistribution(
   config: FilesConfig,
   deps: DistributionDeps,
 ): Promise<Distributed> {
-  const { children, ack, readOnly, relay, keepCopies } = config.trees[plain.name] as FilesConfig['trees'][string]
-  const { clock, log, nodeName, throttle } = deps
+  const { children, ack, elected, readOnly, relay, keepCopies } = config.trees[plain.name] as TreeConfig
+  const { clock, log, nodeName, throttle, cluster } = deps
   const isReadOnly = readOnly || config.readOnly
-  const at = await Promise.all(children.map(async (child) => childAt(child, plain.name, deps)))
+  const isJoined = children === 'cluster'
+  const at = isJoined ? [] : await Promise.all(children.map(async (child) => childAt(child, plain.name, deps)))
+  const isParent = isJoined || at.length > 0
   const ledgers = new LateLedger(deps)
-  if (at.length > 0 || hasLedger(deps.ledgerFile)) await ledgers.open()
+  if (isParent || elected || hasLedger(deps.ledgerFile)) await ledgers.open()
   if (config.root) forgetParent(plain.name, ledgers.current, log)
+  const onParent = (): void => distribution.onParent()
+  const root =
+    elected && cluster !== undefined && ledgers.current !== undefined
+      ? electedRoot({ ...deps, cluster, tree: plain.name, ledger: ledgers.current, onChange: onParent })
+      : undefined
   const receiver = new TreeReceiver({
     ...plain,
     ledger: async () => ledgers.open(),
     isRoot: config.root || isReadOnly,
+    ...(root && { roots: { tree: plain.name, election: root.election } }),
     deep: async (keys, waitMs, op) => distribution.deep(keys, waitMs, op),
     onRecorded: () => distribution.onRecorded(),
-    ...(at.length > 0 && { onGrowing: (growing, outcome) => distribution.onGrowing(growing, outcome) }),
-    onParent: () => distribution.onParent(),
+    ...(isParent && { onGrowing: (growing, outcome) => distribution.onGrowing(growing, outcome) }),
+    onParent,
     clock,
     log,
   })
@@ -97,6 +111,7 @@ export async function openDistribution(
     ledger: () => ledgers.current,
     receiver,
     children: at,
+    election: root?.election,
     ack: { level: ack, timeoutMs: config.ackTimeout },
     throttle,
     isRelayed: relay,
@@ -110,17 +125,12 @@ export async function openDistribution(
     await distribution.close()
     await ledgers.close()
   }
-  if (ledgers.current === undefined || at.length === 0)
+  if (ledgers.current === undefined || !(isParent || elected))
     return { ...plain, distribution, services: distribution.services, close }
-  return { ...rooted(plain, ledgers.current, distribution, clock), distribution, close }
-}
-
-/** Who was fed before and is started as a root takes writes from here on. */
-function forgetParent(tree: string, ledger: OpenLedger | undefined, log: Logger): void {
-  const parent = ledger?.parent()
-  if (parent === undefined) return
-  log.info('this node is a root from now on', { tree, fedBefore: parent.name })
-  ledger?.keepParent(undefined)
+  const open = (child: JoinedChild): ChildAt => joinedAt(child, plain.name, deps)
+  const joined = isJoined && cluster !== undefined ? [joinedChildren(plain.name, distribution, cluster, open, log)] : []
+  const { services, ...written } = rooted(plain, ledgers.current, distribution, root?.election, clock)
+  return { ...written, services: [...services, ...joined, ...(root ? [root.service] : [])], distribution, close }
 }
 
 /** To the other children of the parent, with the key that it showed. */
@@ -135,9 +145,15 @@ function relayOf({ name, files }: PlainTree, clock: Clock): Relay {
 }
 
 /** What is written here goes on to the children. */
-function rooted(plain: PlainTree, ledger: OpenLedger, distribution: TreeDistribution, clock: Clock) {
+function rooted(
+  plain: PlainTree,
+  ledger: OpenLedger,
+  distribution: TreeDistribution,
+  election: Election | undefined,
+  clock: Clock,
+) {
   const onRecorded = (): void => distribution.onRecorded()
-  const turns = new PushedTurns({ ledger, onRecorded })
+  const turns = new PushedTurns({ ledger, onRecorded, election })
   const pushed: PushedOptions = {
     turns,
     onGrowing: (growing, outcome) => distribution.onGrowing(growing, outcome),
@@ -147,7 +163,7 @@ function rooted(plain: PlainTree, ledger: OpenLedger, distribution: TreeDistribu
     index: plain.index,
     ledger,
     turns,
-    isRoot: () => ledger.parent() === undefined,
+    isRoot: () => isRootNow(ledger, election),
     onRecorded,
     clock,
   })
@@ -159,17 +175,24 @@ function rooted(plain: PlainTree, ledger: OpenLedger, distribution: TreeDistribu
   }
 }
 
-type ChildConfig = FilesConfig['trees'][string]['children'][number]
+type TreeConfig = FilesConfig['trees'][string]
+type ChildConfig = Exclude<TreeConfig['children'], string>[number]
 
-async function childAt(
-  { url, keyFile }: ChildConfig,
-  tree: string,
-  { clock, base }: DistributionDeps,
-): Promise<ChildAt> {
-  const token = keyFile === undefined ? undefined : await readSecretFile(absolute(base, keyFile))
-  const credentials: FileCredentials | undefined = token && { token }
-  const options = { url, tree, credentials, clock }
-  return { name: childPlace(url, tree).name, child: new HttpChild(options), files: new HttpChildFiles(options) }
+async function childAt({ url, keyFile }: ChildConfig, tree: string, deps: DistributionDeps): Promise<ChildAt> {
+  const token = keyFile === undefined ? undefined : await readSecretFile(absolute(deps.base, keyFile))
+  return openedAt({ url, tree, credentials: token && { token }, clock: deps.clock })
+}
+
+function joinedAt({ url, key }: JoinedChild, tree: string, { clock }: DistributionDeps): ChildAt {
+  return openedAt({ url, tree, credentials: { token: key }, clock })
+}
+
+function openedAt(options: ConstructorParameters<typeof HttpChild>[0]): ChildAt {
+  return {
+    name: childPlace(options.url, options.tree).name,
+    child: new HttpChild(options),
+    files: new HttpChildFiles(options),
+  }
 }
 
 /** A ledger that is made when it is needed: by a node that has children, or that a parent greets. */

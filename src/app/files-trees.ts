@@ -18,6 +18,7 @@ import { sha256 } from '../lib/hash.ts'
 import { isInside } from '../lib/open-inside.ts'
 import type { Throttle } from '../lib/throttle.ts'
 import type { TreeDistribution } from '../outbox/distribution.ts'
+import type { FilesCluster } from './files-cluster.ts'
 import { type Distributed, openDistribution, throttleOf } from './files-distribution.ts'
 
 export interface TreesDeps {
@@ -29,6 +30,9 @@ export interface TreesDeps {
   readonly state: string
   /** How this node is called towards others: host and port. Asked when it listens. */
   readonly nodeName: () => string
+  /** As of `DistributionDeps`. */
+  readonly cluster?: FilesCluster | undefined
+  readonly listening: Promise<string>
   /** What a node that pulls the tree from elsewhere knows of a file. */
   readonly pullWhy?: ((tree: string, key: string) => PullWhy | undefined) | undefined
 }

@@ -10,7 +10,7 @@ import { FilesAccess } from './files-access.ts'
 import { type OpenTree, openTrees, type TreesDeps } from './files-trees.ts'
 import { urlOf } from './files-url.ts'
 
-export interface FilesDeps extends Omit<TreesDeps, 'nodeName'> {
+export interface FilesDeps extends Omit<TreesDeps, 'nodeName' | 'listening'> {
   /** May read everything, besides what the files of keys say. */
   readonly keys: readonly Secret[]
 }
@@ -56,7 +56,9 @@ export async function openFiles(
   const { clock, log } = deps
   const access = await FilesAccess.open(config, deps)
   let url = urlOf(config.listen, config)
-  const trees = await openTrees(config, { ...deps, nodeName: () => new URL(url).host })
+  const listening = Promise.withResolvers<string>()
+  const nodeName = (): string => new URL(url).host
+  const trees = await openTrees(config, { ...deps, nodeName, listening: listening.promise })
   const { domain, sendfilePrefix, publicUrl, nginxSocket } = config
   const server = new FileServer({
     ...config.listen,
@@ -71,6 +73,7 @@ export async function openFiles(
     onListening: (address) => {
       const ready = readyAt(address, config, deps, trees)
       url = ready.url
+      listening.resolve(url)
       onListening(ready)
     },
   })

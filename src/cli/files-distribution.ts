@@ -61,7 +61,7 @@ export function distributed(trees: Trees, given: GivenDistribution, { cwd }: Con
     name,
     {
       ...tree,
-      children: [...tree.children, ...children],
+      children: tree.children === 'cluster' ? tree.children : [...tree.children, ...children],
       ack: ack ?? tree.ack,
       relay: relay || tree.relay,
       keepCopies: keepCopies || tree.keepCopies,

@@ -147,7 +147,7 @@ function treesOf(folders: Readonly<Record<string, string>>, { cwd }: Context): F
 }
 
 function plainTree(folder: string): FilesConfig['trees'][string] {
-  return { folder, readOnly: false, children: [], ack: 'local', keepCopies: false, relay: false }
+  return { folder, readOnly: false, children: [], elected: false, ack: 'local', keepCopies: false, relay: false }
 }
 
 /** Where programs of a user keep what they can make again. */

@@ -15,7 +15,20 @@ const child = z.strictObject({
 const tree = z.strictObject({
   folder: path().describe('folder that is served under this name'),
   readOnly: z.boolean().default(false).describe('nobody may write to this tree, whatever their credentials say'),
-  children: z.array(child).max(1000).default([]).describe('file services that get all that is written to this tree'),
+  children: z
+    .union([z.array(child).max(1000), z.literal('cluster')])
+    .default([])
+    .describe(
+      'file services that get all that is written to this tree; `cluster`, in an agent: all nodes of the cluster where `fed` or `elected` says so',
+    ),
+  fed: z
+    .literal('cluster')
+    .optional()
+    .describe('in an agent: any node of the cluster may feed this tree, with the key that the nodes share'),
+  elected: z
+    .boolean()
+    .default(false)
+    .describe('in an agent: one of several roots; of the nodes that say so one takes the writes of this tree'),
   ack: z
     .enum(ACK_LEVELS)
     .default('local')
@@ -74,11 +87,31 @@ const settings = z.strictObject({
 })
 
 /** The section of an agent. */
-export const files = settings
+export const files = settings.superRefine((told, context) => {
+  for (const [name, { children, fed, elected, readOnly }] of Object.entries(told.trees)) {
+    const refuse = (message: string): void =>
+      context.addIssue({ code: 'custom', path: ['trees', name, elected ? 'elected' : 'fed'], message })
+    if (elected && told.root) refuse('`root` is for the only root of a tree, not for one of several')
+    if (elected && (readOnly || told.readOnly)) refuse('a root is written to, and `readOnly` is set')
+    if (fed !== undefined && told.root) refuse('nobody feeds a node with `root`')
+    if (fed !== undefined && children === 'cluster' && !elected)
+      refuse('of nodes that all feed each other each has to say `elected: true`')
+  }
+})
 
 /** A file service of its own. */
-export const filesSchema = settings.extend({
-  logLevel: z.enum(LOG_LEVELS).default('info').describe('how much is logged'),
-})
+export const filesSchema = settings
+  .extend({
+    logLevel: z.enum(LOG_LEVELS).default('info').describe('how much is logged'),
+  })
+  .superRefine(({ trees }, context) => {
+    for (const [name, { children, fed, elected }] of Object.entries(trees)) {
+      const wrong = { elected, fed: fed !== undefined, children: children === 'cluster' }
+      for (const [setting, isSet] of Object.entries(wrong)) {
+        const message = 'it is for the `files` of an agent, which is part of a cluster: this file service is alone'
+        if (isSet) context.addIssue({ code: 'custom', path: ['trees', name, setting], message })
+      }
+    }
+  })
 
 export type FilesConfig = z.output<typeof settings>

@@ -20,6 +20,8 @@
  *     node/<node>/proxy/<name>           what a proxy beside that agent has taken over
  *     node/<node>/files/<tree>           how far the node is with files that it pulls
  *     flip/<tree>/<group>                the generation of files that all nodes show
+ *     root/<tree>                        which of several roots of a tree of files takes writes, under its lease
+ *     root/<tree>/epoch                  the greatest epoch that one of them ever led
  *     token/<id>  join/<id>  secret/<x>  never leave the hub
  *     peer/key                           shared by the nodes, to fetch blobs from each other
  */
@@ -67,6 +69,9 @@ export const keys = {
   flip: (tree: string, group: string) => `flip/${tree}/${encodeURIComponent(group)}`,
   flipsOf: (tree: string) => `flip/${tree}/`,
   flips: 'flip/',
+  root: (tree: string) => `root/${tree}`,
+  rootEpoch: (tree: string) => `root/${tree}/epoch`,
+  roots: 'root/',
   token: (id: string) => `token/${id}`,
   tokens: 'token/',
   join: (id: string) => `join/${id}`,

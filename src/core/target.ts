@@ -108,6 +108,8 @@ export interface NodeAlive {
   /** Where its file service is, and which trees that serves. */
   readonly filesUrl?: string
   readonly filesTrees?: readonly string[]
+  /** Of these, those that any node of the cluster may feed. */
+  readonly filesFed?: readonly string[]
   /** The trees of files that it pulls from elsewhere. */
   readonly filesPulled?: readonly string[]
 }

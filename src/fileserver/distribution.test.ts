@@ -250,6 +250,32 @@ test.for(['sha-256=abc', 'sha-256=:!:', 'sha-512=:AAAA:', 'sha-256'])(
   },
 )
 
+test('a root that does not lead sends who writes to the one that does, with the same path and query; readers stay', async () => {
+  tree.distribution.fedBy = 'leader:8480'
+  tree.distribution.leader = { url: 'http://leader:8480' }
+  tree.index.put('here', 'content')
+  const asked = `${url}/music/a%20b/x?ack=one`
+  const moved = await fetch(asked, { method: 'PUT', body: 'content', redirect: 'manual' })
+  expect([moved.status, moved.headers.get('location')]).toEqual([307, 'http://leader:8480/music/a%20b/x?ack=one'])
+  expect(await moved.text()).toMatch(/<Code>TemporaryRedirect<\/Code>.*<Endpoint>leader:8480<\/Endpoint>/)
+  const gone = await fetch(`${url}/music/here`, { method: 'DELETE', redirect: 'manual' })
+  expect(gone.status).toBe(307)
+  const many = await fetch(`${url}/music?delete`, { method: 'POST', body: 'x', redirect: 'manual' })
+  expect([many.status, many.headers.get('location')]).toEqual([307, 'http://leader:8480/music?delete'])
+  expect(await (await fetch(`${url}/music/here`)).text()).toBe('content')
+  tree.distribution.leader = { url: undefined }
+  const nobody = await put('x', 'content')
+  expect([nobody.status, nobody.headers.get('retry-after')]).toEqual([503, '1'])
+  expect([...tree.index.files.keys()]).toEqual(['here'])
+})
+
+test('who may not write is told so, and not where it could', async () => {
+  tree.distribution.leader = { url: 'http://leader:8480' }
+  const closed = await openFileServer({ trees: [tree] })
+  const answer = await fetch(`${closed.url}/music/x`, { method: 'PUT', body: 'x', redirect: 'manual' })
+  expect([answer.status, answer.headers.get('location')]).toEqual([403, null])
+})
+
 test('right digests are taken, those that are not known pass, and the SHA-256 is told to who wants it', async () => {
   const both = `unixsum=:AAA=:, sha-512=:${digest('sha512', 'content')}:, sha-256=:${digest('sha256', 'content')}:;x=1`
   const stored = await put('x', 'content', { 'content-digest': both, 'want-repr-digest': 'sha-512=3, sha-256=10' })

@@ -1,5 +1,5 @@
 import { KEY_BYTES_MAX } from '../core/files/entry.ts'
-import { S3Error } from '../lib/s3/errors.ts'
+import { S3Error, TemporaryRedirect } from '../lib/s3/errors.ts'
 import { xmlDocument } from '../lib/s3/xml-write.ts'
 import type { BodyOptions } from './body.ts'
 import {
@@ -180,8 +180,13 @@ function mayChange({ caller }: Exchange, { tree }: Bucket, trees: readonly Serve
 function checkWritable({ caller }: Exchange, tree: ServedTree): void {
   if (caller.writable(tree.name).length === 0) throw new S3Error('AccessDenied')
   if (tree.readOnly) throw new S3Error('AccessDenied', 'This tree is read-only.')
-  const fedBy = tree.distribution?.fedBy
+  const { leader, fedBy } = tree.distribution ?? {}
+  if (leader !== undefined) throw leader.url === undefined ? nobodyLeads() : new TemporaryRedirect(leader.url)
   if (fedBy !== undefined) throw new S3Error('AccessDenied', `This tree is fed by ${fedBy}: write there.`)
+}
+
+function nobodyLeads(): S3Error {
+  return new S3Error('ServiceUnavailable', 'None of the roots of this tree takes writes just now. Ask again.')
 }
 
 function namesBucketOnly({ target: { query } }: Exchange, key: string): boolean {

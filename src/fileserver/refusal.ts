@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { openMeteoError } from '../compat/openmeteo/requests.ts'
 import type { ErrorBody } from '../core/api.ts'
 import { PEER_HEADER, PEER_PATH, PEER_VERSION } from '../core/files/peer-wire.ts'
-import type { S3Code, S3Error } from '../lib/s3/errors.ts'
+import { type S3Code, type S3Error, TemporaryRedirect } from '../lib/s3/errors.ts'
 import { InvalidApiKey } from './authenticate.ts'
 import { errorDocument } from './errors.ts'
 
@@ -25,6 +25,7 @@ export function refuse(
   response.setHeader('content-length', body.byteLength)
   response.setHeader('x-amz-request-id', requestId)
   if (url.startsWith(PEER_PATH)) response.setHeader(PEER_HEADER, PEER_VERSION)
+  if (error instanceof TemporaryRedirect) response.setHeader('location', error.url + url)
   if (status === 503) response.setHeader('retry-after', '1')
   // Whoever waited for a word to send the body may do so now, or not: nobody knows what would come next.
   if (headers.expect !== undefined) response.setHeader('connection', 'close')

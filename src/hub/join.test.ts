@@ -32,10 +32,12 @@ describe('a join code', () => {
       'read:rollout/',
       'read:node/',
       'read:flip/',
+      'read:root/',
       'read:blob/',
       'read:peer/',
       'write:node/erd1/',
       'write:flip/',
+      'write:root/',
     ])
     expect((await hub.client.nodes()).nodes).toEqual([{ node: 'erd1', liveness: 'lost', targets: {} }])
   })
@@ -47,7 +49,11 @@ describe('a join code', () => {
     await hub.store.commit({ changes: [putToken(minted.id, { ...old, hash: minted.hash })] })
     const { scopes } = await hub.as(minted.token).whoami()
     expect(scopes).toContain('read:list/')
-    expect(scopes.filter((scope) => scope.startsWith('write:'))).toEqual(['write:node/erd1/', 'write:flip/'])
+    expect(scopes.filter((scope) => scope.startsWith('write:'))).toEqual([
+      'write:node/erd1/',
+      'write:flip/',
+      'write:root/',
+    ])
   })
 
   it('is taken as people type it', async () => {

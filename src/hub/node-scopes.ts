@@ -9,15 +9,16 @@ const READS = [
   keys.rollouts,
   keys.nodes,
   keys.flips,
+  keys.roots,
   'blob/',
   'peer/',
 ].map((prefix) => `read:${prefix}`)
 
 /**
  * What a node's credential may do: read what the cluster serves and how the others fare, and speak only about itself. Besides, any
- * node may find that all have a generation of files: each shows only what it has itself.
+ * node may find that all have a generation of files: each shows only what it has itself. And any may lead a tree that has several roots.
  * It follows from the node's name and not from the token's record, so nodes that joined an older hub need not join again.
  */
 export function nodeScopes(node: string): readonly string[] {
-  return [...READS, `write:${keys.node(node)}`, `write:${keys.flips}`]
+  return [...READS, `write:${keys.node(node)}`, `write:${keys.flips}`, `write:${keys.roots}`]
 }

@@ -12,7 +12,7 @@ const ASKING = { hedgeMs: 300, missMs: 2000, misses: 10_000, allMs: 15_000 } as 
 
 export interface ElsewhereOptions {
   readonly ledger: () => Pick<Ledger, 'get'> | undefined
-  readonly children: readonly ChildFiles[]
+  readonly children: () => readonly ChildFiles[]
   readonly clock: Clock
 }
 
@@ -28,7 +28,8 @@ export class Elsewhere {
   }
 
   async open(key: string, { hops, signal }: { readonly hops: number } & Op): Promise<OpenedFile | undefined> {
-    const { ledger, children } = this.#options
+    const { ledger } = this.#options
+    const children = this.#options.children()
     const row = ledger()?.get(key)
     if (children.length === 0 || hops >= HOPS_MAX || (row !== undefined && isGone(row)) || this.#isMissed(key)) {
       return undefined

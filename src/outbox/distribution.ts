@@ -7,11 +7,13 @@ import type { Op } from '../core/op.ts'
 import type { AckWish, Reach } from '../core/push/ack.ts'
 import type { Child } from '../core/push/child.ts'
 import type { ChildView, Distribution, MissingFile, Receiver, Relay } from '../core/push/distribution.ts'
-import type { OpenLedger } from '../core/push/ledger.ts'
+import { type Election, rootsLineage } from '../core/push/election.ts'
+import type { LedgerRow, OpenLedger } from '../core/push/ledger.ts'
 import { isGone, type PutOperation } from '../core/push/operation.ts'
 import type { Provisioned, RepairReport, RepairWish, Upkeep } from '../core/push/upkeep.ts'
-import type { Hello } from '../core/push/wire.ts'
+import type { Hello, HelloAnswer } from '../core/push/wire.ts'
 import type { Service } from '../core/service.ts'
+import { supervise } from '../lib/supervise.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import type { ChildFiles } from './child-http-files.ts'
 import { Backlog } from './distribution-backlog.ts'
@@ -20,6 +22,7 @@ import { DeepProbes } from './distribution-deep.ts'
 import { Elsewhere } from './distribution-elsewhere.ts'
 import { type Member, reach } from './distribution-reach.ts'
 import { follow } from './distribution-follow.ts'
+import { isFedByLeader, offeredAfter } from './distribution-roots.ts'
 import type { Pace } from './lanes-body.ts'
 import { compareWith, repairRegularly } from './repair.ts'
 import { provision } from './repair-provision.ts'
@@ -48,8 +51,8 @@ export interface DistributionOptions {
   readonly receiver: Receiver
   readonly children: readonly ChildAt[]
   readonly ack: AckWish
-  /** Of the roots of one cluster together; that of the ledger for a lone root. */
-  readonly lineage?: string | undefined
+  /** Where this is one of several roots. */
+  readonly election?: Election | undefined
   /** Of what is to be caught up; one for all trees of a node. */
   readonly throttle?: Pace | undefined
   /** Each content goes to one child, who passes it on to the others; see `RELAY_HEADER`. */
@@ -78,7 +81,7 @@ export class TreeDistribution implements Distribution, Upkeep {
   readonly ack: AckWish
   readonly #options: DistributionOptions
   readonly #relay: RelayBoard | undefined
-  readonly #fed: readonly Fed[]
+  #fed: readonly Fed[]
   readonly #elsewhere: Elsewhere
   readonly #copies: Copies | undefined
 
@@ -90,9 +93,14 @@ export class TreeDistribution implements Distribution, Upkeep {
     this.relay = options.relay
     this.#relay = options.isRelayed === true ? new RelayBoard(options.clock) : undefined
     this.#fed = options.children.map((at) => this.#feed(at))
-    const children = options.children.map(({ files }) => files)
+    const children = (): readonly ChildFiles[] => this.#fed.map(({ files }) => files)
     this.#elsewhere = new Elsewhere({ ledger: options.ledger, children, clock: options.clock })
     this.#copies = options.keepsCopies === true ? this.#copying() : undefined
+  }
+
+  get leader(): { readonly url: string | undefined } | undefined {
+    const { election } = this.#options
+    return election === undefined || election.term !== undefined ? undefined : { url: election.leader?.url }
   }
 
   get fedBy(): string | undefined {
@@ -101,19 +109,24 @@ export class TreeDistribution implements Distribution, Upkeep {
 
   /** To be run, all of them, for as long as the tree is served. */
   get services(): readonly Service[] {
-    const { tree, clock, log, random, index } = this.#options
+    const { tree } = this.#options
     const deletions = { name: `deletions of ${tree}`, run: async (signal: AbortSignal) => this.#forget(signal) }
-    if (this.#fed.length === 0) return [deletions]
-    const ledger = this.#ledger
-    const each = this.#fed.flatMap(({ name, sender, child, backlog }): Service[] => [
-      sender,
-      { name: `backlog of ${name}`, run: async (signal) => backlog.run(signal) },
-      {
-        name: `comparison with ${name}`,
-        run: async (signal) => repairRegularly({ child, sender, ledger, index, clock, log, random }, signal),
-      },
-    ])
-    return [...each, deletions, ...(this.#copies === undefined ? [] : [this.#copies])]
+    const copies = this.#copies === undefined ? [] : [this.#copies]
+    return [...this.#fed.flatMap((fed) => this.#servicesOf(fed)), deletions, ...copies]
+  }
+
+  /** A child that joins while this runs, and is fed until the signal aborts. The ledger must be there. Never rejects. */
+  async feed(at: ChildAt, signal: AbortSignal): Promise<void> {
+    const { clock, log, random } = this.#options
+    const fed = this.#feed(at)
+    this.#fed = [...this.#fed, fed]
+    try {
+      await supervise(this.#servicesOf(fed), { clock, log, random, signal })
+    } finally {
+      this.#fed = this.#fed.filter((one) => one !== fed)
+      this.#relay?.leave(at.child.url)
+      await Promise.allSettled([at.child.close(), at.files.close()])
+    }
   }
 
   /** After each row, when it is durable: what `PushedTurns`, the adoption and the receiver say. */
@@ -123,27 +136,26 @@ export class TreeDistribution implements Distribution, Upkeep {
 
   /** A body comes in: as `PushedFiles` and the receiver tell. */
   onGrowing(growing: Growing, outcome: Promise<PutOperation | undefined>): void {
-    const senders = this.#fed.map(({ sender }) => sender)
+    const senders = this.#fed.filter((fed) => !this.#isFedElsewhere(fed)).map(({ sender }) => sender)
     follow(senders, growing, outcome, this.#relay !== undefined)
   }
 
-  /** Another parent feeds this node than before. */
+  /** Another parent feeds this node than before, or of several roots another leads. */
   onParent(): void {
     for (const { sender } of this.#fed) sender.greetAgain()
   }
 
   /** As of `Receiver`. */
   async deep(keys: readonly string[], waitMs: number, op: Op): Promise<boolean> {
-    if (this.#fed.length === 0) return true
     const wish = { level: 'all', timeoutMs: waitMs } as const
-    const reaches = await Promise.all(keys.map(async (key) => this.reached(key, wish, op)))
+    // Whoever asks sees to those itself that it feeds too.
+    const members = this.#fed.filter((fed) => !this.#isFedElsewhere(fed))
+    const reaches = await Promise.all(keys.map(async (key) => this.#reached(members, key, wish, op)))
     return reaches.every(({ isReached }) => isReached)
   }
 
   async reached(key: string, wish: AckWish, op: Op): Promise<Reach> {
-    if (this.#fed.length === 0) return { level: wish.level, isReached: true, children: [] }
-    const { clock } = this.#options
-    return await reach({ ledger: this.#ledger, members: this.#fed, clock }, key, wish, op)
+    return await this.#reached(this.#fed, key, wish, op)
   }
 
   async elsewhere(key: string, options: { readonly hops: number } & Op): Promise<OpenedFile | undefined> {
@@ -153,10 +165,12 @@ export class TreeDistribution implements Distribution, Upkeep {
   }
 
   children(): readonly ChildView[] {
-    return this.#fed.map(({ name, url, sender, backlog }) => {
+    return this.#fed.map((fed) => {
+      const { name, url, sender, backlog } = fed
       const { state, stuck, error, heardMs } = sender
       const etaMs = backlog.etaMs()
-      return { name, url, state, behind: backlog.behind(), stuck: stuck.size, error, heardMs, etaMs }
+      const view = { name, url, state, behind: backlog.behind(), stuck: stuck.size, error, heardMs, etaMs }
+      return this.#isFedElsewhere(fed) ? { ...view, isFedElsewhere: true } : view
     })
   }
 
@@ -191,6 +205,17 @@ export class TreeDistribution implements Distribution, Upkeep {
     }
   }
 
+  async #reached(members: readonly Fed[], key: string, wish: AckWish, op: Op): Promise<Reach> {
+    if (members.length === 0) return { level: wish.level, isReached: true, children: [] }
+    return await reach({ ledger: this.#ledger, members, clock: this.#options.clock }, key, wish, op)
+  }
+
+  /** Of several roots the one that leads feeds it. */
+  #isFedElsewhere({ sender }: Fed): boolean {
+    const { election } = this.#options
+    return election !== undefined && isFedByLeader({ election, ledger: this.#ledger }, sender.answer)
+  }
+
   get #ledger(): OpenLedger {
     const ledger = this.#options.ledger()
     if (ledger === undefined) throw new Error(`the tree ${this.#options.tree} has children and no ledger`)
@@ -202,28 +227,42 @@ export class TreeDistribution implements Distribution, Upkeep {
   }
 
   #feed(at: ChildAt): Fed {
-    const { clock, log, random, files, throttle } = this.#options
+    const { clock, log, random, files, throttle, election } = this.#options
     const relay = this.#relay
     const ledger = this.#ledger
-    const hello = (): Hello => this.#hello()
-    const sender = new Sender({ child: at.child, ledger, files, clock, log, random, throttle, relay, hello })
+    const options = { child: at.child, ledger, files, clock, log, random, throttle, relay }
+    const sender = new Sender({
+      ...options,
+      hello: () => this.#hello(),
+      ...(election !== undefined && {
+        offeredAfter: (row: LedgerRow, child: HelloAnswer) => offeredAfter({ election, ledger }, row, child),
+      }),
+    })
     const backlog = new Backlog(ledger, sender, clock)
     return { ...at, url: at.child.url, sender, probes: new DeepProbes(at.child), backlog }
   }
 
-  #hello(): Hello {
-    const { name, lineage } = this.#options
+  #servicesOf({ name, sender, child, backlog }: Fed): readonly Service[] {
+    const { clock, log, random, index } = this.#options
     const ledger = this.#ledger
-    const { id, newest } = ledger
-    const parent = ledger.parent()
-    return {
-      from: id,
-      name,
-      lineage: parent?.lineage ?? lineage ?? id,
-      above: [...(parent?.above ?? []), id],
-      epoch: newest?.epoch,
-      was: this.#ledger.was,
-    }
+    return [
+      sender,
+      { name: `backlog of ${name}`, run: async (signal) => backlog.run(signal) },
+      {
+        name: `comparison with ${name}`,
+        run: async (signal) => repairRegularly({ child, sender, ledger, index, clock, log, random }, signal),
+      },
+    ]
+  }
+
+  #hello(): Hello {
+    const { name, tree, election } = this.#options
+    const { id, newest, was } = this.#ledger
+    const parent = this.#ledger.parent()
+    const said = { from: id, name, above: [...(parent?.above ?? []), id], was }
+    if (election === undefined) return { ...said, lineage: parent?.lineage ?? id, epoch: newest?.epoch }
+    const term = election.term ?? 0
+    return { ...said, lineage: rootsLineage(tree), epoch: Math.max(newest?.epoch ?? 0, term), term }
   }
 
   #copying(): Copies {

@@ -1,12 +1,16 @@
+import { FlotillaError } from '../core/errors.ts'
 import type { FileEntry } from '../core/files/entry.ts'
 import type { Turn } from '../core/files/tree-files.ts'
+import type { Election } from '../core/push/election.ts'
 import type { OpenLedger } from '../core/push/ledger.ts'
 import type { Operation, PutOperation } from '../core/push/operation.ts'
 
 export interface TurnsOptions {
-  readonly ledger: Pick<OpenLedger, 'get' | 'next' | 'record' | 'keepLeaving'>
+  readonly ledger: Pick<OpenLedger, 'get' | 'next' | 'record' | 'keepLeaving' | 'newest'>
   /** After each row, when it is durable. */
   readonly onRecorded: (operation: Operation) => void
+  /** At one of several roots: nothing is written, and nothing acknowledged, but in one and the same term. */
+  readonly election?: Election | undefined
 }
 
 /** What is told of a file besides its entry. */
@@ -32,9 +36,11 @@ export class PushedTurns {
     work: (turn: Turn) => Promise<T>,
   ): Promise<T> {
     let isUnder = false
+    let term: number | undefined
     const mine: Turn = {
       isWanted: () => {
         if (turn?.isWanted?.() === false) return false
+        term = this.#term()
         if (!isUnder) this.#enter(key)
         if (isRemoval) this.#options.ledger.keepLeaving(key, true)
         isUnder = true
@@ -42,7 +48,9 @@ export class PushedTurns {
       },
       done: async (entry) => {
         await turn?.done(entry)
-        const operation = await this.#record(key, entry, headers?.())
+        // Of what was not there it is not asked whether it is wanted.
+        term ??= this.#term()
+        const operation = await this.#record(key, entry, headers?.(), term)
         if (operation !== undefined) onOperation?.(operation)
       },
     }
@@ -60,19 +68,36 @@ export class PushedTurns {
   }
 
   /** Undefined where it was gone before, and every child knows or will. */
-  async #record(key: string, entry: FileEntry | undefined, headers: Headers): Promise<Operation | undefined> {
+  async #record(
+    key: string,
+    entry: FileEntry | undefined,
+    headers: Headers,
+    term: number | undefined,
+  ): Promise<Operation | undefined> {
     const { ledger, onRecorded } = this.#options
     const before = ledger.get(key)
     if (entry === undefined && before !== undefined && 'gone' in before) return undefined
     for (;;) {
+      // A version after one that another root gave would be greater than all that it gives from now on.
+      if (term !== undefined && (ledger.newest?.epoch ?? 0) > term) throw notLeading()
       const version = ledger.next()
       const operation: Operation =
         entry === undefined ? { key, version, gone: true } : { ...putOf(entry), version, ...(headers && { headers }) }
       // It is not where something newer came from elsewhere at this very moment: ours is in place, and so the last.
       if (!(await ledger.record(operation))) continue
       onRecorded(operation)
+      if (term !== this.#term()) throw notLeading()
       return operation
     }
+  }
+
+  /** Undefined at a lone root. Throws `NOT_READY` at one of several that does not lead. */
+  #term(): number | undefined {
+    const { election } = this.#options
+    if (election === undefined) return undefined
+    const { term } = election
+    if (term === undefined) throw notLeading()
+    return term
   }
 
   #enter(key: string): void {
@@ -97,6 +122,10 @@ export interface PushedTurn {
   /** Asked for when the file is in place. */
   readonly headers?: (() => Headers) | undefined
   readonly onOperation?: ((operation: Operation) => void) | undefined
+}
+
+function notLeading(): FlotillaError {
+  return new FlotillaError('NOT_READY', 'another node takes the writes of this tree from now on; ask again')
 }
 
 interface Under {

@@ -1,17 +1,23 @@
 import type { Clock } from '../core/clock.ts'
 import { FlotillaError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import { type Election, rootsLineage } from '../core/push/election.ts'
 import type { OpenLedger } from '../core/push/ledger.ts'
 import type { Hello } from '../core/push/wire.ts'
 
 /** A parent that was not heard for so long may be replaced by one of another lineage. */
 const SILENT_MS = 60_000
+/** Whoever feeds it greets it twice a minute. */
+const GREETED_MS = 90_000
+const GREETED_MAX = 64
 /** How often it is kept when it was heard, for people. */
 const KEEP_MS = 10_000
 
 interface ParentOptions {
   /** Started as one: nobody may feed it. */
   readonly isRoot: boolean
+  /** Where it is one of several: then the others may feed it, and nobody else. */
+  readonly roots?: { readonly tree: string; readonly election: Election } | undefined
   readonly clock: Clock
   readonly log: Logger
 }
@@ -22,10 +28,18 @@ export class FeedingParent {
   /** After a restart everybody has been heard just now: they could not be, before. */
   #heardAt: number
   #keptAt = -Infinity
+  /** Id of a ledger → when it greeted, of the monotonic clock. */
+  readonly #greeted = new Map<string, number>()
 
   constructor(options: ParentOptions) {
     this.#options = options
     this.#heardAt = options.clock.monotonicMs()
+  }
+
+  /** Ids of all that greeted it lately. */
+  get lately(): readonly string[] {
+    const sinceMs = this.#options.clock.monotonicMs() - GREETED_MS
+    return [...this.#greeted].filter(([, atMs]) => atMs > sinceMs).map(([id]) => id)
   }
 
   heard(ledger: OpenLedger): void {
@@ -42,18 +56,40 @@ export class FeedingParent {
    * elsewhere.
    */
   async greeted(hello: Hello, ledger: OpenLedger): Promise<boolean> {
-    const { clock, log } = this.#options
+    const { clock, log, roots } = this.#options
     const before = ledger.parent()
-    this.#refuse(hello, ledger)
+    if (roots === undefined) this.#refuse(hello, ledger)
+    else refuseStrangers(hello, ledger, roots.tree)
     const { from: id, name, lineage, above } = hello
+    this.#heardAt = clock.monotonicMs()
+    this.#note(id)
+    if (this.#isBeside(hello, ledger)) return false
+    this.#keptAt = this.#heardAt
     ledger.keepParent({ id, name, lineage, above, heardMs: clock.nowMs() })
-    this.#heardAt = this.#keptAt = clock.monotonicMs()
     if (before?.lineage !== lineage) {
       log.info('a parent feeds this tree', { parent: name, instead: before?.name })
-      // What this node did as a root of its own, such as to find what lay in its folder, has other versions than what comes now.
-      if (!isNewer(hello, ledger)) await ledger.restart()
+      // What this node did as a root of its own, such as to find what lay in its folder, has other versions than what comes now. Roots compete with
+      // what they have.
+      if (roots === undefined && !isNewer(hello, ledger)) await ledger.restart()
     }
     return before?.id !== id || before.above.join() !== above.join()
+  }
+
+  /** Whether it feeds this node, but is not who is above it: one of several roots that does not lead, or nobody who would be above a leader. */
+  #isBeside({ from, lineage, term }: Hello, ledger: OpenLedger): boolean {
+    if (term === undefined) return false
+    const { roots } = this.#options
+    if (roots !== undefined) return term === 0 || roots.election.term !== undefined
+    const parent = ledger.parent()
+    const isOther = parent?.lineage === lineage && parent.id !== from
+    return term === 0 && isOther && this.lately.includes(parent.id)
+  }
+
+  #note(id: string): void {
+    this.#greeted.delete(id)
+    this.#greeted.set(id, this.#heardAt)
+    const [oldest] = this.#greeted.keys()
+    if (this.#greeted.size > GREETED_MAX && oldest !== undefined) this.#greeted.delete(oldest)
   }
 
   #refuse(hello: Hello, ledger: OpenLedger): void {
@@ -85,6 +121,17 @@ export class FeedingParent {
       })
     }
   }
+}
+
+/** Roots feed each other, whoever leads: none is above the others, so there are no loops among them. */
+function refuseStrangers({ from, name, lineage, term }: Hello, ledger: OpenLedger, tree: string): void {
+  if (from === ledger.id) {
+    throw new FlotillaError('LOOP', `this node is ${name} itself`, { hint: 'Remove it from its own children.' })
+  }
+  if (term !== undefined && lineage === rootsLineage(tree)) return
+  throw new FlotillaError('FED_BY_ANOTHER', `this node is one of several roots, and takes nothing from ${name}`, {
+    hint: 'Remove it from the children there, or make that node a root of the tree as well: `elected: true`.',
+  })
 }
 
 /** Whether all that comes from there is news to this node. */

@@ -8,6 +8,7 @@ import type { Logger } from '../core/log.ts'
 import type { Op } from '../core/op.ts'
 import type { OperationItem, RowsWish } from '../core/push/child.ts'
 import type { IncomingBody, Receiver } from '../core/push/distribution.ts'
+import type { Election } from '../core/push/election.ts'
 import type { OpenLedger } from '../core/push/ledger.ts'
 import { type GoneOperation, isGone, type Operation, type PutOperation } from '../core/push/operation.ts'
 import type { Hello, HelloAnswer, Outcome, SumRow, Sums } from '../core/push/wire.ts'
@@ -27,6 +28,8 @@ export interface ReceiverOptions {
   readonly index: TreeIndex
   /** Started as a root: refuses parents. */
   readonly isRoot: boolean
+  /** As of `FeedingParent`. */
+  readonly roots?: { readonly tree: string; readonly election: Election } | undefined
   readonly deep: Receiver['deep']
   /** After each row, when it is durable. */
   readonly onRecorded: (operation: Operation) => void
@@ -57,7 +60,7 @@ export class TreeReceiver implements Receiver {
     const ledger = await this.#options.ledger()
     signal?.throwIfAborted()
     if (await this.#parent.greeted(hello, ledger)) this.#options.onParent?.()
-    return { id: ledger.id }
+    return { id: ledger.id, heard: this.#parent.lately }
   }
 
   async operations(items: readonly OperationItem[], op: Op): Promise<readonly Outcome[]> {

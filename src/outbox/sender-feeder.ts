@@ -1,3 +1,4 @@
+import type { Clock } from '../core/clock.ts'
 import type { Ledger, LedgerRow } from '../core/push/ledger.ts'
 import { Window } from '../core/push/window.ts'
 import type { Bell } from '../lib/bell.ts'
@@ -7,6 +8,8 @@ import type { Track } from './sender-track.ts'
 /** Rows under way and waiting for it: their content is read when its turn comes. */
 const OPEN_MAX = 4096
 const PAGE = 256
+/** Whether it is time may change meanwhile. */
+const ASK_MS = 1000
 
 export interface FeederOptions {
   readonly ledger: Ledger
@@ -19,6 +22,9 @@ export interface FeederOptions {
   /** Up to, with, this position; undefined: whatever comes. */
   readonly to?: number | undefined
   readonly send: (row: LedgerRow, window: Window) => void
+  /** In how many ms it is time for that row; 0: now. Asked again and again. */
+  readonly dueIn: (row: LedgerRow) => number
+  readonly clock: Clock
 }
 
 /** Takes rows from the ledger in the order of their positions, and knows up to where they have arrived. */
@@ -45,7 +51,7 @@ export class Feeder {
 
   /** Resolves when the last row up to the end was sent. */
   async run(signal: AbortSignal): Promise<void> {
-    const { ledger, track, stuck, recorded, to, send } = this.#options
+    const { ledger, track, stuck, recorded, to, send, dueIn, clock } = this.#options
     while (!this.#isAtEnd) {
       if (track.size >= OPEN_MAX || stuck.isFull) {
         await track.moved.rung({ signal })
@@ -53,6 +59,11 @@ export class Feeder {
       }
       const rows = ledger.after(this.window.sent, PAGE).filter((row) => to === undefined || row.position <= to)
       for (const row of rows) {
+        const waitMs = dueIn(row)
+        if (waitMs > 0) {
+          await clock.sleep(Math.min(waitMs, ASK_MS), signal)
+          break
+        }
         this.window.send(row.position)
         send(row, this.window)
       }

@@ -41,6 +41,10 @@ export class RelayBoard {
     this.#members.set(url, isFollowing)
   }
 
+  leave(url: string): void {
+    this.#members.delete(url)
+  }
+
   /** Without a version: a body that is still being written. */
   claim(url: string, key: string, version: Version | undefined): Claim {
     const carried = this.#carried.get(key)

@@ -1,9 +1,9 @@
 import type { Clock } from '../core/clock.ts'
 import type { TreeFiles } from '../core/files/tree-files.ts'
 import type { Child } from '../core/push/child.ts'
-import type { OpenLedger } from '../core/push/ledger.ts'
+import type { LedgerRow, OpenLedger } from '../core/push/ledger.ts'
 import { isGone } from '../core/push/operation.ts'
-import type { Hello } from '../core/push/wire.ts'
+import type { Hello, HelloAnswer } from '../core/push/wire.ts'
 import type { Bell } from '../lib/bell.ts'
 import { together } from '../lib/together.ts'
 import { Lanes } from './lanes.ts'
@@ -41,8 +41,10 @@ export interface SessionOptions {
   readonly id: string
   readonly cursor: number
   readonly isOffering: boolean
+  /** As of `SenderOptions`. */
+  readonly offeredAfter: (row: LedgerRow) => number | undefined
   readonly onSent: (bytes: number) => void
-  readonly onHeard: () => void
+  readonly onHeard: (answer?: HelloAnswer) => void
   readonly onCursor: (cursor: number) => void
   readonly onSettled: (key: string) => void
 }
@@ -65,7 +67,7 @@ export class Session {
   readonly #reached: number
 
   constructor(options: SessionOptions) {
-    const { ledger, stuck, recorded, clock, random, cursor, onSettled } = options
+    const { ledger, stuck, recorded, clock, random, cursor, onSettled, offeredAfter } = options
     this.#options = options
     this.#reached = Math.max(cursor, ledger.position)
     const at = (): { nowMs: number; random: number } => ({ nowMs: clock.nowMs(), random: random() })
@@ -75,17 +77,22 @@ export class Session {
     // What one child missed is its own affair.
     this.#calm = new Lanes({ ...shared, relay: undefined })
     this.#brisk = new Lanes({ ...shared, throttle: undefined })
-    const feeding = { ledger, track, stuck, recorded }
+    const dueIn = (row: LedgerRow): number => {
+      const afterMs = offeredAfter(row) ?? 0
+      return afterMs === 0 ? 0 : row.recordedMs + afterMs - clock.nowMs()
+    }
+    const isOffer = (row: LedgerRow): boolean => !isGone(row) && (options.isOffering || offeredAfter(row) !== undefined)
+    const feeding = { ledger, track, stuck, recorded, clock, dueIn }
     this.#missed = new Feeder({
       ...feeding,
       from: cursor,
       to: this.#reached,
-      send: (row, window) => track.add({ row, window, isOffer: options.isOffering && !isGone(row) }),
+      send: (row, window) => track.add({ row, window, isOffer: isOffer(row) }),
     })
     this.#coming = new Feeder({
       ...feeding,
       from: this.#reached,
-      send: (row, window) => track.add({ row, window, isOffer: false }),
+      send: (row, window) => track.add({ row, window, isOffer: !isGone(row) && offeredAfter(row) !== undefined }),
     })
     const onFailure = (error: unknown): void => this.#failing.abort(error)
     this.#live = new Live({ ...shared, onFailure }, this.#failing.signal)
@@ -158,7 +165,7 @@ export class Session {
       await clock.sleep(HEARTBEAT_MS, signal)
       const answer = await child.hello(hello(), { signal })
       if (answer.id !== id) throw new Anew('another child is there now')
-      onHeard()
+      onHeard(answer)
     }
   }
 

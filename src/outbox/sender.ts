@@ -6,9 +6,9 @@ import type { Logger } from '../core/log.ts'
 import { Breaker } from '../core/push/breaker.ts'
 import type { Child } from '../core/push/child.ts'
 import type { ChildView } from '../core/push/distribution.ts'
-import type { OpenLedger } from '../core/push/ledger.ts'
+import type { LedgerRow, OpenLedger } from '../core/push/ledger.ts'
 import type { PutOperation } from '../core/push/operation.ts'
-import type { Hello } from '../core/push/wire.ts'
+import type { Hello, HelloAnswer } from '../core/push/wire.ts'
 import type { Service } from '../core/service.ts'
 import { Bell } from '../lib/bell.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
@@ -33,6 +33,8 @@ export interface SenderOptions {
   readonly relay?: RelayBoard | undefined
   /** What this node says of itself at the moment. */
   readonly hello: () => Hello
+  /** Where the child may have that row from elsewhere, it is only offered, so many ms after it was recorded. Undefined: it is sent. */
+  readonly offeredAfter?: ((row: LedgerRow, child: HelloAnswer) => number | undefined) | undefined
 }
 
 const AGAIN_MS = 1000
@@ -55,6 +57,8 @@ export class Sender implements Service {
   #session: Session | undefined
   #cursor: number
   #id: string | undefined
+  /** What it said of itself last. */
+  #answer: HelloAnswer | undefined
   #heardMs: number | undefined
   #failure: { readonly isRefusal: boolean; readonly error: string } | undefined
   #sentBytes = 0
@@ -75,6 +79,10 @@ export class Sender implements Service {
   /** The child has every row up to there, but for those that are stuck. */
   get cursor(): number {
     return this.#session?.cursor ?? this.#cursor
+  }
+
+  get answer(): HelloAnswer | undefined {
+    return this.#answer
   }
 
   get heardMs(): number | undefined {
@@ -178,8 +186,9 @@ export class Sender implements Service {
     this.#wasOpen = false
     if (this.#anew.signal.aborted) this.#anew = new AbortController()
     const stop = AbortSignal.any([signal, this.#anew.signal])
-    const { id } = await child.hello(hello(), { signal: stop })
-    this.#heard()
+    const answer = await child.hello(hello(), { signal: stop })
+    const { id } = answer
+    this.#heard(answer)
     const isNew = id !== this.#id
     if (isNew) {
       this.#forget()
@@ -212,10 +221,11 @@ export class Sender implements Service {
       id,
       cursor,
       isOffering: cursor === 0 || ledger.after(cursor, BEHIND.rows + 1).length > BEHIND.rows,
+      offeredAfter: (row) => this.#answer && this.#options.offeredAfter?.(row, this.#answer),
       onSent: (bytes) => (this.#sentBytes += bytes),
-      onHeard: () => {
+      onHeard: (answer) => {
         this.#breaker.succeeded()
-        this.#heard()
+        this.#heard(answer)
       },
       onCursor: (at) => this.#keep(at),
       onSettled: (key) => this.#settled.get(key)?.ring(),
@@ -229,7 +239,8 @@ export class Sender implements Service {
     ledger.keep(child.url, { id: this.#id, cursor })
   }
 
-  #heard(): void {
+  #heard(answer = this.#answer): void {
+    this.#answer = answer
     this.#heardMs = this.#options.clock.nowMs()
     this.#failure = undefined
   }

@@ -52,11 +52,15 @@ export interface Hello {
   readonly epoch?: number | undefined
   /** What `from` was before the parent was fed by others and began again: the child need not take it for somebody else. */
   readonly was?: string | undefined
+  /** Of one of several roots, whose lineage is the same: the epoch that it leads just now, 0 where it does not lead. */
+  readonly term?: number | undefined
 }
 
 export interface HelloAnswer {
   /** Of the child's ledger. */
   readonly id: string
+  /** Ids of the ledgers of all whom it has heard lately: several roots may feed it. */
+  readonly heard?: readonly string[] | undefined
 }
 
 export type Outcome =

@@ -50,16 +50,17 @@ function fed(answer: (call: FedCall) => Promise<void>): (call: TreeCall) => Prom
 }
 
 async function answerHello({ request, response, receiver, signal }: FedCall): Promise<void> {
-  const { from, name, lineage, above, epoch, was } = (await readObject(request)) as unknown as Hello
+  const { from, name, lineage, above, epoch, was, term } = (await readObject(request)) as unknown as Hello
   const isHello =
     isId(from) &&
     Array.isArray(above) &&
     above.length <= ABOVE_MAX &&
     above.every(isId) &&
     isEpoch(epoch) &&
+    isEpoch(term) &&
     (was === undefined || isId(was))
   if (!isHello || !isSayable(name) || !isSayable(lineage)) throw bad('it does not introduce itself')
-  sendJson(response, await receiver.hello({ from, name, lineage, above, epoch, was }, { signal }))
+  sendJson(response, await receiver.hello({ from, name, lineage, above, epoch, was, term }, { signal }))
 }
 
 async function answerPart({ response, receiver, target }: FedCall): Promise<void> {

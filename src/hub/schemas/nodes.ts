@@ -54,6 +54,7 @@ export const zNodeAlive = hold<NodeAlive>()(
     serves: z.record(z.string(), z.string()).exactOptional(),
     filesUrl: z.string().exactOptional(),
     filesTrees: z.array(z.string()).exactOptional(),
+    filesFed: z.array(z.string()).exactOptional(),
     filesPulled: z.array(z.string()).exactOptional(),
   }),
 )

@@ -53,6 +53,7 @@ export const S3_ERRORS = {
   SignatureDoesNotMatch: [403, 'The request signature that we calculated does not match the one that you provided.'],
   SlowDown: [503, 'Please reduce your request rate.'],
   StorageFull: [507, 'There is no room on the disk of the server. Nothing was changed.'],
+  TemporaryRedirect: [307, 'Send this request to the endpoint that is named here.'],
   XAmzContentSHA256Mismatch: [400, 'The provided x-amz-content-sha256 does not match what was computed.'],
 } as const satisfies Record<string, readonly [status: number, message: string]>
 
@@ -71,5 +72,16 @@ export class S3Error extends Error {
     this.code = code
     this.status = S3_ERRORS[code][0]
     this.elements = elements
+  }
+}
+
+/** To be asked of another server, for the time being, with the same path and query. */
+export class TemporaryRedirect extends S3Error {
+  /** Without a path behind it, or with one that goes before all paths. */
+  readonly url: string
+
+  constructor(url: string) {
+    super('TemporaryRedirect', undefined, { Endpoint: url.replace(/^https?:\/\//, '') })
+    this.url = url
   }
 }
