@@ -314,16 +314,16 @@ test('what is put at a root behind nginx is read from the nginx of its child, wh
   const args = ['--nginx-socket', 'nginx.sock']
   const keys = `${API_KEY} write\nfeeder parent var\n`
   const child = await startFileService({ trees: ['var'], keys, args })
-  onTestFinished(child.stop)
+  onTestFinished(async () => child.stop())
   const childNginx = await openFiledistNginx(child)
-  onTestFinished(childNginx.stop)
+  onTestFinished(async () => childNginx.stop())
   const keyFile = join(child.folder, 'feeder')
   writeFileSync(keyFile, 'feeder\n', { mode: 0o600 })
   const fed = ['--child', childNginx.url, '--child-key-file', keyFile, '--ack', 'all']
   const root = await startFileService({ trees: ['var'], keys, args: [...args, ...fed] })
-  onTestFinished(root.stop)
+  onTestFinished(async () => root.stop())
   const rootNginx = await openFiledistNginx(root)
-  onTestFinished(rootNginx.stop)
+  onTestFinished(async () => rootNginx.stop())
   for (const content of [Buffer.from('small'), noise(5 * MIB + 3, 12)]) {
     const answer = await fetch(`${rootNginx.url}/var/a/x.mp3`, {
       method: 'PUT',
@@ -357,9 +357,9 @@ test('under the path that nginx.filedist had, files are where they were', async 
   const tree = join(folder, 'export/webroot/var')
   const args = ['--tree', `var=${tree}`, '--nginx-socket', 'nginx.sock']
   const own = await startFileService({ trees: [], keys: `${API_KEY} write\nreader read var/in\n`, args })
-  onTestFinished(own.stop)
+  onTestFinished(async () => own.stop())
   const before = await openFiledistNginx(own, ['-r', folder, '-p', 'export/webroot/var'])
-  onTestFinished(before.stop)
+  onTestFinished(async () => before.stop())
   const at = `${before.url}/export/webroot/var`
   const old = await fetch(`${at}/old.mp3`, { headers: bearer })
   expect([old.status, await old.text(), old.headers.has('x-amz-request-id')]).toEqual([200, 'old', false])
