@@ -64,7 +64,7 @@ async function curl(config: string, mayTellErrors: boolean): Promise<void> {
 }
 
 /** Paths of the files in a folder, in order, but for those of the service itself. */
-export function filesBelow(folder: string): readonly string[] {
+function filesBelow(folder: string): readonly string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((one) => one.isFile())
     .map((one) => relative(folder, join(one.parentPath, one.name)))

@@ -62,7 +62,7 @@ ${children.map(childLocation).join('')}${listings(node)}${filesLocation(node)}  
 `
 }
 
-export function pidFile({ logs }: FiledistNode): string {
+function pidFile({ logs }: FiledistNode): string {
   return join(logs, 'nginx.pid')
 }
 
