@@ -16,7 +16,7 @@ vi.setConfig({ testTimeout: isSoak ? 7_200_000 : 240_000 })
 const WRITES = isSoak ? 10_000 : 300
 const CLIENTS = 4
 const READERS = 2
-/** So many writes are begun from one trouble to the next. */
+/** So many writes are acknowledged from one trouble to the next. */
 const BETWEEN = isSoak ? 40 : 25
 const SEED = Number(process.env['FLOTILLA_SEED'] ?? Date.now() % 1_000_000)
 const DISK_KB = 64 * 1024
@@ -47,7 +47,6 @@ test(`whatever is killed, cut off, slow or full: nothing that was acknowledged i
   }
   expect(faults, `seed ${SEED}: ${troubles.join(', ')}`).toEqual([])
   expect([...files.keys()].filter((key) => !history.keys.includes(key))).toEqual([])
-  expect(history.acknowledged).toBeGreaterThan(WRITES / 2)
   expect(reads).toBeGreaterThan(WRITES)
 })
 
@@ -70,22 +69,22 @@ async function trouble({ cluster, history, random }: Load, disk: string): Promis
     () => ['fill left', () => fill(disk, filler), () => truncateSync(filler)],
   ]
   const names = [...cluster.nodes.keys()]
-  for (let turn = 0; history.count < WRITES; turn++) {
+  for (let turn = 0; history.acknowledged < WRITES; turn++) {
     const name = names[Math.floor(random() * names.length)] ?? 'root'
     // A root that waits for its own end would have nobody write meanwhile.
     const kind = name === 'root' ? kinds[0] : kinds[turn % kinds.length]
     const [what, begin, end] = kind?.(name) ?? ['nothing', () => undefined]
-    told.push(`${what} at ${history.count}`)
+    told.push(`${what} at ${history.acknowledged}`)
     await begin()
-    if (name !== 'root') await written(history, history.count + BETWEEN / 2)
+    if (name !== 'root') await written(history, history.acknowledged + BETWEEN / 2)
     await end?.()
-    await written(history, history.count + BETWEEN / 2)
+    await written(history, history.acknowledged + BETWEEN / 2)
   }
   return told
 }
 
 async function written(history: WriteHistory, count: number): Promise<void> {
-  while (history.count < Math.min(count, WRITES)) await delay(10)
+  while (history.acknowledged < Math.min(count, WRITES)) await delay(10)
 }
 
 /** Nothing more fits on that disk. */

@@ -18,16 +18,16 @@ export interface Load {
   readonly faults: string[]
 }
 
-/** One client: writes at the root, each after the answer to the one before, until so many were begun by all. */
+/** One client: writes at the root, each after the answer to the one before, until so many of all clients were acknowledged. */
 export async function keepWriting(load: Load, total: number): Promise<void> {
   const { history, random } = load
-  while (history.count < total) {
+  while (history.acknowledged < total) {
     const level = (['local', 'local', 'one', 'quorum', 'all'] as const)[Math.floor(random() * 5)] ?? 'local'
     const write = history.begin(keyOf(Math.floor(random() ** 2 * KEYS)), random() < GONE)
     const size = random() < LARGE ? 1_100_000 + random() * 2_000_000 : random() ** 3 * 100_000
     const answer = await sent(load, write, { level, bytes: Math.floor(size) })
     if (answer === undefined) {
-      await delay(20)
+      await answering(load.cluster.root)
       continue
     }
     history.acknowledge(write)
@@ -37,6 +37,11 @@ export async function keepWriting(load: Load, total: number): Promise<void> {
 
 function keyOf(index: number): string {
   return index % 3 === 0 ? `k${index}.bin` : `folder ${index % 5}/é${index}/k${index}.bin`
+}
+
+/** Nobody writes on and on to a node that is not there. */
+async function answering(root: PushedNode): Promise<void> {
+  while ((await fetch(root.url).catch(() => undefined)) === undefined) await delay(20)
 }
 
 /** `known`: it is done here, but has not come as far as was asked. Undefined: nobody knows. */

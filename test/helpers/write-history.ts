@@ -35,10 +35,6 @@ export class WriteHistory {
   /** Writes that were acknowledged. */
   acknowledged = 0
 
-  get count(): number {
-    return this.#byId.size
-  }
-
   get keys(): readonly string[] {
     return [...this.#byKey.keys()]
   }
