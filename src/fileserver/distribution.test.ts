@@ -49,7 +49,7 @@ test('a plain PUT is answered with a line for each node, in the words of nginx.f
   const answer = await put('a b/x.mp3', 'content')
   const host = new URL(url).host
   expect(answer.status).toBe(201)
-  expect(answer.headers.get('etag')).toBe(`"${createHash('md5').update('content').digest('hex')}"`)
+  expect(answer.headers.get('etag')).toBe(`"${tree.index.get('a b/x.mp3')?.etag}"`)
   expect(await answer.text()).toBe(
     [
       `success: ${host}/music/a%20b/x.mp3 stored: 7bytes`,
@@ -58,6 +58,12 @@ test('a plain PUT is answered with a line for each node, in the words of nginx.f
       '',
     ].join('\n'),
   )
+})
+
+test('who speaks S3 is told the MD5 as the ETag, which is not computed for others', async () => {
+  const md5 = `"${createHash('md5').update('content').digest('hex')}"`
+  expect((await put('x', 'content', { 'x-amz-acl': 'private' })).headers.get('etag')).toBe(md5)
+  expect((await put('x', 'content')).headers.get('etag')).not.toBe(md5)
 })
 
 test('a level that was not reached in time is told: the file is here, and on its way', async () => {

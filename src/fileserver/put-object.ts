@@ -1,5 +1,6 @@
 import type { FileEntry } from '../core/files/entry.ts'
 import type { FileFacts } from '../core/files/tree-index.ts'
+import type { AckWish } from '../core/push/ack.ts'
 import type { PutOptions, PutResult } from '../core/files/tree-files.ts'
 import type { Op } from '../core/op.ts'
 import { S3Error } from '../lib/s3/errors.ts'
@@ -28,14 +29,14 @@ export async function putObject(
   const conditions = writeConditions(exchange)
   const { signal } = exchange
   const modifiedMs = modifiedIn(exchange)
-  const digests = wantsDigest(exchange) ? { md5: true, sha256: true } : undefined
+  const digests = digestsFor(exchange, wish)
   if (exchange.handed !== undefined && exchange.handed.file === undefined) return allow(exchange, tree)
   const put = { ...body.expected, ...conditions, facts, modifiedMs, digests, signal }
   const result = await store(exchange, tree, key, body, put).catch((error: unknown) => {
     throw bodyError(error, exchange)
   })
   const entry = written(result, exchange, tree, key)
-  if (digests !== undefined && entry.sha256 !== undefined) {
+  if (wantsDigest(exchange) && entry.sha256 !== undefined) {
     exchange.response.setHeader('repr-digest', digestField(entry.sha256))
   }
   if (wish !== undefined && isPlain(exchange)) {
@@ -70,6 +71,12 @@ async function store(
   } finally {
     await part.close()
   }
+}
+
+/** Files that go to children have their SHA-256 without being asked: MD5, which costs more, is for those who know S3. */
+function digestsFor(exchange: Exchange, wish: AckWish | undefined): PutOptions['digests'] {
+  if (wantsDigest(exchange)) return { md5: true, sha256: true }
+  return wish !== undefined && isPlain(exchange) ? { md5: false, sha256: false } : undefined
 }
 
 function allow({ response, requestId }: Exchange, tree: ServedTree): void {

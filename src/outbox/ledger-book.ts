@@ -10,6 +10,8 @@ const ERROR_MAX = 500
  */
 export class LedgerBook implements ChildBook {
   readonly #sql: ReturnType<typeof statements>
+  /** Asked for with every write. */
+  #parent: { readonly record: ParentRecord | undefined } | undefined
 
   constructor(database: DatabaseSync) {
     this.#sql = statements(database)
@@ -41,12 +43,18 @@ export class LedgerBook implements ChildBook {
   }
 
   parent(): ParentRecord | undefined {
-    const parent = this.#sql.parent.get()?.['parent']
-    return typeof parent === 'string' ? (JSON.parse(parent) as ParentRecord) : undefined
+    this.#parent ??= { record: this.#storedParent() }
+    return this.#parent.record
   }
 
   keepParent(parent: ParentRecord | undefined): void {
+    this.#parent = undefined
     this.#sql.keepParent.run(parent === undefined ? null : JSON.stringify(parent))
+  }
+
+  #storedParent(): ParentRecord | undefined {
+    const parent = this.#sql.parent.get()?.['parent']
+    return typeof parent === 'string' ? (JSON.parse(parent) as ParentRecord) : undefined
   }
 
   leaving(): readonly string[] {

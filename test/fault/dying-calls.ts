@@ -17,6 +17,7 @@ export function dyingCalls(calls: FileCalls, nth: number): FileCalls & { readonl
     close: (descriptor) => calls.close(descriptor),
     fstat: (descriptor) => calls.fstat(descriptor),
     lstat: (path) => calls.lstat(path),
+    find: (path) => calls.find(path),
     read: (descriptor, into, position) => calls.read(descriptor, into, position),
     write: step((descriptor, bytes, position) => calls.write(descriptor, bytes, position)),
     futimes: step((descriptor, atime, mtime) => calls.futimes(descriptor, atime, mtime)),

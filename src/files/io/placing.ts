@@ -31,6 +31,9 @@ export interface ReadyFile extends Ready {
   readonly options: PlaceOptions
 }
 
+/** Undefined where a condition does not hold. */
+type Moved = PromiseSettledResult<FileStat | undefined>
+
 /** What is told of a file when it is opened. */
 export interface Known {
   readonly entry: FileEntry
@@ -89,13 +92,8 @@ export class Placing {
         const moved = await Promise.allSettled(files.map(async (file) => this.#moved(folder, file)))
         const isAny = moved.some((one) => one.status === 'fulfilled' && one.value !== undefined)
         const synced = isAny ? this.#tree.calls.sync(descriptor) : undefined
-        const noted = moved.map(async (one, index) => {
-          if (one.status === 'rejected') throw one.reason
-          return one.value === undefined
-            ? 'failed-condition'
-            : this.#noted(files[index] as ReadyFile, one.value, synced)
-        })
-        const results = await Promise.allSettled(noted)
+        const noted = await Promise.allSettled(files.map(async (file, at) => this.#noted(file, moved[at], synced)))
+        const results = await this.#told(files, noted)
         // One of whom nobody is left made the folder for nothing.
         if (results.every(({ status }) => status === 'rejected')) throw (results[0] as PromiseRejectedResult).reason
         return results
@@ -121,12 +119,35 @@ export class Placing {
   }
 
   /** Those that are noted at the same moment share a commit. */
-  async #noted({ key, facts, options }: ReadyFile, stat: FileStat, synced: Answer<void>): Promise<PutResult> {
+  async #noted(
+    { key, facts }: ReadyFile,
+    moved: Moved | undefined,
+    synced: Answer<void>,
+  ): Promise<FileStat | undefined> {
+    if (moved?.status === 'rejected') throw moved.reason
+    const stat = moved?.value
+    if (stat !== undefined) await Promise.all([this.#tree.index.note(key, stat, facts), synced])
+    return stat
+  }
+
+  /** Whoever takes part is told of what is visible and durable by now. */
+  async #told(
+    files: readonly ReadyFile[],
+    noted: readonly Moved[],
+  ): Promise<readonly PromiseSettledResult<PutResult>[]> {
     const { index } = this.#tree
-    await Promise.all([index.note(key, stat, facts), synced])
-    const entry = index.entryOf(key, stat)
-    await options.turn?.done(entry)
-    return { entry }
+    const entryOf = ({ key }: ReadyFile, one: Moved | undefined): FileEntry | undefined =>
+      one?.status === 'fulfilled' && one.value !== undefined ? index.entryOf(key, one.value) : undefined
+    const entriesOf = (): readonly (FileEntry | undefined)[] => files.map((file, at) => entryOf(file, noted[at]))
+    const entries = files.length === 1 ? entriesOf() : index.atOnce(entriesOf)
+    const told = files.map(async ({ options }, at): Promise<PutResult> => {
+      const [one, entry] = [noted[at], entries[at]]
+      if (one?.status === 'rejected') throw one.reason
+      if (entry === undefined) return 'failed-condition'
+      await options.turn?.done(entry)
+      return { entry }
+    })
+    return Promise.allSettled(told)
   }
 
   /** What is known of a file. Of one that has just come it is not in the index yet, but the same from the first moment on. */
@@ -186,7 +207,8 @@ export class Placing {
   async #etag(key: string, path: string, target: string): Promise<string | undefined> {
     const { index, calls } = this.#tree
     try {
-      const stats = await calls.lstat(target)
+      const stats = await calls.find(target)
+      if (stats === undefined) return undefined
       if (stats.isFile()) return index.entryOf(key, statOf(stats)).etag
       if (!stats.isDirectory()) throw blocked(key)
     } catch (error) {

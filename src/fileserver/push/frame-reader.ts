@@ -19,6 +19,12 @@ export class FrameReader {
   }
 
   async head(): Promise<FrameHead> {
+    const held = this.#held
+    if (held.byteLength >= FRAME.headerBytes) {
+      this.#held = held.subarray(FRAME.headerBytes)
+      const view = new DataView(held.buffer, held.byteOffset)
+      return { kind: view.getUint32(0, true), count: view.getUint32(4, true) }
+    }
     const bytes = await this.bytes(FRAME.headerBytes)
     return { kind: bytes.readUInt32LE(0), count: bytes.readUInt32LE(4) }
   }
@@ -26,6 +32,11 @@ export class FrameReader {
   /** So many bytes in one piece; whoever asks has looked at the number. */
   async bytes(count: number): Promise<Buffer> {
     const whole = Buffer.allocUnsafeSlow(count)
+    if (this.#held.byteLength >= count) {
+      whole.set(this.#held.subarray(0, count))
+      this.#held = this.#held.subarray(count)
+      return whole
+    }
     let at = 0
     for await (const piece of this.pieces(count)) {
       whole.set(piece, at)
