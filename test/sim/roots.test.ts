@@ -1,0 +1,227 @@
+import { afterEach, expect, test } from 'vitest'
+import type { AckLevel } from '../../src/core/push/ack.ts'
+import { isError } from '../../src/core/errors.ts'
+import { compareVersions, type Version } from '../../src/core/push/operation.ts'
+import { MemoryStore } from '../../src/store/memory/memory-store.ts'
+import { seeded } from '../helpers/random.ts'
+import { RootNode, turns } from '../helpers/roots.ts'
+import { VirtualClock } from '../helpers/virtual-clock.ts'
+
+/** Three roots over one store, and a leaf below each: whatever is killed and cut off, none of what was acknowledged is lost. */
+
+const ROOTS = ['a', 'b', 'c'] as const
+const LEAVES = ['of-all', 'of-b'] as const
+
+class Cluster {
+  readonly clock = new VirtualClock()
+  readonly store = new MemoryStore({ clock: this.clock })
+  readonly cuts = new Set<string>()
+  readonly nodes = new Map<string, RootNode>()
+  readonly sent = new Map<string, number>()
+
+  constructor(seed: number) {
+    const { clock, store, cuts, nodes, sent } = this
+    const world = { clock, store, cuts, nodes, sent, random: seeded(seed + 1000) }
+    for (const name of ROOTS) {
+      const own = name === 'b' ? ['of-b'] : []
+      nodes.set(name, new RootNode(name, world, [...ROOTS.filter((other) => other !== name), 'of-all', ...own]))
+    }
+    for (const name of LEAVES) nodes.set(name, new RootNode(name, world, [], false))
+    for (const node of nodes.values()) node.start()
+  }
+
+  get roots(): readonly RootNode[] {
+    return ROOTS.map((name) => this.node(name))
+  }
+
+  node(name: string): RootNode {
+    return this.nodes.get(name)!
+  }
+
+  leaders(): readonly RootNode[] {
+    return this.roots.filter(({ term }) => term !== undefined)
+  }
+
+  async leader(): Promise<RootNode> {
+    await this.until(() => this.leaders().length === 1)
+    return this.leaders()[0]!
+  }
+
+  async pass(ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= 250) {
+      await this.clock.advance(Math.min(250, left))
+      await turns(3)
+      // Whoever is in the midst of it, nobody may be certain of leading but one.
+      expect(this.leaders().length).toBeLessThanOrEqual(1)
+    }
+  }
+
+  async until(holds: () => boolean, limitMs = 300_000): Promise<void> {
+    for (let ms = 0; ms < limitMs && !holds(); ms += 250) await this.pass(250)
+    expect(holds()).toBe(true)
+  }
+
+  areEqual(): boolean {
+    return new Set([...this.nodes.values()].map((node) => JSON.stringify(node.contents()))).size === 1
+  }
+
+  heal(): void {
+    this.cuts.clear()
+    for (const node of this.nodes.values()) if (node.life === undefined) node.start()
+  }
+
+  async stop(): Promise<void> {
+    const lives = [...this.nodes.values()].flatMap(({ life }) => life ?? [])
+    for (const node of this.nodes.values()) node.kill()
+    await turns()
+    await this.clock.advance(20_000)
+    await Promise.all(lives.map(async ({ over }) => over))
+    await this.store.close()
+  }
+}
+
+const clusters: Cluster[] = []
+
+function clusterOf(seed: number): Cluster {
+  const cluster = new Cluster(seed)
+  clusters.push(cluster)
+  return cluster
+}
+
+afterEach(async () => {
+  for (const cluster of clusters.splice(0)) await cluster.stop()
+})
+
+test('one of three leads, and what is written there is everywhere; no content travels back or twice', async () => {
+  const cluster = clusterOf(1)
+  const leader = await cluster.leader()
+  await cluster.pass(60_000)
+  cluster.sent.clear()
+  for (let n = 0; n < 20; n++) await leader.put(`k${n}`, 'x'.repeat(1000))
+  await cluster.until(() => cluster.areEqual(), 10_000)
+  await cluster.pass(120_000)
+  const bytes = Object.fromEntries([...cluster.sent].filter(([, count]) => count > 0))
+  const from = ROOTS.filter((name) => name !== leader.name)
+  const wanted = [...from, 'of-all', ...(leader.name === 'b' ? ['of-b'] : [])].map((name) => [
+    `${leader.name} ${name}`,
+    20_000,
+  ])
+  expect(bytes).toEqual({ ...Object.fromEntries(wanted), 'b of-b': 20_000 })
+})
+
+test('who does not lead takes no writes, and knows where they go; nobody leads while the store is away from all', async () => {
+  const cluster = clusterOf(2)
+  const leader = await cluster.leader()
+  await cluster.pass(10_000)
+  const other = cluster.roots.find((one) => one !== leader)!
+  await expect(other.put('k', 'x')).rejects.toMatchObject({ code: 'NOT_READY' })
+  expect(other.life?.distribution.leader).toEqual({ url: `http://${leader.name}:1` })
+  expect(leader.life?.distribution.leader).toBeUndefined()
+  for (const name of ROOTS) cluster.cuts.add(`${name} store`)
+  await cluster.pass(6000)
+  expect(cluster.leaders()).toEqual([])
+  await expect(leader.put('k', 'x')).rejects.toMatchObject({ code: 'NOT_READY' })
+  cluster.heal()
+  await (await cluster.leader()).put('k', 'y')
+  await cluster.until(() => cluster.areEqual())
+  expect(other.contents()).toEqual({ k: 'y' })
+})
+
+test('what was acknowledged here alone is handed over when the former leader comes back, unless there is a later write', async () => {
+  const cluster = clusterOf(3)
+  const former = await cluster.leader()
+  await cluster.pass(60_000)
+  for (const name of [...ROOTS, ...LEAVES]) cluster.cuts.add(`${former.name} ${name}`)
+  await former.put('only-here', 'kept')
+  await former.put('later', 'old')
+  former.kill()
+  const next = await cluster.leader()
+  expect(next.name).not.toBe(former.name)
+  await next.put('later', 'new')
+  await cluster.pass(5000)
+  expect(next.contents()).toEqual({ later: 'new' })
+  cluster.heal()
+  await cluster.until(() => cluster.areEqual() && next.contents()['only-here'] !== undefined)
+  expect(former.contents()).toEqual({ 'only-here': 'kept', later: 'new' })
+})
+
+interface Written {
+  readonly key: string
+  /** Undefined: it was removed. */
+  readonly content: string | undefined
+  readonly version: Version
+  readonly begun: number
+  readonly ended: number
+  readonly level: AckLevel
+}
+
+const SEEDS = process.env['FLOTILLA_SOAK'] === '1' ? 300 : 12
+
+test.each(Array.from({ length: SEEDS }, (_, seed) => seed))(
+  'kills, partitions and lost leases: one content everywhere, and every acknowledged write survived [%i]',
+  async (seed) => {
+    const random = seeded(seed)
+    const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!
+    const cluster = clusterOf(seed)
+    const written: Written[] = []
+    const ledBy = new Map<number, string>()
+    const under = new Set<Promise<void>>()
+    const failures: unknown[] = []
+    let moment = 0
+    const write = async (node: RootNode, key: string, content: string | undefined, level: AckLevel): Promise<void> => {
+      const begun = ++moment
+      const { life } = node
+      const before = life?.ledger.get(key)
+      if (content === undefined) await node.remove(key)
+      else await node.put(key, content)
+      const row = life?.ledger.get(key)
+      // What was gone already needs no operation.
+      if (row === undefined || row === before || node.life !== life) return
+      const { version } = row
+      expect(ledBy.get(version.epoch) ?? node.name).toBe(node.name)
+      ledBy.set(version.epoch, node.name)
+      // What it is told of that version while a later one may be there already.
+      if (node.tree.files.get(key)?.bytes.toString() !== content) return
+      const isReached = await node.reached(key, level, 3000)
+      if (isReached) written.push({ key, content, version, begun, ended: ++moment, level })
+    }
+    for (let step = 0; step < 80; step++) {
+      const dice = random()
+      const name = pick(ROOTS)
+      if (dice < 0.5) {
+        const node = cluster.leaders()[0] ?? cluster.node(name)
+        const content = random() < 0.8 ? `${seed}-${step}` : undefined
+        const writing = write(node, pick(['k1', 'k2', 'k3', 'k4']), content, pick(['local', 'one', 'quorum']))
+        const refused = (error: unknown): void => {
+          if (!isError(error, 'NOT_READY') && node.life !== undefined) failures.push(error)
+        }
+        const done = writing.catch(refused).finally(() => under.delete(done))
+        under.add(done)
+      } else if (dice < 0.58) cluster.node(name).kill()
+      else if (dice < 0.68 && cluster.node(name).life === undefined) cluster.node(name).start()
+      else if (dice < 0.76) cluster.cuts.add(`${name} store`)
+      else if (dice < 0.86) cluster.cuts.add(`${name} ${pick([...ROOTS, ...LEAVES])}`)
+      else if (dice < 0.93) cluster.cuts.clear()
+      await cluster.pass(pick([0, 250, 1000, 4000]))
+    }
+    cluster.heal()
+    await cluster.until(() => under.size === 0)
+    await cluster.leader()
+    await cluster.until(() => cluster.areEqual())
+    await cluster.pass(65_000)
+    expect(cluster.areEqual()).toBe(true)
+    expect(failures).toEqual([])
+    for (const one of written) {
+      const row = cluster.node('a').disk.rows.get(one.key)!
+      const order = compareVersions(row.version, one.version)
+      expect(order).toBeGreaterThanOrEqual(0)
+      const content = cluster.node('a').contents()[one.key]
+      if (order === 0) expect(content).toBe(one.content)
+      // What took its place was not over before it began.
+      const last = written.find((other) => other.key === one.key && compareVersions(other.version, row.version) === 0)
+      if (last !== undefined) expect(last.ended).toBeGreaterThan(one.begun)
+    }
+    expect(written.length).toBeGreaterThan(2)
+  },
+  60_000,
+)
