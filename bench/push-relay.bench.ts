@@ -57,7 +57,7 @@ interface Measured {
 }
 
 async function measured(files: Upload, folder: string, args: readonly string[]): Promise<Measured> {
-  const pushed = await startPushed({ folder, children: CHILDREN, args })
+  const pushed = await startPushed({ folder, children: CHILDREN, args, childArgs: args })
   const runs: { readonly sent: number; readonly seconds: number }[] = []
   try {
     for (let run = 0; run < RUNS; run++) runs.push(await once(files, pushed, `run${run}`))

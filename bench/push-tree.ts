@@ -38,16 +38,23 @@ export interface PushOptions {
   readonly children: number
   /** Of the root, beside its children. */
   readonly args?: readonly string[]
+  readonly childArgs?: readonly string[]
   /** By which the root reaches a child, where not straight. */
   readonly wayTo?: (url: string, child: number) => Promise<string>
 }
 
 /** A root and its children, as `files serve` starts them. */
-export async function startPushed({ folder, children, args = [], wayTo }: PushOptions): Promise<Pushed> {
+export async function startPushed({
+  folder,
+  children,
+  args = [],
+  childArgs = [],
+  wayTo,
+}: PushOptions): Promise<Pushed> {
   const below: PushNode[] = []
   const told: string[] = []
   for (let at = 1; at <= children; at++) {
-    const child = await startNode(join(folder, `child${at}`))
+    const child = await startNode(join(folder, `child${at}`), childArgs)
     below.push(child)
     told.push('--child', (await wayTo?.(child.url, at)) ?? child.url)
   }
