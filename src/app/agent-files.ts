@@ -13,6 +13,7 @@ import { supervise } from '../lib/supervise.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import { ClusterMembers, peerKeyOf } from './cluster-members.ts'
 import { CLUSTER } from './cluster-source.ts'
+import { type ServedNow, tellingOfChildren } from './files-children.ts'
 import { FilesCluster } from './files-cluster.ts'
 import { openPuller } from './files-puller.ts'
 import { openFiles } from './files.ts'
@@ -27,6 +28,8 @@ export interface AgentFilesDeps {
   readonly base: string
   /** Says something of this node to the cluster. */
   readonly tell: (key: string, value: { readonly atMs: number }) => void
+  /** Is told which trees are served. */
+  readonly served: ServedNow
 }
 
 /** The file service of a node, and what it pulls from elsewhere. */
@@ -93,7 +96,7 @@ function serving(
   pulls: ReadonlyMap<string, FilesPull>,
   catchUp: CatchUp | undefined,
 ): Service {
-  const { clock, log, base, cluster } = deps
+  const { clock, log, base, cluster, tell, served } = deps
   const { files } = config
   let isFirst = true
   return {
@@ -122,9 +125,14 @@ function serving(
           } while (await sleepQuietly(clock, KEY_MS, until))
         },
       }
+      // Of what is pulled it is told how far that is.
+      const fed = service.trees.filter(({ name }) => !targets.has(name))
+      const told = tellingOfChildren(fed, (tree, report) => tell(keys.files(config.node, tree), report), clock)
+      served.trees = service.trees
       try {
-        await supervise([...service.services, learning], { clock, log, signal, random: Math.random })
+        await supervise([...service.services, learning, told], { clock, log, signal, random: Math.random })
       } finally {
+        served.trees = []
         await service.close()
       }
     },

@@ -11,15 +11,17 @@ import type { Service } from '../core/service.ts'
 import { exposition } from '../lib/exposition.ts'
 import { keepLogs } from '../targets/erddap/logs/keep-logs.ts'
 import { erddapMetrics } from '../targets/erddap/metrics/erddap-metrics.ts'
+import { childrenMetrics, type ServedNow } from './files-children.ts'
 
 interface Deps {
   readonly clock: Clock
   readonly log: Logger
   readonly base: string
+  readonly served: ServedNow
 }
 
 /** What runs beside the reconciling of an agent where it is configured: old logs removed, metrics shown. */
-export function careServices(config: AgentConfig, { clock, log, base }: Deps): readonly Service[] {
+export function careServices(config: AgentConfig, { clock, log, base, served }: Deps): readonly Service[] {
   const targets = erddapTargets(config).map(([, target]) => target)
   const logs = targets.flatMap(({ bigParentDirectory, logRetentionDays: retentionDays }) =>
     retentionDays === undefined ? [] : [keepLogs({ bigParentDirectory, retentionDays, clock, log })],
@@ -38,7 +40,9 @@ export function careServices(config: AgentConfig, { clock, log, base }: Deps): r
   const paths = accessLogs.map((path) => absolute(base, path))
   // With two of them on one node, the first: their numbers have the same names.
   const erddaps = applications.slice(0, 1).map((one) => erddapMetrics({ ...one, clock }))
-  const parts = paths.length === 0 ? erddaps : [...erddaps, async () => exposition(traffic.families())]
+  const children = async (): Promise<string> => childrenMetrics(served, clock.nowMs())
+  const requests = paths.length === 0 ? [] : [async () => exposition(traffic.families())]
+  const parts = [...erddaps, ...requests, ...(config.files === undefined ? [] : [children])]
   const page = metricsPage({ ...listen, parts, log })
   return paths.length === 0 ? [...logs, page] : [...logs, page, new Tail({ paths, onLine, clock })]
 }

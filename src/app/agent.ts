@@ -36,6 +36,7 @@ import { formerOf } from './agent-former.ts'
 import { proxiesOf } from './agent-proxies.ts'
 import { targetsOf } from './agent-targets.ts'
 import { openBus } from './bus.ts'
+import type { ServedNow } from './files-children.ts'
 import { filesAlive } from './files-alive.ts'
 
 export interface AgentDeps {
@@ -64,9 +65,10 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps): Promise<vo
     const proxies = await proxiesOf(config, { store, memory, clock, log, base: deps.base, tell })
     const broker = await openBus(config.bus, { ...deps, name: config.node })
     const offered = fetched && offer({ config, ...fetched, broker, log })
-    const care = careServices(config, { clock, log, base: deps.base })
+    const served: ServedNow = { trees: [] }
+    const care = careServices(config, { clock, log, base: deps.base, served })
     const former = formerOf(config, store)
-    const files = await agentFiles(config, { store, memory, clock, log, base: deps.base, tell })
+    const files = await agentFiles(config, { store, memory, clock, log, base: deps.base, tell, served })
     const swept = sweep === undefined ? [] : [sweep]
     const beside = [...care, ...(offered?.services ?? []), ...swept, former, ...proxies, ...files]
     const agent: Agent = new Agent({ ...options, bus: offered?.bus }, beside)

@@ -2,7 +2,10 @@ import { opendir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PEER_HEADER, PEER_PATH } from '../core/files/peer-wire.ts'
 import { type Logger, silent } from '../core/log.ts'
+import type { ChildView } from '../core/push/distribution.ts'
 import { readApiKeys, readS3Credentials } from '../fileserver/key-files.ts'
+import { systemClock } from '../lib/system-clock.ts'
+import { upkeepAt } from './files-upkeep.ts'
 
 /** What `doctor` looks at of a file service, beside its settings. */
 
@@ -52,4 +55,22 @@ export async function readKeys(path: string, kind: 'api' | 's3'): Promise<KeysFo
   const log: Logger = { ...silent, warn: (message) => void warnings.push(message) }
   const found = kind === 'api' ? await readApiKeys(path, log) : await readS3Credentials(path, log)
   return { count: found.length, warnings }
+}
+
+/** How the children of a tree fare, as its file service says; undefined where that does not answer, or wants a key that is not in that file. */
+export async function childrenAt(
+  server: string,
+  tree: string,
+  apiKeyFile: string | undefined,
+): Promise<readonly ChildView[] | undefined> {
+  const keys = apiKeyFile === undefined ? [] : await readApiKeys(apiKeyFile, silent).catch(() => [])
+  const key = keys.find(({ grant: { scopes } }) => scopes.length === 0 || scopes.includes(`${tree}/`))?.key
+  const upkeep = upkeepAt({ server, key }, systemClock)
+  try {
+    return (await upkeep.children(tree, { signal: AbortSignal.timeout(ANSWER_MS) })).children
+  } catch {
+    return undefined
+  } finally {
+    await upkeep.close()
+  }
 }

@@ -26,21 +26,32 @@ export function printFiles({ files = [], nodes }: StatusAnswer, nowMs: number, o
 function rowOf({ node, liveness, files }: NodeAnswer, tree: string, nowMs: number): Cell[] {
   const report = files?.[tree]
   if (report === undefined) return [node, tree, { text: '… no report yet', colour: 'yellow' }]
-  const { state, pending, behindSinceMs, from = '-' } = report
+  const { state, pending, behindSinceMs, children, from = '-' } = report
   return [
     node,
     tree,
-    liveness === 'lost' ? { text: '! lost', colour: 'red' } : STATES[state],
-    String(report.files),
-    size(report.bytes),
-    pending === undefined ? '-' : plural(pending.files, 'file'),
+    liveness === 'lost' ? { text: '! lost', colour: 'red' } : stateOf(state, children),
+    children === undefined ? String(report.files) : '-',
+    children === undefined ? size(report.bytes) : '-',
+    toCome(pending, children),
     behindSinceMs === undefined ? '-' : ago(behindSinceMs, nowMs),
-    from,
+    children === undefined ? from : `feeds ${plural(children.count, 'node')}`,
     troubleOf(report),
   ]
 }
 
-function troubleOf({ error, failed = [], groups = {} }: NodeFiles): string {
+function stateOf(state: NodeFiles['state'], children: NodeFiles['children']): Cell {
+  return children !== undefined && state === 'pulling' ? { text: '… feeding', colour: 'yellow' } : STATES[state]
+}
+
+function toCome(pending: NodeFiles['pending'], children: NodeFiles['children']): string {
+  if (children !== undefined) return children.operations === 0 ? '-' : plural(children.operations, 'operation')
+  return pending === undefined ? '-' : plural(pending.files, 'file')
+}
+
+function troubleOf({ error, failed = [], groups = {}, children }: NodeFiles): string {
+  const troubled = children?.troubled
+  if (troubled !== undefined) return `${troubled.name}: ${troubled.error ?? troubled.state}`
   if (error !== undefined) return error.message
   const [first] = failed
   if (first !== undefined) return `${first.key}: ${first.message}`

@@ -68,6 +68,31 @@ test('what is written to any of the roots is sent to the one that leads, and is 
   for (const index of nodes.keys()) await everywhere(`from/${index}`, `content ${index}`)
 }, 90_000)
 
+test('the status names a child that is away, and is in step when it is back', async () => {
+  await cluster.until(
+    'in step',
+    async () => await cluster.status('data'),
+    ({ state }) => state === 'in-step',
+  )
+  await leaf.agent.stop('SIGKILL')
+  const away = await cluster.until(
+    'it is missed',
+    async () => await cluster.status('data'),
+    ({ summary }) => summary.includes(new URL(leaf.url).host),
+  )
+  expect(away.state).toBe('failed')
+  await put(nodes[1]!, 'while/away', 'content')
+  leaf.agent = cluster.startAgent(leaf.state)
+  await everywhere('while/away', 'content')
+  await cluster.until(
+    'in step',
+    async () => await cluster.status('data'),
+    ({ state }) => state === 'in-step',
+  )
+  const doctor = await cluster.flotilla('doctor', '--state', nodes[0]!.state)
+  expect(doctor.stdout).toContain('children of data')
+}, 120_000)
+
 test('a node that is fed refuses writers', async () => {
   const refused = await send(leaf, 'x', { method: 'PUT', body: 'x' })
   expect([refused.status, await refused.text()]).toEqual([403, expect.stringContaining('is fed by')])

@@ -52,7 +52,9 @@ function showChildren({ fed, fedBy }: Asked, isJson: boolean, { output, clock }:
     })
     table(output, ['TREE', 'CHILD', 'STATE', 'MISSING', 'SINCE', 'ETA', 'STUCK', 'HEARD', 'LAST ERROR'], rows)
   }
-  return fed.some(({ child }) => child.state !== 'in-step' || child.behind.operations > 0) ? 3 : 0
+  // What another root feeds, this one only looks after.
+  const own = fed.filter(({ child }) => child.isFedElsewhere !== true)
+  return own.some(({ child }) => child.state !== 'in-step' || child.behind.operations > 0) ? 3 : 0
 }
 
 async function showFiles({ upkeep, fed }: Asked, isJson: boolean, { output, signal }: Context): Promise<0 | 3> {

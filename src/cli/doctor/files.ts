@@ -46,6 +46,9 @@ function serviceChecks(base: string, files: Files, { node, state }: AgentConfig)
         return found.verdict === 'ok' ? await apartFinding(root, absolute(base, files.state ?? state)) : found
       }),
     ),
+    ...trees
+      .filter(([, { children }]) => children.length > 0)
+      .map(([tree]) => check(group, `children of ${tree}`, () => childrenFinding(base, files, tree))),
     check(group, 'watching', () => watchFinding(trees.map(([, { folder }]) => absolute(base, folder)))),
   ]
 }
@@ -92,6 +95,31 @@ async function addressFinding({ listen, trees }: Files): Promise<Finding> {
   if (who === 'files') return ok(`answers at ${at}`)
   if (who === 'other') return fail(`another program answers at ${at}`, 'Stop it, or choose another `files.listen`.')
   return warn(`nobody answers at ${at}`, 'Start the agent, or look at its log.')
+}
+
+/** As the service itself says it, where it runs. */
+async function childrenFinding(base: string, { listen, apiKeyFile }: Files, tree: string): Promise<Finding> {
+  const { childrenAt } = await import('../../app/files-doctor.ts')
+  const { host, port } = listen
+  const near = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
+  const path = apiKeyFile === undefined ? undefined : absolute(base, apiKeyFile)
+  const children = await childrenAt(`http://${near}:${port}`, tree, path)
+  if (children === undefined) return warn('the file service does not say how they fare', 'Start the agent.')
+  const first = children.find(({ state }) => state === 'unreachable' || state === 'refused')
+  if (first !== undefined) {
+    const why = first.error === undefined ? '' : `: ${first.error}`
+    const fix =
+      first.state === 'refused'
+        ? `Give the key a line at ${first.name}: KEY parent ${tree}; or see there who feeds it.`
+        : `Start the file service at ${first.name}, or correct its address.`
+    return warn(`${first.name} is ${first.state}${why}`, fix)
+  }
+  const stuck = children.find((child) => child.stuck > 0)
+  if (stuck === undefined) return ok(plural(children.length, 'node'))
+  return warn(
+    `${stuck.name} could not take ${plural(stuck.stuck, 'operation')}`,
+    `flotilla files missing ${stuck.name}`,
+  )
 }
 
 function accessFinding({ listen, apiKeyFile, s3CredentialsFile, openReads }: Files): Finding {

@@ -3,7 +3,8 @@ import type { NodeAnswer } from '../api.ts'
 import type { ReleaseRecord } from '../release.ts'
 import { statusOf } from '../status.ts'
 import type { NodeAlive } from '../target.ts'
-import type { NodeFiles } from './report.ts'
+import type { ChildView } from '../push/distribution.ts'
+import { childrenReportOf, type NodeFiles } from './report.ts'
 
 const FILES: NodeFiles = { state: 'in-step', files: 3, bytes: 30, atMs: 0 }
 
@@ -37,6 +38,37 @@ test('a node that lacks files keeps everything from being in step, and is named'
   expect(statusOf('datasets', undefined, [node('a', { data: failed })])).toMatchObject({
     state: 'failed',
     summary: 'NOT IN STEP files data, 0/1 nodes have them; a: x/y: damaged',
+  })
+})
+
+test('a node whose children lack something keeps the tree from being in step, and one that cannot be fed is named', () => {
+  const view: ChildView = {
+    name: 'leaf:1',
+    url: 'http://leaf:1',
+    state: 'in-step',
+    behind: { operations: 0, bytes: 0, sinceMs: undefined },
+    stuck: 0,
+    heardMs: 0,
+  }
+  const status = (...views: readonly ChildView[]) =>
+    statusOf('music', undefined, [node('root', { music: childrenReportOf(views, 0)! }, { filesPulled: [] })])
+  expect(childrenReportOf([], 0)).toBeUndefined()
+  expect(status(view)).toMatchObject({ state: 'in-step', summary: 'IN STEP files music, 1/1 nodes have them' })
+  const behind: ChildView = { ...view, state: 'sending', behind: { operations: 7, bytes: 70, sinceMs: 5 } }
+  expect(status(view, behind)).toMatchObject({
+    state: 'pending',
+    summary: 'PENDING files music, 0/1 nodes have them; children of root lack 7',
+  })
+  const away: ChildView = { ...behind, state: 'unreachable', error: 'UNREACHABLE: no answer' }
+  expect(status(view, away)).toMatchObject({
+    state: 'failed',
+    summary: 'NOT IN STEP files music, 0/1 nodes have them; root: its child leaf:1: UNREACHABLE: no answer',
+  })
+  // The root that leads answers for it.
+  const elsewhere = childrenReportOf([{ ...away, isFedElsewhere: true }], 0)
+  expect(elsewhere?.children).toMatchObject({ count: 0 })
+  expect(statusOf('music', undefined, [node('other', { music: elsewhere! }, { filesPulled: [] })])).toMatchObject({
+    state: 'empty',
   })
 })
 

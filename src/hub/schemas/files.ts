@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { GroupReport } from '../../core/files/flip.ts'
-import type { FilesStatus, NodeFiles } from '../../core/files/report.ts'
+import type { ChildrenReport, FilesStatus, NodeFiles } from '../../core/files/report.ts'
 import type { FailedFile } from '../../core/sync/summary.ts'
 import { named, zCount, zErrorCode, zMoment } from './common.ts'
 import { hold } from './hold.ts'
@@ -10,6 +10,23 @@ const zGroupReport = hold<GroupReport>()(
 )
 
 const zFailedFile = hold<FailedFile>()(z.object({ key: z.string(), code: zErrorCode, message: z.string() }))
+
+const zChildrenReport = hold<ChildrenReport>()(
+  z.object({
+    count: zCount,
+    inStep: zCount,
+    operations: zCount,
+    bytes: zCount,
+    stuck: zCount,
+    troubled: z
+      .object({
+        name: z.string(),
+        state: z.enum(['in-step', 'sending', 'waiting', 'unreachable', 'refused']),
+        error: z.string().exactOptional(),
+      })
+      .exactOptional(),
+  }),
+)
 
 export const zNodeFiles = hold<NodeFiles>()(
   z.object({
@@ -22,6 +39,7 @@ export const zNodeFiles = hold<NodeFiles>()(
     error: z.object({ code: zErrorCode, message: z.string(), hint: z.string().exactOptional() }).exactOptional(),
     failed: z.array(zFailedFile).exactOptional(),
     groups: z.record(z.string(), zGroupReport).exactOptional(),
+    children: zChildrenReport.exactOptional(),
     atMs: zMoment,
   }),
 )
