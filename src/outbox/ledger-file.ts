@@ -6,6 +6,7 @@ import type { Clock } from '../core/clock.ts'
 import { FlotillaError, messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import { bootId } from '../lib/boot-id.ts'
+import { holdLock } from '../lib/process-lock.ts'
 import { createPrivate, isDamage, pragma, removeDatabase } from '../lib/sqlite.ts'
 import { newId } from './ledger-state.ts'
 
@@ -17,15 +18,15 @@ const FORMAT = 1
 const BUSY_MS = 2000
 
 /**
- * A commit only writes to the log: whoever needs it durable syncs the log, in a thread. SQLite itself syncs where it moves the log into the
- * file: at most 1,000 pages at once, so that nobody waits for long.
+ * A commit only writes to the log: whoever needs it durable syncs the log, in a thread. Moving the log into the file waits for the disk, too:
+ * that is asked of another thread, long before the log has as many pages that SQLite does it within a commit.
  */
 const SETTINGS = `
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = NORMAL;
   PRAGMA fullfsync = ON;
-  PRAGMA wal_autocheckpoint = 1000;
-  PRAGMA journal_size_limit = 16777216;
+  PRAGMA wal_autocheckpoint = 8000;
+  PRAGMA journal_size_limit = 33554432;
   PRAGMA cache_size = -8192;
   PRAGMA cell_size_check = ON;
 `
@@ -66,11 +67,20 @@ export function hasLedger(path: string): boolean {
   return existsSync(path)
 }
 
+/** Keeps every other process out; let go by the system however this process ends. Rejects as `explained` says. */
+export async function holdLedger(path: string): Promise<() => Promise<void>> {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    return await holdLock(`${path}.lock`, 'this ledger')
+  } catch (error) {
+    throw explained(error, path)
+  }
+}
+
 /** Opens it or makes it; one that cannot be used is set aside. Throws as `explained` says. */
 export function openLedgerFile({ path, clock, log }: LedgerFile): DatabaseSync {
   let epoch = Math.floor(clock.nowMs() / 1000)
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     const there = opened(path)
     if (typeof there !== 'string') return there
     if (there !== '') {
@@ -146,7 +156,7 @@ function opened(path: string): DatabaseSync | string {
 }
 
 function unusable(database: DatabaseSync): string | undefined {
-  hold(database)
+  database.exec(SETTINGS)
   const application = pragma(database, 'application_id')
   if (application === 0 && pragma(database, 'schema_version') === 0) return ''
   if (application !== APPLICATION_ID) return 'it is of another program'
@@ -163,7 +173,7 @@ function made(path: string, epoch: number): DatabaseSync {
   createPrivate(path)
   const database = new DatabaseSync(path, { timeout: BUSY_MS })
   try {
-    hold(database)
+    database.exec(SETTINGS)
     database.exec(`BEGIN; ${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}`)
     database.prepare('INSERT INTO state (id, epoch) VALUES (?, ?)').run(newId(), epoch)
     database.exec('COMMIT')
@@ -172,11 +182,6 @@ function made(path: string, epoch: number): DatabaseSync {
     database.close()
     throw error
   }
-}
-
-/** Keeps every other process out, and is let go by the system however this process ends. */
-function hold(database: DatabaseSync): void {
-  database.exec(`PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT; ${SETTINGS}`)
 }
 
 /** From here on it is in use, which the disk knows before anybody is told anything. There is a log of it from now on, too. */

@@ -115,6 +115,26 @@ test('a second one on the same file is refused while the first is open', async (
   expect(await ledger.record(put('a', ledger.next()))).toBe(true)
 })
 
+test('the log is moved into the file while rows come, stays short, and all of them are there afterwards', async () => {
+  const path = join(temporaryFolder(), 'push.sqlite')
+  const ledger = await opened(path)
+  const rows = 12_000
+  // In an order in which each row is on another page.
+  const keys = Array.from({ length: rows }, (_, n) => `${(n * 7919) % 1_000_003}/${'k'.repeat(200)}`)
+  let longest = 0
+  for (let start = 0; start < rows; start += 200) {
+    const some = keys.slice(start, start + 200).map(async (key) => ledger.record(put(key, ledger.next())))
+    expect(await Promise.all(some)).not.toContain(false)
+    longest = Math.max(longest, statSync(`${path}-wal`).size)
+  }
+  expect(statSync(path).size).toBeGreaterThan(2 * 1024 * 1024)
+  expect(longest).toBeLessThan(24 * 1024 * 1024)
+  await ledger.close()
+  const again = await opened(path)
+  expect(again.id).toBe(ledger.id)
+  expect(keys.every((key) => again.get(key) !== undefined)).toBe(true)
+})
+
 onDisk('a full disk refuses what has no room, keeps what was recorded, and goes on when there is room', async () => {
   const disk = tinyDisk(2048)
   const path = join(disk, 'push.sqlite')

@@ -7,7 +7,8 @@ import type { ChildRecord, LedgerRow, OpenLedger, ParentRecord, StuckOperation }
 import { compareVersions, isGone, type Operation, type Version } from '../core/push/operation.ts'
 import { isDamage } from '../lib/sqlite.ts'
 import { LedgerBook } from './ledger-book.ts'
-import { explained, type LedgerFile, openLedgerFile } from './ledger-file.ts'
+import { LedgerCheckpoints } from './ledger-checkpoints.ts'
+import { explained, holdLedger, type LedgerFile, openLedgerFile } from './ledger-file.ts'
 import { LedgerRows } from './ledger-rows.ts'
 import { LedgerState } from './ledger-state.ts'
 
@@ -29,7 +30,13 @@ const FORGET_MAX = 500
  * Rejects with `LOST_RACE` where another process uses it, `DISK_FULL`, or `CONFIG_INVALID` where the file cannot be.
  */
 export async function openLedger(options: LedgerFile): Promise<OpenLedger> {
-  return new SqliteLedger(openLedgerFile(options), options)
+  const letGo = await holdLedger(options.path)
+  try {
+    return new SqliteLedger(openLedgerFile(options), options, letGo)
+  } catch (error) {
+    await letGo()
+    throw error
+  }
 }
 
 interface Waiting {
@@ -45,14 +52,16 @@ class SqliteLedger implements OpenLedger {
   readonly #rows: LedgerRows
   readonly #book: LedgerBook
   readonly #state: LedgerState
-  /** Opened once for syncs: locks are on the other file. */
+  /** Opened once for syncs: locks are on the other files. */
   readonly #wal: number
+  readonly #checkpoints: LedgerCheckpoints
+  readonly #letGo: () => Promise<void>
   #queue: Waiting[] = []
   #running: Promise<void> | undefined
   /** After a sync that failed nobody can know what is on the disk. */
   #broken: unknown
 
-  constructor(database: DatabaseSync, { path, clock }: LedgerFile) {
+  constructor(database: DatabaseSync, { path, clock }: LedgerFile, letGo: () => Promise<void>) {
     this.#path = path
     this.#clock = clock
     this.#database = database
@@ -60,6 +69,8 @@ class SqliteLedger implements OpenLedger {
     this.#book = new LedgerBook(database)
     this.#state = new LedgerState(database)
     this.#wal = openSync(`${path}-wal`, constants.O_RDWR)
+    this.#checkpoints = new LedgerCheckpoints(path)
+    this.#letGo = letGo
   }
 
   get id(): string {
@@ -93,7 +104,7 @@ class SqliteLedger implements OpenLedger {
   async record(operation: Operation): Promise<boolean> {
     return new Promise<boolean>((resolve, reject) => {
       this.#queue.push({ operation, resolve, reject })
-      this.#running ??= this.#work().finally(() => (this.#running = undefined))
+      this.#running ??= this.#work()
     })
   }
 
@@ -179,6 +190,7 @@ class SqliteLedger implements OpenLedger {
   async close(): Promise<void> {
     if (!this.#database.isOpen) return
     while (this.#running !== undefined) await this.#running
+    await this.#checkpoints.close()
     try {
       if (this.#broken === undefined) this.#state.end()
     } catch {
@@ -186,6 +198,7 @@ class SqliteLedger implements OpenLedger {
     } finally {
       this.#database.close()
       closeSync(this.#wal)
+      await this.#letGo()
     }
   }
 
@@ -198,10 +211,14 @@ class SqliteLedger implements OpenLedger {
         const results = this.#use(() => this.#commit(batch))
         await this.#sync()
         for (const [index, { resolve }] of batch.entries()) resolve(results[index] === true)
+        // Nothing is committed meanwhile: then the log can begin anew.
+        await this.#checkpoints.wrote(batch.length)
       } catch (error) {
         for (const { reject } of batch) reject(error)
       }
     }
+    // In the same moment in which nothing was found to wait: whoever comes after begins anew.
+    this.#running = undefined
   }
 
   #commit(batch: readonly Waiting[]): readonly boolean[] {
