@@ -43,6 +43,7 @@ export class Body {
   /** Throws an `S3Error` for what is announced in no proper form. */
   constructor(exchange: Exchange, { clock, limits, algorithm }: BodyOptions) {
     const { payload } = exchange
+    refusePart(exchange)
     const size = sizeOf(exchange)
     if (size !== undefined && size > limits.fileBytes) throw new S3Error('EntityTooLarge')
     const raw = watched(exchange, clock, limits)
@@ -157,6 +158,12 @@ function sizeOf(exchange: Exchange): number | undefined {
 function wishedIn(exchange: Exchange): ChecksumAlgorithm | undefined {
   const wished = exchange.header('x-amz-checksum-algorithm')?.toUpperCase()
   return wished !== undefined && isChecksumAlgorithm(wished) ? wished : undefined
+}
+
+/** Facts: RFC 9110, section 14.5. curl sends `content-range` for `-C`, with the rest of a file that it takes to be here in part. */
+function refusePart(exchange: Exchange): void {
+  if (exchange.header('content-range') === undefined) return
+  throw new S3Error('InvalidRequest', 'A part of a file (content-range) cannot be put: send the whole file.')
 }
 
 function namesIn(value: string | undefined): readonly string[] {

@@ -119,6 +119,13 @@ test('what is wished in no proper form is refused before anything is done', asyn
   expect(tree.distribution.asked).toEqual([])
 })
 
+test('a part of a file does not take the place of the whole', async () => {
+  await put('x', 'whole')
+  const answer = await put('x', 'le', { 'content-range': 'bytes 3-4/5' })
+  expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining('send the whole file')])
+  expect(tree.index.get('x')?.size).toBe(5)
+})
+
 test('a tree without children answers as ever', async () => {
   const lone = await openFileServer({ trees: [fedTree('music')], open: { openWrites: true } })
   const answer = await fetch(`${lone.url}/music/x?ack=all`, { method: 'PUT', body: 'content' })
