@@ -17,7 +17,7 @@ import { Throttle } from '../lib/throttle.ts'
 import { adoption } from '../outbox/adopt.ts'
 import { HttpChildFiles } from '../outbox/child-http-files.ts'
 import { HttpChild } from '../outbox/child-http.ts'
-import { childPlace } from '../outbox/child-place.ts'
+import { childPlace, refuseTwice } from '../outbox/child-place.ts'
 import { type ChildAt, TreeDistribution } from '../outbox/distribution.ts'
 import { hasLedger } from '../outbox/ledger-file.ts'
 import { openLedger } from '../outbox/ledger.ts'
@@ -80,6 +80,11 @@ export async function openDistribution(
   const { clock, log, nodeName, throttle, cluster } = deps
   const isReadOnly = readOnly || config.readOnly
   const isJoined = children === 'cluster'
+  if (!isJoined)
+    refuseTwice(
+      children.map(({ url }) => url),
+      plain.name,
+    )
   const at = isJoined ? [] : await Promise.all(children.map(async (child) => childAt(child, plain.name, deps)))
   const isParent = isJoined || at.length > 0
   const ledgers = new LateLedger(deps)

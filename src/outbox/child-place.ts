@@ -25,3 +25,18 @@ export function childPlace(text: string, tree: string): ChildPlace {
   const suffix = path === '' ? '' : `/${path}`
   return { url: url.origin + suffix, name: url.host + suffix, origin: url.origin, treePath: path || uriEncode(tree) }
 }
+
+/** Throws `CONFIG_INVALID` where a child is named twice: it would count as two wherever a quorum is asked for. */
+export function refuseTwice(urls: readonly string[], tree: string): void {
+  const seen = new Set<string>()
+  for (const url of urls) {
+    const { origin, treePath } = childPlace(url, tree)
+    const place = `${origin}/${treePath}`
+    if (seen.has(place)) {
+      throw new FlotillaError('CONFIG_INVALID', `${origin} is named twice as a child of the tree ${tree}`, {
+        hint: 'Name each child once.',
+      })
+    }
+    seen.add(place)
+  }
+}

@@ -34,7 +34,7 @@ export async function reach(
   const there = new Set<Member>()
   const over = new AbortController()
   const stop = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal])
-  const hasReached = (): boolean => isReached(level, there.size, members.length)
+  const hasReached = (): boolean => isReached(level, level === 'all' ? there.size : nodesOf(there).size, members.length)
   const wait = async (member: Member): Promise<void> => {
     if (await hasArrived(options, member, key, level, stop)) there.add(member)
     if (hasReached()) over.abort(new Error('it is reached'))
@@ -49,6 +49,11 @@ export async function reach(
     signal?.throwIfAborted()
   }
   return { level, isReached: hasReached(), children: members.map((one) => stateOf(options, one, key, level, there)) }
+}
+
+/** A node that is reached by two URLs holds one copy. */
+function nodesOf(members: ReadonlySet<Member>): ReadonlySet<string> {
+  return new Set([...members].map(({ sender, url }) => sender.answer?.id ?? url))
 }
 
 /** False where it had not when the signal aborted. */

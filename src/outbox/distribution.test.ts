@@ -132,6 +132,19 @@ test('levels are reached by those that answer: a hung child delays only who wait
   ])
 })
 
+test('a child that has two URLs holds one copy', async () => {
+  const setting = setUp({ faults: [{}, {}, { before: () => cut() }] })
+  const { node, receivers, distribution, put } = setting
+  receivers[1]!.id = receivers[0]!.id
+  await put('a', 'x')
+  const reach = await inTime(distribution.reached('a', { level: 'quorum', timeoutMs: 3000 }, {}), node)
+  expect(reach).toMatchObject({ isReached: false })
+  expect(reach.children.map(({ state }) => state)).toEqual(['reached', 'reached', 'failed'])
+  expect(await inTime(distribution.reached('a', { level: 'one', timeoutMs: 3000 }, {}), node)).toMatchObject({
+    isReached: true,
+  })
+})
+
 test('a child that could not take it, or cannot be reached, is told with its error', async () => {
   const setting = setUp({ faults: [{}, { before: () => cut() }] })
   const { node, receivers, distribution, put } = setting
