@@ -51,6 +51,21 @@ test('a put is in the ledger, with all that is known of it, before it is acknowl
   expect(ledger.get('b')).not.toHaveProperty('md5')
 })
 
+test('a file that was dropped from the folder and that only children have is not created again', async () => {
+  const { files, ledger, index, uploads } = root()
+  await files.put('a', body('1'), {})
+  const before = ledger.get('a')
+  index.files.delete('a')
+  expect(await files.put('a', body('2'), { ifNoneMatch: ['*'] })).toBe('failed-condition')
+  const id = await uploads.create('a', {})
+  const part = await uploads.putPart('a', id, 1, body('2'), {})
+  const parts = [{ number: 1, etag: part.etag }]
+  expect(await uploads.complete('a', id, { parts, facts: {}, ifNoneMatch: ['*'] })).toBe('failed-condition')
+  expect(ledger.get('a')).toEqual(before)
+  await files.remove('a')
+  expect(await files.put('a', body('3'), { ifNoneMatch: ['*'] })).toHaveProperty('entry')
+})
+
 test('what did not happen has no version: a condition that failed, a body that broke off, another that was announced', async () => {
   const { files, ledger, recorded } = root()
   await files.put('a', body('1'), {})

@@ -65,6 +65,7 @@ export class PushedFiles implements TreeFiles {
     }
     const pushed = {
       turn: options.turn,
+      ifNoneMatch: options.ifNoneMatch,
       headers: () => facts?.headers,
       onOperation: (operation: Operation) => outcome.resolve(isGone(operation) ? undefined : operation),
     }
@@ -92,7 +93,8 @@ export class PushedUploads implements TreeUploads {
   }
 
   async complete(key: string, id: string, options: CompleteOptions & Op): Promise<PutResult> {
-    const pushed = { turn: options.turn, headers: () => options.facts.headers }
+    const { turn: given, ifNoneMatch, facts } = options
+    const pushed = { turn: given, ifNoneMatch, headers: () => facts.headers }
     return this.#turns.with(key, pushed, async (turn) => this.#uploads.complete(key, id, { ...options, turn }))
   }
 

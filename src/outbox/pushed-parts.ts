@@ -45,6 +45,7 @@ export class PushedParts implements Pick<TreeParts, 'take' | 'incoming'> {
     }
     const pushed = {
       turn: options.turn,
+      ifNoneMatch: options.ifNoneMatch,
       headers: () => facts?.headers,
       onOperation: (operation: Operation) => outcome.resolve(isGone(operation) ? undefined : operation),
     }

@@ -3,7 +3,7 @@ import type { FileEntry } from '../core/files/entry.ts'
 import type { Turn } from '../core/files/tree-files.ts'
 import type { Election } from '../core/push/election.ts'
 import type { OpenLedger } from '../core/push/ledger.ts'
-import type { Operation, PutOperation } from '../core/push/operation.ts'
+import { isGone, type Operation, type PutOperation } from '../core/push/operation.ts'
 
 export interface TurnsOptions {
   readonly ledger: Pick<OpenLedger, 'get' | 'next' | 'record' | 'keepLeaving' | 'newest'>
@@ -32,14 +32,14 @@ export class PushedTurns {
    */
   async with<T>(
     key: string,
-    { turn, headers, onOperation, isRemoval = false }: PushedTurn,
+    { turn, headers, onOperation, isRemoval = false, ifNoneMatch }: PushedTurn,
     work: (turn: Turn) => Promise<T>,
   ): Promise<T> {
     let isUnder = false
     let term: number | undefined
     const mine: Turn = {
       isWanted: () => {
-        if (turn?.isWanted?.() === false) return false
+        if (turn?.isWanted?.() === false || this.#isThere(key, ifNoneMatch)) return false
         term = this.#term()
         if (!isUnder) this.#enter(key)
         if (isRemoval) this.#options.ledger.keepLeaving(key, true)
@@ -65,6 +65,13 @@ export class PushedTurns {
   /** Resolves when no write is between taking the place of that key and its row. */
   async settled(key: string): Promise<void> {
     for (let under = this.#under.get(key); under !== undefined; under = this.#under.get(key)) await under.over.promise
+  }
+
+  /** What was dropped from the folder here is still read, from the children: it is not to be created. */
+  #isThere(key: string, ifNoneMatch: readonly string[] | undefined): boolean {
+    if (ifNoneMatch?.includes('*') !== true) return false
+    const row = this.#options.ledger.get(key)
+    return row !== undefined && !isGone(row)
   }
 
   /** Undefined where it was gone before, and every child knows or will. */
@@ -117,6 +124,8 @@ export class PushedTurns {
 export interface PushedTurn {
   /** Of whoever writes, besides. */
   readonly turn?: Turn | undefined
+  /** As of `Conditions`. */
+  readonly ifNoneMatch?: readonly string[] | undefined
   /** After a crash in its midst it is finished. */
   readonly isRemoval?: boolean | undefined
   /** Asked for when the file is in place. */
