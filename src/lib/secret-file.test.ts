@@ -49,3 +49,8 @@ test('says how to make a file that is not there', async () => {
 test('refuses a folder', async () => {
   await expect(readSecretFile(folder)).rejects.toMatchObject({ code: 'NOT_FOUND' })
 })
+
+test('of a file with more than a token it is said what belongs there', async () => {
+  const path = file('keys', 'KEY write music\n', 0o600)
+  await expect(readSecretFile(path)).rejects.toMatchObject({ details: { hint: expect.stringContaining('one word') } })
+})

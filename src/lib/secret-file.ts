@@ -28,7 +28,10 @@ export async function readSecretFile(path: string, form: RegExp = TOKEN): Promis
     if (stat.size > BYTES_MAX) throw new FlotillaError('TOO_LARGE', `${path} is too long to be a token`)
     const text = (await handle.readFile('utf8')).trim()
     if (!form.test(text)) {
-      throw new FlotillaError('UNAUTHENTICATED', `${path} does not hold a ${form === TOKEN ? 'token' : 'secret'}`)
+      const what = form === TOKEN ? 'token' : 'secret'
+      throw new FlotillaError('UNAUTHENTICATED', `${path} does not hold a ${what}`, {
+        hint: form === TOKEN ? 'It holds the token alone: one word, nothing before or after it.' : undefined,
+      })
     }
     return new Secret(text)
   } finally {

@@ -110,14 +110,20 @@ export class FeedingParent {
     if (parent === undefined || isKnown) return
     const silentMs = clock.monotonicMs() - this.#heardAt
     if (silentMs < SILENT_MS) {
+      const retryAfterMs = SILENT_MS - silentMs
+      if (parent.name === name) {
+        const message = `${name} has lost its state, or is another node than the one that fed this tree before`
+        const hint = 'If nobody else feeds this tree, wait: it takes over a minute after the former was heard last.'
+        throw new FlotillaError('FED_BY_ANOTHER', message, { hint, retryAfterMs })
+      }
       throw new FlotillaError('FED_BY_ANOTHER', `${parent.name} feeds this tree, not ${name}`, {
         hint: `Write there; or stop it, and wait for a minute after it was heard last.`,
-        retryAfterMs: SILENT_MS - silentMs,
+        retryAfterMs,
       })
     }
     if (!isNewer(hello, ledger)) {
       throw new FlotillaError('FED_BY_ANOTHER', `${name} is older than ${parent.name}, which fed this tree before`, {
-        hint: 'What it has may be outdated. Move its ledger away, so that it begins anew, if it is to be the root.',
+        hint: 'What it has may be outdated. If it is to be the root, stop it, move push.sqlite* in its state folder away, and start it.',
       })
     }
   }

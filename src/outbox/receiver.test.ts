@@ -118,6 +118,16 @@ test('parents of one lineage feed it together; another takes it over only when t
   expect(onParent).toHaveBeenCalledTimes(3)
 })
 
+test('a parent that has lost its state is not told that it feeds the tree and does not', async () => {
+  const { receiver } = child()
+  await receiver.hello(hello('p', { name: 'root:80' }), {})
+  await expect(receiver.hello(hello('q', { name: 'root:80', epoch: EPOCH + 1 }), {})).rejects.toMatchObject({
+    code: 'FED_BY_ANOTHER',
+    message: 'root:80 has lost its state, or is another node than the one that fed this tree before',
+    details: { hint: expect.stringContaining('wait'), retryAfterMs: 60_000 },
+  })
+})
+
 test('after a restart the former parent has a minute to be heard', async () => {
   const before = child()
   await before.receiver.hello(hello('p'), {})

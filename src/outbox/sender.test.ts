@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
 import { FlotillaError } from '../core/errors.ts'
+import { silent } from '../core/log.ts'
 import { cut, type Faults, FaultyChild, hang, MemoryChild } from '../../test/helpers/push-child.ts'
 import { MemoryGrowing } from '../../test/helpers/memory-growing.ts'
 import { PushNode } from '../../test/helpers/push-node.ts'
@@ -389,6 +390,28 @@ test('a child that refuses is told as that', async () => {
   const { sender } = node.start(child)
   await until(() => sender.state === 'refused', node)
   expect(sender.error).toBe('FED_BY_ANOTHER: the root is http://other')
+})
+
+test('each reason for which a child refuses is logged once, with what to do; that it stays away is no news', async () => {
+  let refusal = new FlotillaError('FED_BY_ANOTHER', 'other feeds it', { hint: 'wait' })
+  const { node, child } = setUp({
+    before: () => {
+      throw refusal
+    },
+  })
+  const warnings: unknown[] = []
+  const log = { ...silent, warn: (_: string, fields?: object) => void warnings.push(fields) }
+  const { sender } = node.start(child, { log })
+  await until(() => sender.state === 'refused', node)
+  await node.clock.advance(10 * 60_000)
+  refusal = new FlotillaError('FED_BY_ANOTHER', 'it is older', { hint: 'begin anew' })
+  await until(() => warnings.length > 1, node, 10_000)
+  refusal = new FlotillaError('UNREACHABLE', 'nothing listens there')
+  await until(() => sender.state === 'unreachable', node, 10_000)
+  expect(warnings).toMatchObject([
+    { error: 'other feeds it', hint: 'wait' },
+    { error: 'it is older', hint: 'begin anew' },
+  ])
 })
 
 test('what is to be caught up is throttled, what is recorded now is not', async () => {

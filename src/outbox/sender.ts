@@ -252,12 +252,17 @@ export class Sender implements Service {
     this.#cursor = 0
   }
 
-  /** Said once: a child that stays away is no news. */
+  /** Said once: a child that stays away is no news. One that refuses, and for another reason than before, is. */
   #fail(error: unknown): void {
     const { log, child } = this.#options
     const text = messageOf(error)
-    if (this.#failure === undefined) log.warn('a child cannot be fed', { child: child.url, error: text })
-    this.#failure = { isRefusal: isRefusal(error), error: isError(error) ? `${error.code}: ${text}` : text }
+    const failure = { isRefusal: isRefusal(error), error: isError(error) ? `${error.code}: ${text}` : text }
+    const before = this.#failure
+    if (before === undefined || (failure.isRefusal && failure.error !== before.error)) {
+      const hint = isError(error) ? error.details.hint : undefined
+      log.warn('a child cannot be fed', { child: child.url, error: text, hint })
+    }
+    this.#failure = failure
     this.#wakeAll()
   }
 

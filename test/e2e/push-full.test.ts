@@ -2,6 +2,7 @@ import { rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, vi } from 'vitest'
 import { needs } from '../helpers/needs.ts'
+import { run } from '../helpers/program.ts'
 import { urlOf } from '../helpers/push-clients.ts'
 import { PushCluster, type PushedNode } from '../helpers/push-cluster.ts'
 import { tinyDisk } from '../helpers/tiny-disk.ts'
@@ -43,6 +44,8 @@ test('a child whose disk is full holds up nobody, says so, and gets everything b
     expect(cluster.node('right').read(key)?.equals(contentOf(2, size))).toBe(true)
   }
   expect((await put(cluster.root, 'asked', contentOf(3, 1000), 'all')).status).toBe(202)
+  const missing = await run(['files', 'missing', '--url', cluster.root.url], { cwd: cluster.root.folder, env: {} })
+  expect([missing.code, missing.stdout]).toEqual([3, expect.stringContaining('! lacks files')])
   expect(cluster.node('left').read('first')?.equals(before)).toBe(true)
   makeRoom()
   expect([...(await cluster.inStep()).keys()].toSorted()).toEqual(['asked', 'first', 'large', 'small'])

@@ -41,7 +41,7 @@ function showChildren({ fed, fedBy }: Asked, isJson: boolean, { output, clock }:
       return [
         tree,
         child.name,
-        STATES[child.state],
+        stateOf(child),
         behindText(child.behind),
         sinceMs === undefined ? '-' : ago(sinceMs, nowMs),
         child.etaMs === undefined ? '-' : span(child.etaMs),
@@ -55,6 +55,11 @@ function showChildren({ fed, fedBy }: Asked, isJson: boolean, { output, clock }:
   // What another root feeds, this one only looks after.
   const own = fed.filter(({ child }) => child.isFedElsewhere !== true)
   return own.some(({ child }) => child.state !== 'in-step' || child.behind.operations > 0) ? 3 : 0
+}
+
+/** It is heard and sent to, and still not in step, where there is what it cannot take. */
+function stateOf({ state, stuck }: ChildView): Cell {
+  return state === 'in-step' && stuck > 0 ? { text: '! lacks files', colour: 'red' } : STATES[state]
 }
 
 async function showFiles({ upkeep, fed }: Asked, isJson: boolean, { output, signal }: Context): Promise<0 | 3> {
