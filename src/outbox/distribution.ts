@@ -168,9 +168,18 @@ export class TreeDistribution implements Distribution, Upkeep {
     return this.#fed.map((fed) => {
       const { name, url, sender, backlog } = fed
       const { state, stuck, error, heardMs } = sender
-      const etaMs = backlog.etaMs()
-      const view = { name, url, state, behind: backlog.behind(), stuck: stuck.size, error, heardMs, etaMs }
-      return this.#isFedElsewhere(fed) ? { ...view, isFedElsewhere: true } : view
+      const view = { name, url, state, stuck: stuck.size, error, heardMs }
+      return {
+        ...view,
+        // Looked for when somebody wants to know: every write asks whether there are children.
+        get behind() {
+          return backlog.behind()
+        },
+        get etaMs() {
+          return backlog.etaMs()
+        },
+        ...(this.#isFedElsewhere(fed) && { isFedElsewhere: true }),
+      }
     })
   }
 
