@@ -31,7 +31,7 @@ export async function putObject(
   const modifiedMs = modifiedIn(exchange)
   const digests = digestsFor(exchange, wish)
   if (exchange.handed !== undefined && exchange.handed.file === undefined) return allow(exchange, tree)
-  const put = { ...body.expected, ...conditions, facts, modifiedMs, digests, signal }
+  const put = { ...body.expected, ...conditions, facts, modifiedMs, digests, isOwn: true, signal }
   const result = await store(exchange, tree, key, body, put).catch((error: unknown) => {
     throw bodyError(error, exchange)
   })

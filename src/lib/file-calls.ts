@@ -55,7 +55,7 @@ export const localCalls: FileCalls = {
 }
 
 /** What lies in memory does not outlast a power loss, whatever is done: nothing is waited for. */
-export const memoryCalls: FileCalls = { ...localCalls, sync: () => undefined }
+const memoryCalls: FileCalls = { ...localCalls, sync: () => undefined }
 
 const read = promisify(fs.read)
 const write = promisify(fs.write)

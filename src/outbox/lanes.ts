@@ -14,7 +14,7 @@ import type { Suspects } from './sender-suspects.ts'
 import type { Item, Track } from './sender-track.ts'
 
 /** How much is under way at once, to each child. What is in memory is two batches, and a buffer for each body. */
-export const LANES = { batches: 2, bodies: 2, batchBytes: 2 * 1024 * 1024 } as const
+const LANES = { batches: 2, bodies: 2, batchBytes: 2 * 1024 * 1024 } as const
 
 export interface LanesOptions extends BodyPace {
   readonly child: Child

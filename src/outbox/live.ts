@@ -9,7 +9,7 @@ import { isAboutChild } from './sender-faults.ts'
 import type { Track } from './sender-track.ts'
 
 /** `lagBytes`: whoever is further behind the writer gets the file later, from its row. */
-export const LIVE = { bodies: 4, lagBytes: 256 * 1024 * 1024, bufferBytes: 256 * 1024 } as const
+const LIVE = { bodies: 4, lagBytes: 256 * 1024 * 1024, bufferBytes: 256 * 1024 } as const
 
 export interface LiveOptions {
   readonly child: Child

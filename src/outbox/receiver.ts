@@ -190,7 +190,7 @@ export class TreeReceiver implements Receiver {
     const { onGrowing } = this.#options
     if (onGrowing !== undefined) onGrowing(part.follow(body.key), outcome)
     try {
-      await part.append(marked(body.chunks, bytes - body.from), op)
+      await part.append(marked(body.chunks, bytes - body.from), { ...op, isOwn: true })
     } catch (error) {
       // Others need the room more than this one, which has to wait in any case.
       if (isError(error, 'DISK_FULL')) await part.remove()

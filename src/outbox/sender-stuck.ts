@@ -2,7 +2,7 @@ import { type FlotillaError, isError, messageOf } from '../core/errors.ts'
 import type { ChildBook, StuckOperation } from '../core/push/ledger.ts'
 
 /** No child is owed more operations that it could not take: its cursor waits then. */
-export const STUCK_MAX = 10_000
+const STUCK_MAX = 10_000
 const PAGE = 1000
 const FIRST_MS = 1000
 const LONGEST_MS = 10 * 60_000

@@ -17,7 +17,7 @@ import { cut, FaultyChild, MemoryChild } from './push-child.ts'
 import { storeInstead } from './store-instead.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
-export const TREE = 'music'
+const TREE = 'music'
 const LEASE_MS = 6000
 
 /** Which lines are cut: `a b` between two nodes, `a store`. */

@@ -85,6 +85,8 @@ export interface PutOptions extends Conditions {
   readonly turn?: Turn | undefined
   /** Called once more than `FOLLOW_BYTES` have come, or at once for a body that was announced as that long. */
   readonly follow?: ((growing: Growing) => void) | undefined
+  /** Nobody else has the chunks of the body: their memory is given back as soon as they are written. */
+  readonly isOwn?: boolean | undefined
   /** What is computed and kept though nobody announced it; MD5 alone unless told. */
   readonly digests?: { readonly md5: boolean; readonly sha256: boolean } | undefined
 }

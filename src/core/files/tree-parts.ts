@@ -24,7 +24,7 @@ export interface Part {
   readonly bytes: number
 
   /** Rejects with what `body` rejects with; what had come by then stays. Constant memory. */
-  append(body: AsyncIterable<Uint8Array>, op?: Op): Promise<void>
+  append(body: AsyncIterable<Uint8Array>, options?: AppendOptions & Op): Promise<void>
 
   /** To read behind the writer. */
   follow(key: string): Growing
@@ -42,3 +42,5 @@ export interface Part {
   /** It will never be whole. */
   remove(): Promise<void>
 }
+
+export type AppendOptions = Pick<PutOptions, 'isOwn'>

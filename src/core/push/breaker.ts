@@ -5,7 +5,7 @@ export interface BreakerOptions {
   readonly longestMs: number
 }
 
-export const BREAKER: BreakerOptions = { failures: 3, firstMs: 1000, longestMs: 30_000 }
+const BREAKER: BreakerOptions = { failures: 3, firstMs: 1000, longestMs: 5000 }
 
 export class Breaker {
   readonly #options: BreakerOptions

@@ -99,6 +99,7 @@ export interface IncomingBody {
   readonly key: string
   readonly id: string
   readonly from: number
+  /** Nobody else has them. */
   readonly chunks: AsyncIterable<Uint8Array>
   readonly operation: () => Promise<PutOperation | undefined>
 }

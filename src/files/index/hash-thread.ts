@@ -1,3 +1,4 @@
+import module from 'node:module'
 import { readlinkSync } from 'node:fs'
 import { constants, setPriority } from 'node:os'
 import { parentPort } from 'node:worker_threads'
@@ -39,3 +40,6 @@ async function run({ path, bytesPerSecond, ...job }: HashJob): Promise<void> {
 
 stepBack()
 parentPort?.on('message', (job: HashJob) => void run(job))
+
+// As in bin.ts: the thread may never end in order.
+setTimeout(module.flushCompileCache, 5000).unref()

@@ -61,7 +61,9 @@ export class Hasher {
     if (this.#closed) throw new Error('closed')
     const turn = ++this.#turn
     // Type stripping and the built package name this file differently.
-    this.#worker ??= new Worker(new URL(`./hash-thread${extname(import.meta.url)}`, import.meta.url))
+    this.#worker ??= new Worker(new URL(`./hash-thread${extname(import.meta.url)}`, import.meta.url), {
+      resourceLimits: { maxYoungGenerationSizeMb: 1 },
+    })
     const worker = this.#worker
     try {
       return await answerOf(worker, job, onPart, signal)

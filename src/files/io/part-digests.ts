@@ -49,7 +49,9 @@ export class PartHashing {
 
   #started(): Worker {
     // Type stripping and the built package name this file differently.
-    const worker = new Worker(new URL(`./part-thread${extname(import.meta.url)}`, import.meta.url))
+    const worker = new Worker(new URL(`./part-thread${extname(import.meta.url)}`, import.meta.url), {
+      resourceLimits: { maxYoungGenerationSizeMb: 1 },
+    })
     worker.on('message', (told: PartTold) => this.#answered(told))
     worker.on('error', (error) => this.#lost(worker, error))
     worker.on('exit', () => this.#lost(worker, new Error('the thread that hashes ended')))

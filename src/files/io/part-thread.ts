@@ -1,3 +1,4 @@
+import module from 'node:module'
 import { createHash } from 'node:crypto'
 import { readSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'
@@ -32,3 +33,6 @@ function answerOf(job: PartJob): PartTold {
 }
 
 parentPort?.on('message', (job: PartJob) => parentPort?.postMessage(answerOf(job), []))
+
+// As in bin.ts: the thread may never end in order.
+setTimeout(module.flushCompileCache, 5000).unref()

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import type { Growing } from '../../core/files/growing.ts'
-import type { Part } from '../../core/files/tree-parts.ts'
+import type { AppendOptions, Part } from '../../core/files/tree-parts.ts'
 import type { PutOptions, PutResult } from '../../core/files/tree-files.ts'
 import type { FileFacts } from '../../core/files/tree-index.ts'
 import type { Op } from '../../core/op.ts'
@@ -56,8 +56,8 @@ export class FolderPart implements Part {
     return this.#growing.written
   }
 
-  async append(body: AsyncIterable<Uint8Array>, op: Op = {}): Promise<void> {
-    await this.#alone(this.#place.name, async () => this.#appended(body, op))
+  async append(body: AsyncIterable<Uint8Array>, options: AppendOptions & Op = {}): Promise<void> {
+    await this.#alone(this.#place.name, async () => this.#appended(body, options))
   }
 
   follow(key: string): Growing {
@@ -91,12 +91,13 @@ export class FolderPart implements Part {
     await this.close()
   }
 
-  async #appended(body: AsyncIterable<Uint8Array>, { signal }: Op): Promise<void> {
+  async #appended(body: AsyncIterable<Uint8Array>, { signal, isOwn }: AppendOptions & Op): Promise<void> {
     let position = this.bytes
-    const pouring = new Pouring(this.#place.descriptor, position, this.#files.tree.calls, (written) => {
+    const onWritten = (written: number): void => {
       this.#growing.grow(written)
       this.#hash.follow()
-    })
+    }
+    const pouring = new Pouring(this.#place.descriptor, position, this.#files.tree.calls, { onWritten, isOwn })
     this.#hash.follow()
     try {
       signal?.throwIfAborted()

@@ -8,23 +8,31 @@ const write = promisify(writev)
 const GROUP_BYTES = 1024 * 1024
 const GROUP_CHUNKS = 512
 
+export interface PouringOptions {
+  /** Told up to where all is written. */
+  readonly onWritten?: ((position: number) => void) | undefined
+  /** As of `PutOptions`. */
+  readonly isOwn?: boolean | undefined
+}
+
 /** Writes chunks one after the other from a position of a file on. What comes to little is written in place. */
 export class Pouring {
   readonly #file: number
   readonly #calls: FileCalls
   readonly #onWritten: ((position: number) => void) | undefined
+  readonly #isOwn: boolean
   #position: number
   #pending: Uint8Array[] = []
   #pendingBytes = 0
   #isLong = false
   #running: Promise<void> = Promise.resolve()
 
-  /** `onWritten` is told up to where all is written. */
-  constructor(file: number, position: number, calls: FileCalls, onWritten?: (position: number) => void) {
+  constructor(file: number, position: number, calls: FileCalls, { onWritten, isOwn = false }: PouringOptions = {}) {
     this.#file = file
     this.#calls = calls
     this.#position = position
     this.#onWritten = onWritten
+    this.#isOwn = isOwn
   }
 
   /** The chunk must stay as it is. */
@@ -62,6 +70,7 @@ export class Pouring {
 
   async #written(chunks: readonly Uint8Array[], position: number): Promise<void> {
     const end = await writeAll(this.#file, chunks, position)
+    if (this.#isOwn) for (const chunk of chunks) giveBack(chunk)
     this.#onWritten?.(end)
   }
 
@@ -75,6 +84,18 @@ export class Pouring {
     }
     this.#onWritten?.(this.#position)
   }
+}
+
+/** Smaller ones may be parts of memory that others use too. */
+const OWN_BYTES = 32 * 1024
+
+/**
+ * Gives its memory back at once: left to the garbage collector, chunks of a fast connection are 100 MB before it looks. Only of a chunk
+ * that ends with its memory, as the last does of what came in one piece: what lay before it was written before.
+ */
+function giveBack({ buffer, byteOffset, byteLength }: Uint8Array): void {
+  const isLast = byteOffset + byteLength === buffer.byteLength
+  if (isLast && byteLength > OWN_BYTES && buffer instanceof ArrayBuffer) buffer.transfer(0)
 }
 
 /** Answers where they end. */

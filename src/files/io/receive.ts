@@ -9,7 +9,7 @@ import type { GrowingFile } from './growing-file.ts'
 import { Pouring } from './pouring.ts'
 
 /** What was announced of a body, and who takes part. */
-export type Announced = Pick<PutOptions, 'size' | 'md5' | 'sha256' | 'check' | 'digests' | 'follow'>
+export type Announced = Pick<PutOptions, 'size' | 'md5' | 'sha256' | 'check' | 'digests' | 'follow' | 'isOwn'>
 
 export interface Received {
   readonly size: number
@@ -37,7 +37,8 @@ export async function receive(
   { file, position, calls, growing }: Place,
 ): Promise<Received> {
   const digests = new Digests(digestsOf(announced))
-  const pouring = new Pouring(file, position, calls, growing && ((written) => growing.grow(written)))
+  const { isOwn } = announced
+  const pouring = new Pouring(file, position, calls, { isOwn, onWritten: (written) => growing?.grow(written) })
   let size = 0
   let follow = growing && announced.follow
   const followBeyond = (bytes: number): void => {

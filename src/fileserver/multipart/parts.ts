@@ -34,7 +34,7 @@ export async function putPart(exchange: Exchange, place: UploadPlace, options: B
   const facts = () => ({ headers: body.checksumHeaders, ...(isOpenMeteo && { etag: digest }) })
   const { signal } = exchange
   const part = await uploads
-    .putPart(key, upload.id, number, body.bytes, { ...body.expected, check, facts, signal })
+    .putPart(key, upload.id, number, body.bytes, { ...body.expected, check, facts, isOwn: true, signal })
     .catch((error: unknown) => {
       throw asNoUpload(bodyError(error, exchange))
     })

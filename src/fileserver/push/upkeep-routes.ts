@@ -63,8 +63,10 @@ async function answerRepair(call: TreeCall): Promise<void> {
   lines.end()
 }
 
-function withoutNames({ named: _, ...counts }: RepairReport): Omit<RepairReport, 'named'> {
-  return counts
+/** They come in lines of their own. */
+function withoutNames(report: RepairReport): Omit<RepairReport, 'named'> {
+  const { buckets, looked, missing, other, extra, repaired } = report
+  return { buckets, looked, missing, other, extra, repaired }
 }
 
 async function answerProvision(call: TreeCall): Promise<void> {
