@@ -88,7 +88,9 @@ export async function openDistribution(
   const at = isJoined ? [] : await Promise.all(children.map(async (child) => childAt(child, plain.name, deps)))
   const isParent = isJoined || at.length > 0
   const ledgers = new LateLedger(deps)
-  if (isParent || elected || hasLedger(deps.ledgerFile)) await ledgers.open()
+  // A root without children has a ledger too: what it writes is newer than what a former root has.
+  const isWriter = isParent || elected || config.root
+  if (isWriter || hasLedger(deps.ledgerFile)) await ledgers.open()
   if (config.root) forgetParent(plain.name, ledgers.current, log)
   const onParent = (): void => distribution.onParent()
   const root =
@@ -130,7 +132,7 @@ export async function openDistribution(
     await distribution.close()
     await ledgers.close()
   }
-  if (ledgers.current === undefined || !(isParent || elected))
+  if (ledgers.current === undefined || !isWriter)
     return { ...plain, distribution, services: distribution.services, close }
   const open = (child: JoinedChild): ChildAt => joinedAt(child, plain.name, deps)
   const joined = isJoined && cluster !== undefined ? [joinedChildren(plain.name, distribution, cluster, open, log)] : []

@@ -4,6 +4,9 @@ import type { ChildBook, ChildRecord, ParentRecord, StuckOperation } from '../co
 /** Longer texts of errors are cut. */
 const ERROR_MAX = 500
 
+/** Of a node that became a root: who fed it before. */
+type StoredParent = ParentRecord & { readonly isFormer?: true }
+
 /**
  * What a parent knows of its children, in the file of its ledger. Nothing waits for the disk; what is written here is durable with
  * the next row.
@@ -11,7 +14,7 @@ const ERROR_MAX = 500
 export class LedgerBook implements ChildBook {
   readonly #sql: ReturnType<typeof statements>
   /** Asked for with every write. */
-  #parent: { readonly record: ParentRecord | undefined } | undefined
+  #parent: { readonly record: StoredParent | undefined } | undefined
 
   constructor(database: DatabaseSync) {
     this.#sql = statements(database)
@@ -43,18 +46,28 @@ export class LedgerBook implements ChildBook {
   }
 
   parent(): ParentRecord | undefined {
-    this.#parent ??= { record: this.#storedParent() }
-    return this.#parent.record
+    const stored = this.#storedParent()
+    return stored?.isFormer === true ? undefined : stored
   }
 
   keepParent(parent: ParentRecord | undefined): void {
+    const before = this.#storedParent()
+    const stored = parent ?? (before && { ...before, isFormer: true as const })
     this.#parent = undefined
-    this.#sql.keepParent.run(parent === undefined ? null : JSON.stringify(parent))
+    this.#sql.keepParent.run(stored === undefined ? null : JSON.stringify(stored))
   }
 
-  #storedParent(): ParentRecord | undefined {
-    const parent = this.#sql.parent.get()?.['parent']
-    return typeof parent === 'string' ? (JSON.parse(parent) as ParentRecord) : undefined
+  formerParent(): ParentRecord | undefined {
+    const { isFormer, ...former } = this.#storedParent() ?? {}
+    return isFormer === true ? (former as ParentRecord) : undefined
+  }
+
+  #storedParent(): StoredParent | undefined {
+    if (this.#parent === undefined) {
+      const parent = this.#sql.parent.get()?.['parent']
+      this.#parent = { record: typeof parent === 'string' ? (JSON.parse(parent) as StoredParent) : undefined }
+    }
+    return this.#parent.record
   }
 
   leaving(): readonly string[] {

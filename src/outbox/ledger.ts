@@ -171,6 +171,10 @@ class SqliteLedger implements OpenLedger {
     this.#use(() => this.#book.keepParent(parent))
   }
 
+  formerParent(): ParentRecord | undefined {
+    return this.#use(() => this.#book.formerParent())
+  }
+
   leaving(): readonly string[] {
     return this.#use(() => this.#book.leaving())
   }

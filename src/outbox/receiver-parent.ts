@@ -107,7 +107,8 @@ export class FeedingParent {
     }
     const parent = ledger.parent()
     const isKnown = parent?.lineage === lineage || parent?.id === from || parent?.id === hello.was
-    if (parent === undefined || isKnown) return
+    if (parent === undefined) return refuseOutdated(hello, ledger)
+    if (isKnown) return
     const silentMs = clock.monotonicMs() - this.#heardAt
     if (silentMs < SILENT_MS) {
       const retryAfterMs = SILENT_MS - silentMs
@@ -138,6 +139,20 @@ function refuseStrangers({ from, name, lineage, term }: Hello, ledger: OpenLedge
   throw new FlotillaError('FED_BY_ANOTHER', `this node is one of several roots, and takes nothing from ${name}`, {
     hint: 'Remove it from the children there, or make that node a root of the tree as well: `elected: true`.',
   })
+}
+
+/** Who took over as a root has what the one before it lacks, and may not be made its child again as if nothing had been written since. */
+function refuseOutdated({ name, lineage, epoch }: Hello, ledger: OpenLedger): void {
+  const former = ledger.formerParent()
+  const newest = ledger.newest?.epoch ?? 0
+  if (former === undefined || (epoch ?? 0) > newest || (lineage === former.lineage && epoch === newest)) return
+  throw new FlotillaError(
+    'FED_BY_ANOTHER',
+    `this node took over from ${former.name}, and has newer files than ${name}`,
+    {
+      hint: 'Make that one a child of this node. To throw away what was written here since, move `push.sqlite*` of this tree in the state folder here away.',
+    },
+  )
 }
 
 /** Whether all that comes from there is news to this node. */

@@ -136,6 +136,26 @@ test('after a restart the former parent has a minute to be heard', async () => {
   await expect(receiver.hello(hello('other', { epoch: EPOCH }), {})).rejects.toMatchObject({ code: 'FED_BY_ANOTHER' })
 })
 
+test('a node that took over as a root is fed by an older one only while it has written nothing', async () => {
+  const { receiver, ledger } = child()
+  await receiver.hello(hello('p', { epoch: EPOCH }), {})
+  await said(receiver, put('a', 1, 'a'), bytes('a'))
+  ledger.keepParent(undefined)
+  await receiver.hello(hello('p', { epoch: EPOCH }), {})
+  expect(ledger.parent()?.id).toBe('p')
+  ledger.keepParent(undefined)
+  await ledger.record({ ...put('a', 1, 'written since'), version: { epoch: EPOCH + 5, sequence: 1 } })
+  for (const from of ['p', 'other']) {
+    await expect(receiver.hello(hello(from, { epoch: EPOCH }), {})).rejects.toMatchObject({
+      code: 'FED_BY_ANOTHER',
+      message: expect.stringContaining('took over'),
+    })
+  }
+  expect(ledger.get('a')?.version.epoch).toBe(EPOCH + 5)
+  await receiver.hello(hello('p', { epoch: EPOCH + 6 }), {})
+  expect(ledger.parent()?.id).toBe('p')
+})
+
 test('what a node has done before anybody fed it is not held against its first parent', async () => {
   const { receiver, ledger } = child()
   await ledger.record({ ...put('found', 1, 'found'), version: { epoch: EPOCH + 5, sequence: 1 } })

@@ -18,6 +18,7 @@ export class LedgerDisk {
   floor: Version = { epoch: 0, sequence: 0 }
   readonly leaving = new Set<string>()
   parent: ParentRecord | undefined
+  formerParent: ParentRecord | undefined
   adopted: string | undefined
 
   constructor(id: string, epoch: number) {
@@ -164,7 +165,12 @@ export class MemoryLedger implements OpenLedger {
     return this.#disk.parent
   }
 
+  formerParent(): ParentRecord | undefined {
+    return this.#disk.formerParent
+  }
+
   keepParent(parent: ParentRecord | undefined): void {
+    this.#disk.formerParent = parent === undefined ? (this.#disk.parent ?? this.#disk.formerParent) : undefined
     this.#disk.parent = parent
   }
 

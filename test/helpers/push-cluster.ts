@@ -101,11 +101,14 @@ export class PushedNode {
     this.url = `http://127.0.0.1:${place.port}`
   }
 
-  async start(): Promise<void> {
+  async start(...more: readonly string[]): Promise<void> {
     const { folder, state, port, args } = this.#place
     mkdirSync(folder, { recursive: true })
     const where = ['--tree', `${TREE}=${folder}`, '--listen', `127.0.0.1:${port}`, '--state', state]
-    const running = start(['files', 'serve', ...where, '--open-writes', ...args], { cwd: folder, env: LAUNCHED })
+    const running = start(['files', 'serve', ...where, '--open-writes', ...args, ...more], {
+      cwd: folder,
+      env: LAUNCHED,
+    })
     onTestFinished(async () => void (await running.stop('SIGKILL')))
     this.running = running
     await running.line(/^files +http/)

@@ -92,7 +92,10 @@ export interface ChildBook {
   unstick(url: string, key: string): void
   /** Who feeds this node; undefined at a root. */
   parent(): ParentRecord | undefined
+  /** Undefined: it is a root from now on. */
   keepParent(parent: ParentRecord | undefined): void
+  /** Who fed this node before it became a root; undefined where nobody did, or somebody feeds it again. */
+  formerParent(): ParentRecord | undefined
 }
 
 export interface ChildRecord {

@@ -235,6 +235,27 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       expect((await reopen('killed')).ledger.leaving()).toEqual(['a'])
     })
 
+    test('who fed a node before it became a root stays known, until somebody feeds it again', async () => {
+      const parent = { id: 'p', name: 'root:80', lineage: 'p', above: ['p'], heardMs: 5 }
+      const { ledger, reopen } = await open()
+      expect(ledger.formerParent()).toBeUndefined()
+      ledger.keepParent(parent)
+      expect(ledger.formerParent()).toBeUndefined()
+      ledger.keepParent(undefined)
+      ledger.keepParent(undefined)
+      expect([ledger.parent(), ledger.formerParent()]).toEqual([undefined, parent])
+      expect((await reopen('closed')).ledger.formerParent()).toEqual(parent)
+    })
+
+    test('a former root that is fed again has no former parent', async () => {
+      const parent = { id: 'p', name: 'root:80', lineage: 'p', above: ['p'], heardMs: 5 }
+      const { ledger } = await open()
+      ledger.keepParent(parent)
+      ledger.keepParent(undefined)
+      ledger.keepParent({ ...parent, id: 'q' })
+      expect([ledger.parent()?.id, ledger.formerParent()]).toEqual(['q', undefined])
+    })
+
     test('a root has no parent, and a folder of which nothing was adopted no cursor', async () => {
       const { ledger } = await open()
       expect(ledger.parent()).toBeUndefined()
