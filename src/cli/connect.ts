@@ -122,7 +122,10 @@ async function readToken(file: string): Promise<Secret> {
   try {
     return await readSecretFile(file)
   } catch (error) {
-    throw error instanceof FlotillaError && error.details.hint === undefined ? hinted(error, WHERE_TOKEN) : error
+    // Nobody makes a token by hand, as one may make other secrets.
+    if (!(error instanceof FlotillaError)) throw error
+    const isOther = error.code === 'NOT_FOUND' || error.code === 'UNAUTHENTICATED'
+    throw isOther || error.details.hint === undefined ? hinted(error, WHERE_TOKEN) : error
   }
 }
 
