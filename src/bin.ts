@@ -15,7 +15,5 @@ if (major < 24 || (major === 24 && minor < 15)) {
 // Threads take it from the environment only: each would load the compiler of TypeScript otherwise, which is 25 MB.
 const { directory } = module.enableCompileCache()
 if (directory !== undefined) process.env['NODE_COMPILE_CACHE'] ??= dirname(directory)
-// A service that never ends in order would compile everything anew each time, which takes 30 MB that stay.
-setTimeout(module.flushCompileCache, 5000).unref()
 const { start } = await import('./cli/start.ts')
 await start()

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import { keepCompiled } from '../lib/keep-compiled.ts'
 import { systemClock } from '../lib/system-clock.ts'
 import type { Context } from './context.ts'
 import { renderError } from './errors.ts'
@@ -9,6 +10,7 @@ const INPUT_BYTES_MAX = 1024 * 1024
 
 /** Runs the command line of this process, and ends it with the command's exit code. */
 export async function start(): Promise<void> {
+  keepCompiled()
   const stop = new AbortController()
   let signals = 0
   const onSignal = (signal: NodeJS.Signals): void => {

@@ -1,19 +1,9 @@
 import type { FileEntry } from '../core/files/entry.ts'
-import type { FileFacts } from '../core/files/tree-index.ts'
+import { type FileFacts, KEPT_HEADERS } from '../core/files/tree-index.ts'
 import { checksumOfHeader } from '../lib/s3/checksums.ts'
 import { S3Error } from '../lib/s3/errors.ts'
 import { typeOf } from './content-types.ts'
 import type { Exchange } from './exchange.ts'
-
-/** Kept with a file and given back with it, beside `x-amz-meta-…`. */
-const KEPT = [
-  'content-type',
-  'cache-control',
-  'content-disposition',
-  'content-encoding',
-  'content-language',
-  'expires',
-] as const
 
 /** Ours, among the kept headers: sizes of the parts of a file that came in parts, as `5242880*3,17`. Told to nobody. */
 export const PARTS_HEADER = 'x-flotilla-parts'
@@ -46,7 +36,7 @@ export function keptHeaders(exchange: Exchange): Record<string, string> {
   let bytes = 0
   for (const [name, value] of Object.entries(exchange.headers())) {
     const isMetadata = name.startsWith('x-amz-meta-')
-    if (!isMetadata && !(KEPT as readonly string[]).includes(name)) continue
+    if (!isMetadata && !(KEPT_HEADERS as readonly string[]).includes(name)) continue
     const text = asLatin1(name === 'content-encoding' ? withoutAwsChunked(String(value)) : String(value))
     if (text === '' && !isMetadata) continue
     kept[name] = text
@@ -59,7 +49,7 @@ export function keptHeaders(exchange: Exchange): Record<string, string> {
 
 /** Whether a header of that name may be kept with a file: one that a client gives, or one of ours. */
 export function isKeptName(name: string): boolean {
-  if (name === PARTS_HEADER || name === UPLOAD_HEADER || (KEPT as readonly string[]).includes(name)) return true
+  if (name === PARTS_HEADER || name === UPLOAD_HEADER || (KEPT_HEADERS as readonly string[]).includes(name)) return true
   return /^x-amz-(?:meta|checksum)-[\w!#$%&'*+.^`|~-]{1,256}$/.test(name)
 }
 
@@ -92,7 +82,7 @@ export function objectHeaders(exchange: Exchange, entry: FileEntry, facts: FileF
   }
   const overrides = overridesOf(exchange)
   headers.push('content-type', overrides['content-type'] ?? kept?.['content-type'] ?? typeOf(entry.key))
-  for (const name of KEPT) {
+  for (const name of KEPT_HEADERS) {
     const value = name === 'content-type' ? undefined : (overrides[name] ?? kept?.[name])
     if (value !== undefined) headers.push(name, value)
   }
@@ -117,7 +107,7 @@ function overridesOf(exchange: Exchange): Readonly<Record<string, string>> {
   for (const [parameter, value] of exchange.target.query) {
     if (!parameter.startsWith('response-')) continue
     const name = parameter.slice('response-'.length)
-    if (!(KEPT as readonly string[]).includes(name)) continue
+    if (!(KEPT_HEADERS as readonly string[]).includes(name)) continue
     if (exchange.caller.isAnonymous) {
       throw new S3Error(
         'InvalidRequest',

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { FileEntry } from '../core/files/entry.ts'
 import type { OpenedFile } from '../core/files/tree-files.ts'
-import type { FileFacts } from '../core/files/tree-index.ts'
+import { type FileFacts, KEPT_HEADERS } from '../core/files/tree-index.ts'
 import type { Op } from '../core/op.ts'
 import { HOPS_HEADER } from '../core/push/wire.ts'
 import { type Authorize, authorizer, type FileCredentials } from '../lib/file-access.ts'
@@ -29,16 +29,6 @@ const CONNECTIONS = 64
 const CONNECT_MS = 2000
 const HEAD_MS = 5000
 const SILENCE_MS = 30_000
-/** Given on beside `x-amz-…`. */
-const GIVEN_ON = [
-  'content-type',
-  'cache-control',
-  'content-disposition',
-  'content-encoding',
-  'content-language',
-  'expires',
-] as const
-
 export class HttpChildFiles implements ChildFiles {
   readonly #place: ChildPlace
   readonly #pool: HttpPool
@@ -95,7 +85,7 @@ function entryOf(key: string, head: PoolAnswer): FileEntry {
 
 function factsOf(head: PoolAnswer): FileFacts {
   const headers: Record<string, string> = {}
-  for (const name of GIVEN_ON) {
+  for (const name of KEPT_HEADERS) {
     const value = head.header(name)
     if (value !== undefined) headers[name] = value
   }

@@ -17,6 +17,16 @@ afterEach(async () => {
   for (const stop of stops.splice(0)) await stop()
 })
 
+/** Until the end of the test. */
+function run(distribution: TreeDistribution): void {
+  const stopping = new AbortController()
+  const runs = distribution.services.map(async (service) => service.run(stopping.signal))
+  stops.push(async () => {
+    stopping.abort(new Error('stopped'))
+    await Promise.allSettled(runs)
+  })
+}
+
 /** A root with one child, of which it can read what a test says. */
 function setUp(found: () => OpenedFile | undefined) {
   const node = new PushNode()
@@ -42,12 +52,7 @@ function setUp(found: () => OpenedFile | undefined) {
     log: silent,
     random: seeded(3),
   })
-  const stopping = new AbortController()
-  const runs = distribution.services.map(async (service) => service.run(stopping.signal))
-  stops.push(async () => {
-    stopping.abort(new Error('stopped'))
-    await Promise.allSettled(runs)
-  })
+  run(distribution)
   return { node, distribution, asked }
 }
 
@@ -130,12 +135,7 @@ test('a node without children forgets deletions after a month too', async () => 
     log: silent,
     random: seeded(3),
   })
-  const stopping = new AbortController()
-  const runs = distribution.services.map(async (service) => service.run(stopping.signal))
-  stops.push(async () => {
-    stopping.abort(new Error('stopped'))
-    await Promise.allSettled(runs)
-  })
+  run(distribution)
   await node.put('kept', 'content')
   await node.remove('gone')
   await node.clock.advance(29 * 24 * 3600_000)

@@ -8,7 +8,6 @@ import type {
   TreeFiles,
   WantedFile,
 } from '../core/files/tree-files.ts'
-import type { FileFacts } from '../core/files/tree-index.ts'
 import type {
   CompleteOptions,
   PartOptions,
@@ -19,7 +18,8 @@ import type {
   UploadsPage,
 } from '../core/files/tree-uploads.ts'
 import type { Op } from '../core/op.ts'
-import { isGone, type Operation, type PutOperation } from '../core/push/operation.ts'
+import type { PutOperation } from '../core/push/operation.ts'
+import { pushedPut } from './pushed-put.ts'
 import type { PushedTurns } from './pushed-turns.ts'
 
 export interface PushedOptions {
@@ -55,25 +55,9 @@ export class PushedFiles implements TreeFiles {
 
   async put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions & Op): Promise<PutResult> {
     const { turns, onGrowing } = this.#options
-    const outcome = Promise.withResolvers<PutOperation | undefined>()
-    let facts: FileFacts | undefined
-    const given: PutOptions & Op = {
-      ...options,
-      digests: { md5: options.digests?.md5 ?? true, sha256: true },
-      facts: () => (facts = options.facts?.() ?? {}),
-      follow: (growing) => onGrowing(growing, outcome.promise),
-    }
-    const pushed = {
-      turn: options.turn,
-      ifNoneMatch: options.ifNoneMatch,
-      headers: () => facts?.headers,
-      onOperation: (operation: Operation) => outcome.resolve(isGone(operation) ? undefined : operation),
-    }
-    try {
-      return await turns.with(key, pushed, async (turn) => this.#files.put(key, body, { ...given, turn }))
-    } finally {
-      outcome.resolve(undefined)
-    }
+    return pushedPut(turns, key, options, async (given, outcome) =>
+      this.#files.put(key, body, { ...given, follow: (growing) => onGrowing(growing, outcome) }),
+    )
   }
 
   async remove(key: string, options: RemoveOptions & Op = {}): Promise<'removed' | 'absent' | 'failed-condition'> {

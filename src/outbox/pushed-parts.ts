@@ -1,9 +1,8 @@
-import type { FileFacts } from '../core/files/tree-index.ts'
 import type { Part, TreeParts } from '../core/files/tree-parts.ts'
 import { FOLLOW_BYTES, type PutOptions, type PutResult } from '../core/files/tree-files.ts'
 import type { Op } from '../core/op.ts'
-import { isGone, type Operation, type PutOperation } from '../core/push/operation.ts'
 import type { PushedOptions } from './pushed-files.ts'
+import { pushedPut } from './pushed-put.ts'
 
 /**
  * Files that another program has written whole, such as nginx, on their way into the tree of a root: each is an operation like a put, and is
@@ -36,27 +35,11 @@ export class PushedParts implements Pick<TreeParts, 'take' | 'incoming'> {
 
   async #place(part: Part, key: string, options: PutOptions & Op): Promise<PutResult> {
     const { turns, onGrowing } = this.#options
-    const outcome = Promise.withResolvers<PutOperation | undefined>()
-    let facts: FileFacts | undefined
-    const given: PutOptions & Op = {
-      ...options,
-      digests: { md5: options.digests?.md5 ?? true, sha256: true },
-      facts: () => (facts = options.facts?.() ?? {}),
-    }
-    const pushed = {
-      turn: options.turn,
-      ifNoneMatch: options.ifNoneMatch,
-      headers: () => facts?.headers,
-      onOperation: (operation: Operation) => outcome.resolve(isGone(operation) ? undefined : operation),
-    }
-    // Of what has the wrong size nothing comes.
-    if (part.bytes > FOLLOW_BYTES && part.bytes === (options.size ?? part.bytes)) {
-      onGrowing(part.follow(key), outcome.promise)
-    }
-    try {
-      return await turns.with(key, pushed, async (turn) => part.place(key, { ...given, turn }))
-    } finally {
-      outcome.resolve(undefined)
-    }
+    return pushedPut(turns, key, options, async (given, outcome) => {
+      // Of what has the wrong size nothing comes.
+      const isRight = part.bytes === (options.size ?? part.bytes)
+      if (isRight && part.bytes > FOLLOW_BYTES) onGrowing(part.follow(key), outcome)
+      return part.place(key, given)
+    })
   }
 }

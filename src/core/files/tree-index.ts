@@ -48,6 +48,16 @@ export interface TreeIndex {
   blocks(key: string, etag: string, options: BlocksOptions): BlockHashes | undefined
 }
 
+/** Headers that are kept with a file and given back with it, beside `x-amz-meta-…`. */
+export const KEPT_HEADERS = [
+  'content-type',
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'expires',
+] as const
+
 /** What came with a file and is to be given out with it. */
 export interface FileFacts {
   /** The ETag that was promised for it, such as the MD5 of what was sent or `md5-7` of seven parts. */

@@ -1,4 +1,3 @@
-import module from 'node:module'
 import { readlinkSync } from 'node:fs'
 import { constants, setPriority } from 'node:os'
 import { parentPort } from 'node:worker_threads'
@@ -6,6 +5,7 @@ import { messageOf } from '../../core/errors.ts'
 import { systemClock } from '../../lib/system-clock.ts'
 import { hashFile } from './hash-file.ts'
 import type { HashAnswer, HashJob } from './hasher.ts'
+import { keepCompiled } from '../../lib/keep-compiled.ts'
 
 /** Entry of the thread that hashes: takes a `HashJob`, answers with `HashAnswer`s. */
 
@@ -41,5 +41,4 @@ async function run({ path, bytesPerSecond, ...job }: HashJob): Promise<void> {
 stepBack()
 parentPort?.on('message', (job: HashJob) => void run(job))
 
-// As in bin.ts: the thread may never end in order.
-setTimeout(module.flushCompileCache, 5000).unref()
+keepCompiled()

@@ -1,9 +1,9 @@
-import module from 'node:module'
 import { parentPort } from 'node:worker_threads'
 import { systemClock } from '../../lib/system-clock.ts'
 import { Hasher } from './hasher.ts'
 import type { Asked, Tell } from './thread-messages.ts'
 import { ThreadTree } from './thread-tree.ts'
+import { keepCompiled } from '../../lib/keep-compiled.ts'
 
 /** Entry of the thread that follows folders: takes `Asked`, answers with `Told`. */
 
@@ -23,5 +23,4 @@ function handle(asked: Asked): void {
 }
 
 parentPort?.on('message', handle)
-// As in bin.ts: the thread may never end in order.
-setTimeout(module.flushCompileCache, 5000).unref()
+keepCompiled()

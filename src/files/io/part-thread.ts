@@ -1,9 +1,9 @@
-import module from 'node:module'
 import { createHash } from 'node:crypto'
 import { readSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'
 import { messageOf } from '../../core/errors.ts'
 import type { PartDigests, PartJob, PartTold } from './part-digests.ts'
+import { keepCompiled } from '../../lib/keep-compiled.ts'
 
 /** Entry of the thread that reads and hashes whole files: takes a `PartJob`, answers with a `PartTold`. */
 
@@ -34,5 +34,4 @@ function answerOf(job: PartJob): PartTold {
 
 parentPort?.on('message', (job: PartJob) => parentPort?.postMessage(answerOf(job), []))
 
-// As in bin.ts: the thread may never end in order.
-setTimeout(module.flushCompileCache, 5000).unref()
+keepCompiled()
