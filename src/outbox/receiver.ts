@@ -16,6 +16,7 @@ import { KeyLocks } from '../lib/key-locks.ts'
 import { forEachLimited } from '../lib/limited.ts'
 import { isKey } from '../lib/safe-path.ts'
 import { factsOf, isAnsweredSo, withSameContent } from './receiver-content.ts'
+import { APPLIED, dropped, failure, OLDER, placed } from './receiver-outcomes.ts'
 import { FeedingParent } from './receiver-parent.ts'
 import { rowsOf, sumsOf } from './sums.ts'
 
@@ -250,9 +251,6 @@ export class TreeReceiver implements Receiver {
 
 type PlaceOptions = Op & { readonly onRecorded?: ((operation: PutOperation) => void) | undefined }
 
-const OLDER: Outcome = { result: 'older' }
-const APPLIED: Outcome = { result: 'applied' }
-
 /** Nothing tells that it may be here already, which costs more to find out. */
 function isNews({ operation, bytes }: OperationItem, ledger: OpenLedger): boolean {
   const { key, version } = operation
@@ -265,19 +263,6 @@ function isNews({ operation, bytes }: OperationItem, ledger: OpenLedger): boolea
     // Done by itself, it fails by itself.
     return false
   }
-}
-
-function placed(result: PutResult): Outcome {
-  return result === 'failed-condition' ? OLDER : APPLIED
-}
-
-function failure(code: FlotillaError['code'], message: string): Outcome {
-  return { result: 'failed', code, message }
-}
-
-async function dropped(part: Part, outcome: Outcome): Promise<Outcome> {
-  await part.remove()
-  return outcome
 }
 
 /** Wraps what a body rejects with: that is the parent's failure, not ours. */
