@@ -31,6 +31,14 @@ export const ERRORS = {
   INSECURE_FILE: kind(403, 6, false, 'A file that holds a secret can be read by others. Run `chmod 600` on it.'),
   NOT_FOUND: kind(404, 1, false, 'There is nothing under that name.'),
   LOST_RACE: kind(409, 5, true, 'Somebody else changed it first. Look at the current state, then decide again.'),
+  STALE_FENCE: kind(
+    412,
+    5,
+    false,
+    'The leadership or lock that this write was made under has gone to another, or has ended. Nothing was changed.',
+  ),
+  KEY_REUSED: kind(422, 2, false, 'The same Idempotency-Key was sent with another request. Use a new key for it.'),
+  INVALID_VALUE: kind(422, 4, false, 'A value does not match the schema of its param. Nothing was changed.'),
   ROLLOUT_RUNNING: kind(
     409,
     5,

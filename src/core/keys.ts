@@ -22,6 +22,15 @@
  *     flip/<tree>/<group>                the generation of files that all nodes show
  *     root/<tree>                        which of several roots of a tree of files takes writes, under its lease
  *     root/<tree>/epoch                  the greatest epoch that one of them ever led
+ *     profile/<profile>                  shared state: params, icon, colour, in one value
+ *     profile-log/<profile>/<version>    what each change of it was, and whose
+ *     param/<param>                      default and schema of a param, whatever profile it is in
+ *     once/<id>                          the answer to a request that carried a key of its own, should it come again
+ *     elect/<name>/<who>                 a candidate, under its lease: in order of revision, which is the fence as well
+ *     lock/<name>/<who>                  one that holds or waits for a lock, in the same way
+ *     barrier/<name>                     the generation that is open next, and how many it takes
+ *     barrier/<name>/<generation>/<who>  one that has arrived, under its lease
+ *     node/<node>/meta                   icon, colour and progress that scripts show for a node
  *     token/<id>  join/<id>  secret/<x>  never leave the hub
  *     peer/key                           shared by the nodes, to fetch blobs from each other
  */
@@ -72,6 +81,24 @@ export const keys = {
   root: (tree: string) => `root/${tree}`,
   rootEpoch: (tree: string) => `root/${tree}/epoch`,
   roots: 'root/',
+  profile: (profile: string) => `profile/${profile}`,
+  profiles: 'profile/',
+  profileChange: (profile: string, version: number) =>
+    `profile-log/${profile}/${String(version).padStart(DIGITS, '0')}`,
+  profileChanges: (profile: string) => `profile-log/${profile}/`,
+  /** A param may be called anything. */
+  param: (param: string) => `param/${encodeURIComponent(param)}`,
+  params: 'param/',
+  once: (id: string) => `once/${id}`,
+  onces: 'once/',
+  claim: (kind: 'elect' | 'lock', name: string, who: string) => `${kind}/${name}/${encodeURIComponent(who)}`,
+  claims: (kind: 'elect' | 'lock', name: string) => `${kind}/${name}/`,
+  claimsOfAll: (kind: 'elect' | 'lock') => `${kind}/`,
+  barrier: (name: string) => `barrier/${name}`,
+  arrival: (name: string, generation: number, who: string) =>
+    `barrier/${name}/${String(generation).padStart(DIGITS, '0')}/${encodeURIComponent(who)}`,
+  arrivals: (name: string, generation: number) => `barrier/${name}/${String(generation).padStart(DIGITS, '0')}/`,
+  meta: (node: string) => `node/${node}/meta`,
   token: (id: string) => `token/${id}`,
   tokens: 'token/',
   join: (id: string) => `join/${id}`,

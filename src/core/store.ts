@@ -3,7 +3,8 @@ import type { Op } from './op.ts'
 /**
  * A revisioned key-value store: the only truth in the cluster.
  *
- * Every successful `commit` moves the store to exactly one new revision; revisions start at 1 and have no gaps.
+ * Every successful `commit` moves the store to exactly one new revision, higher than all before it; a store that nothing
+ * was committed to is at revision 0 or, where an engine is shared, at any. A revision belongs to one commit.
  * Reads are linearizable. A commit that was answered is durable. Keys sort by code unit.
  * A key is 1 to 512 characters of ASCII from `!` to `~`; a prefix is the same or empty; a value is well-formed Unicode
  * of at most 1 MiB in UTF-8; a transaction holds at most 1,000 expectations, 1,000 changes and 4 MiB of values.
@@ -35,7 +36,7 @@ export interface Store {
 
   /**
    * Yields what was changed under `prefix`, and under those of `also`, one batch per commit that changed something there,
-   * in revision order, no gaps, no repeats. Starts with the first commit after revision `after`. Ends when `signal` aborts or the store is
+   * in revision order, none left out, none twice. Starts with the first commit after revision `after`. Ends when `signal` aborts or the store is
    * closed. Throws `COMPACTED` if a commit after `after` is no longer held, and if `after` is ahead of the store: list
    * again. Throws `UNREACHABLE` when a remote store goes away; watching on from the last revision seen misses nothing.
    * A slow reader costs no memory: it falls behind until its place is compacted.
