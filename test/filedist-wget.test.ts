@@ -124,6 +124,43 @@ test('the script fetches what is missing, whatever it is called, removes what is
   })
 })
 
+test('where there is no script, or only a part of it, nothing more is done, and the end is a failure', async () => {
+  const tree = treeOf()
+  const { url } = await openFileServer({ trees: [tree], open: { openWrites: true } })
+  const folder = temporaryFolder()
+  writeFiles(folder, { 'music/gone.txt': 'old' })
+  const command = await commandAfter(url, '# By hand')
+  for (const wrong of [command.replace(CHILD, 'nobody:1'), command.replace(url, 'http://127.0.0.1:9')]) {
+    await expect(sh(folder, wrong)).rejects.toMatchObject({
+      code: expect.any(Number),
+      stderr: expect.stringContaining('curl: '),
+    })
+  }
+  tree.distribution.lack(CHILD, { key: "it's", version: { epoch: 1, sequence: 10 }, gone: true }, 1)
+  writeFiles(folder, { 'music/it': 'not meant', "music/it's": 'meant' })
+  const script = await (await fetch(`${url}/__missing__/${CHILD}/catchup.sh`)).text()
+  const at = script.indexOf("gone 'music/it'")
+  for (const length of [at + "gone 'music/it'".length, at]) {
+    writeFiles(folder, { half: script.slice(0, length) })
+    await expect(sh(folder, 'cat half | sh')).rejects.toMatchObject({ stderr: expect.stringContaining('failed: ') })
+  }
+  writeFiles(folder, { half: script.slice(0, 200) })
+  await expect(sh(folder, 'cat half | sh')).rejects.toMatchObject({ code: 2 })
+  expect(filesBelow(folder)).toMatchObject({ 'music/it': 'not meant', "music/it's": 'meant' })
+  writeFiles(folder, { whole: script })
+  await sh(folder, 'cat whole | sh')
+  expect(filesBelow(folder)).not.toHaveProperty("music/it's")
+})
+
+test('a deletion that cannot be done is named, and ends in a failure', async () => {
+  const { url } = await openFileServer({ trees: [treeOf()], open: { openWrites: true } })
+  const folder = temporaryFolder({ 'music/gone.txt/in': 'a folder is there' })
+  await expect(sh(folder, await commandAfter(url, '# By hand'))).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('failed: music/gone.txt'),
+  })
+})
+
 test('wget brings all files of a tree to a new node, also those that only a child has', async () => {
   const tree = fedTree('music', { ...TODAY, ...YESTERDAY })
   const child = tree.distribution.add(CHILD, { 'only/there': 'kept below' })

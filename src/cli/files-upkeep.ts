@@ -1,7 +1,7 @@
 import type { upkeepAt } from '../app/files-upkeep.ts'
 import { type ExitCode, FlotillaError } from '../core/errors.ts'
 import type { ChildView } from '../core/push/distribution.ts'
-import { clean } from '../lib/clean.ts'
+import { cleanLine } from '../lib/clean.ts'
 import type { Context } from './context.ts'
 import { FILES_AT, filesAt } from './files-at.ts'
 import { plural } from './format.ts'
@@ -69,5 +69,5 @@ export function behindText({ operations, bytes }: ChildView['behind']): string {
 }
 
 export function childText({ tree, child }: TreeChild): string {
-  return clean(`${tree} at ${child.name}`)
+  return cleanLine(`${tree} at ${child.name}`)
 }

@@ -1,7 +1,7 @@
 import { FlotillaError } from '../core/errors.ts'
 import { type Progress, Rate } from '../core/sync/progress.ts'
 import type { Summary } from '../core/sync/summary.ts'
-import { clean } from '../lib/clean.ts'
+import { cleanLine } from '../lib/clean.ts'
 import type { Context } from './context.ts'
 import { plural, span } from './format.ts'
 
@@ -55,7 +55,7 @@ export function printSummary(summary: Summary, isDry: boolean, { output }: Conte
     summary.refused !== undefined ? 'nothing deleted' : summary.failed > 0 ? 'nothing brought over' : 'nothing to do'
   output.print(`${told.length === 0 ? nothing : told.join(', ')} (${(durationMs / 1000).toFixed(2)} s)`)
   for (const { key, message } of summary.failures)
-    output.note(clean(`${output.paint('red', 'failed')} ${key}: ${message}`))
+    output.note(`${output.paint('red', 'failed')} ${cleanLine(`${key}: ${message}`)}`)
 }
 
 /** What is wrong after a round, if anything. */

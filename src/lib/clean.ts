@@ -5,3 +5,8 @@ const UNSAFE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u20
 export function clean(text: string): string {
   return text.replace(UNSAFE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
+
+/** Likewise, in one line, whatever stands in it: a row of a list cannot be forged by a name with a line break. */
+export function cleanLine(text: string): string {
+  return clean(text).replaceAll('\n', '\\u000a').replaceAll('\t', '\\u0009')
+}

@@ -47,7 +47,16 @@ export async function compareWith(options: RepairOptions, wish: RepairWish): Pro
   ])
   const buckets = differing(ours, theirs)
   const named: Difference[] = []
-  const report: Counters = { buckets: buckets.length, looked: 0, missing: 0, other: 0, extra: 0, repaired: 0, named }
+  const report: Counters = {
+    buckets: buckets.length,
+    looked: 0,
+    missing: 0,
+    other: 0,
+    extra: 0,
+    dropped: 0,
+    repaired: 0,
+    named,
+  }
   onProgress?.(report)
   for (let at = 0; at < buckets.length; at += BUCKETS_AT_ONCE) {
     const some = buckets.slice(at, at + BUCKETS_AT_ONCE)
@@ -67,18 +76,20 @@ function count(
   report: Counters,
   named: Difference[],
 ): void {
-  const { key, kind } = difference
+  const { key } = difference
   const row = ledger.get(key)
+  const isDropped = difference.kind === 'extra' && row !== undefined && !isGone(row)
+  const kind = isDropped ? 'dropped' : difference.kind
   if (row !== undefined && sender.arrival(key, row.position).state !== 'reached') return
   report[kind]++
-  if (named.length < NAMED) named.push(difference)
+  if (named.length < NAMED) named.push({ key, kind })
   const isOurs = row !== undefined && isGone(row) === (kind === 'extra')
-  if (!isRepair || !isOurs || sender.stuck.isFull) return
+  if (kind === 'dropped' || !isRepair || !isOurs || sender.stuck.isFull) return
   sender.sendAgain(key, row.position, WHY[kind])
   report.repaired++
 }
 
-const WHY: Readonly<Record<Difference['kind'], string>> = {
+const WHY: Readonly<Record<Exclude<Difference['kind'], 'dropped'>, string>> = {
   missing: 'it was there, and is missing now',
   other: 'it is another one than it was',
   extra: 'it was deleted, and is there again',

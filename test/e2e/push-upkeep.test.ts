@@ -74,6 +74,29 @@ test('what was changed behind our backs at a child is told by a dry run, and sen
   expect(child.read('extra')?.toString()).toBe('only here')
 })
 
+test('a file that was removed from the folder of the root only is no difference that a repair has to mend', async () => {
+  const cluster = await PushCluster.started({ shape: CHILD })
+  const child = cluster.node('child')
+  await put(cluster.root, 'old', 'content')
+  await put(cluster.root, 'new', 'content')
+  await cluster.inStep()
+  rmSync(join(cluster.root.folder, 'old'))
+  const noted = /1 file removed from the folder here only/
+  await until(async () => noted.test((await flotilla(cluster.root, 'repair', '--dry-run')).stderr))
+  const { code, stdout, stderr } = await flotilla(cluster.root, 'repair')
+  expect([code, stdout, stderr]).toEqual([0, expect.stringContaining('dropped here'), expect.stringMatching(noted)])
+  expect(child.read('old')?.toString()).toBe('content')
+})
+
+test('a key with a line break is one row of what is missing', async () => {
+  const cluster = await PushCluster.started({ shape: CHILD })
+  const child = cluster.node('child')
+  await child.kill()
+  await put(cluster.root, 'a\n       1 B  forged\tx\u001b[2J', 'content')
+  const { stdout } = await flotilla(cluster.root, 'missing', nameOf(child))
+  expect(stdout.split('\n')).toEqual([expect.stringContaining('a\\u000a       1 B  forged\\u0009x\\u001b[2J'), ''])
+})
+
 test('a child that lost its files is filled again when it is provisioned; what it has does not travel', async () => {
   const cluster = await PushCluster.started({ shape: CHILD })
   const child = cluster.node('child')

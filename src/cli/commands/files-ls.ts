@@ -1,5 +1,5 @@
 import type { FileEntry } from '../../core/files/entry.ts'
-import { clean } from '../../lib/clean.ts'
+import { cleanLine } from '../../lib/clean.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { FILES_AT, filesPath, withLook } from '../files-at.ts'
@@ -20,7 +20,7 @@ export const filesLs = command({
         if (trees.length === 0) output.note('there is no tree that may be read; another key may read more')
         for (const tree of trees) {
           if (options.json) output.json('tree', { tree })
-          else output.print(clean(tree))
+          else output.print(cleanLine(tree))
         }
         return 0
       }
@@ -47,7 +47,7 @@ function printFile(tree: string, { key, size, modifiedMs }: FileEntry, { output 
 }
 
 function row(size: string, time: string, path: string): string {
-  return `${size.padStart(14)}  ${time.padEnd(20)}  ${clean(path)}`
+  return `${size.padStart(14)}  ${time.padEnd(20)}  ${cleanLine(path)}`
 }
 
 export function timeOf(ms: number): string {

@@ -1,5 +1,5 @@
 import type { ChildView } from '../../core/push/distribution.ts'
-import { clean } from '../../lib/clean.ts'
+import { cleanLine } from '../../lib/clean.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { type Asked, behindText, UPKEEP, withChildren } from '../files-upkeep.ts'
@@ -35,7 +35,7 @@ function showChildren({ fed, fedBy }: Asked, isJson: boolean, { output, clock }:
   if (isJson) for (const { tree, child } of fed) output.json('child', { tree, ...child })
   else {
     if (fed.length === 0) output.note('this file service has no children')
-    for (const { tree, by } of fedBy) output.note(clean(`${tree} is fed by ${by}`))
+    for (const { tree, by } of fedBy) output.note(cleanLine(`${tree} is fed by ${by}`))
     const rows = fed.map(({ tree, child }): Cell[] => {
       const { sinceMs } = child.behind
       return [
@@ -72,7 +72,7 @@ async function showFiles({ upkeep, fed }: Asked, isJson: boolean, { output, sign
         const what = file.size === undefined ? 'delete' : size(file.size)
         const why = file.error === undefined ? '' : `  ${file.error}`
         if (isJson) output.json('missing', { tree, child: child.name, ...file })
-        else output.print(clean(`${what.padStart(10)}  ${since}  ${tree}/${file.key}${why}`))
+        else output.print(cleanLine(`${what.padStart(10)}  ${since}  ${tree}/${file.key}${why}`))
       }
       if (output.out.closed === true) return 3
     }

@@ -1,6 +1,6 @@
 import type { Difference } from '../../core/push/buckets.ts'
 import type { RepairReport } from '../../core/push/upkeep.ts'
-import { clean } from '../../lib/clean.ts'
+import { cleanLine } from '../../lib/clean.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { type Asked, childText, type TreeChild, UPKEEP, withChildren } from '../files-upkeep.ts'
@@ -16,7 +16,7 @@ export const filesRepair = command({
   details:
     'Finds what was damaged, removed or added behind our backs, by sums of what each side has, and sends it again. Files that only the ' +
     'child has are told and stay, unless they were deleted here. This happens by itself once a day. The exit code is 0 when nothing ' +
-    'differs, 3 when something does or did.',
+    'differs but by files that were removed from the folder here, 3 when something does or did.',
   examples: ['flotilla files repair --dry-run', 'flotilla files repair 10.0.0.2:8480 --prefix music/'],
   async run({ options, args }, context) {
     const { dryRun: isDry, prefix = '', json } = options
@@ -39,6 +39,7 @@ const SIGNS: Readonly<Record<Difference['kind'], string>> = {
   missing: '- missing there ',
   other: '~ other there   ',
   extra: '+ only there    ',
+  dropped: '. dropped here  ',
 }
 
 /** Whether anything differs. */
@@ -48,20 +49,25 @@ async function repair(asked: Asked, fed: TreeChild, wish: Wish, { output, signal
   for await (const line of asked.upkeep.repair(tree, child.name, { ...wish, signal })) {
     if ('kind' in line) {
       if (wish.json) output.json('difference', { tree, child: child.name, ...line })
-      else output.print(clean(`${SIGNS[line.kind]} ${tree}/${line.key}`))
+      else output.print(cleanLine(`${SIGNS[line.kind]} ${tree}/${line.key}`))
     } else {
       report = line
       output.progress(`${childText(fed)}: ${line.looked} of ${line.buckets} parts that differ were looked into`)
     }
   }
   if (report === undefined) return false
-  const { missing, other, extra, repaired } = report
+  const { missing, other, extra, dropped, repaired } = report
   const isAny = missing + other + extra > 0
   if (wish.json) output.json('repair', { tree, child: child.name, ...report })
   else if (!isAny) output.print(`${childText(fed)}: nothing differs`)
   else {
     const done = wish.isDry ? 'nothing was changed' : `${plural(repaired, 'file')} on the way`
     output.print(`${childText(fed)}: ${missing} missing there, ${other} other there, ${extra} only there; ${done}`)
+  }
+  if (!wish.json && dropped > 0) {
+    output.note(
+      `${childText(fed)}: ${plural(dropped, 'file')} removed from the folder here only, which deletes nothing`,
+    )
   }
   return isAny
 }

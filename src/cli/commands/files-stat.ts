@@ -1,5 +1,5 @@
 import { FlotillaError } from '../../core/errors.ts'
-import { clean } from '../../lib/clean.ts'
+import { cleanLine } from '../../lib/clean.ts'
 import { command } from '../command.ts'
 import { FILES_AT, filePath, withLook } from '../files-at.ts'
 import { ago } from '../format.ts'
@@ -27,10 +27,10 @@ export const filesStat = command({
       }
       const { size, modifiedMs, etag, sha256, md5 } = entry
       const unknown = 'not known yet'
-      output.print(clean(`${tree}/${key}`))
+      output.print(cleanLine(`${tree}/${key}`))
       output.print(`size      ${size}`)
       output.print(`modified  ${new Date(modifiedMs).toISOString()} (${ago(modifiedMs, clock.nowMs())})`)
-      output.print(clean(`etag      "${etag}"`))
+      output.print(cleanLine(`etag      "${etag}"`))
       output.print(`sha256    ${sha256 ?? unknown}`)
       if (md5 !== undefined) output.print(`md5       ${md5}`)
       output.print(`blocks    ${hasBlocks ? 'hashed: a changed copy needs the changed blocks only' : unknown}`)

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { Verified } from '../../app/files-verify.ts'
 import { FlotillaError } from '../../core/errors.ts'
-import { clean } from '../../lib/clean.ts'
+import { cleanLine } from '../../lib/clean.ts'
 import { command } from '../command.ts'
 import { FILES_AT, filesAt, filesPath } from '../files-at.ts'
 import { plural } from '../format.ts'
@@ -37,7 +37,7 @@ export const filesVerify = command({
         folder: options.dir === undefined ? undefined : resolve(cwd, options.dir),
         onDamage: ({ key, fault, message }) => {
           if (options.json) output.json('damage', { tree, key, fault, message })
-          else if (fault !== 'unhashed') output.print(clean(`${fault}  ${tree}/${key}: ${message}`))
+          else if (fault !== 'unhashed') output.print(cleanLine(`${fault}  ${tree}/${key}: ${message}`))
         },
         onProgress: (sofar) => output.progress(`${plural(sofar.files, 'file')} read`),
         signal,

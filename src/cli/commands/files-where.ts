@@ -1,4 +1,4 @@
-import { clean } from '../../lib/clean.ts'
+import { cleanLine } from '../../lib/clean.ts'
 import { command } from '../command.ts'
 import { CLIENT, withHub } from '../connect.ts'
 import type { Context } from '../context.ts'
@@ -39,7 +39,7 @@ const STATES: Readonly<Record<Copy['state'], Cell>> = {
 
 function print(copies: readonly Copy[], path: string, { output }: Context): void {
   if (copies.length === 0) {
-    output.print(clean(`no node serves the tree of ${path}`))
+    output.print(cleanLine(`no node serves the tree of ${path}`))
     return
   }
   const rows = copies.map(({ node, state, entry, message }): Cell[] => [

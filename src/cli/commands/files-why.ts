@@ -1,5 +1,5 @@
 import type { FileWhy } from '../../core/files/peer-look.ts'
-import { clean } from '../../lib/clean.ts'
+import { cleanLine } from '../../lib/clean.ts'
 import { command } from '../command.ts'
 import { FILES_AT, filePath, withLook } from '../files-at.ts'
 
@@ -16,7 +16,7 @@ export const filesWhy = command({
     return await withLook(options, context, async (look) => {
       const why = await look.why(tree, key, { signal })
       if (options.json) output.json('files-why', { tree, key, ...why })
-      else for (const line of linesOf(why)) output.print(clean(line))
+      else for (const line of linesOf(why)) output.print(cleanLine(line))
       return why.entry === undefined ? 3 : 0
     })
   },

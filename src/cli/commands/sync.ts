@@ -2,7 +2,7 @@ import type { OpenedSync, SyncDeps } from '../../app/sync.ts'
 import { type ExitCode, messageOf } from '../../core/errors.ts'
 import type { Summary } from '../../core/sync/summary.ts'
 import type { Logger } from '../../core/log.ts'
-import { clean } from '../../lib/clean.ts'
+import { clean, cleanLine } from '../../lib/clean.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { renderError } from '../errors.ts'
@@ -58,7 +58,7 @@ async function open(plan: SyncPlan, options: SyncOptions, context: Context): Pro
     ...(says && {
       onFile: ({ action, key, size }: { readonly action: string; readonly key: string; readonly size: number }) => {
         if (options.json) output.json('sync-file', { action, key, size })
-        else output.print(`${action} ${key}`)
+        else output.print(cleanLine(`${action} ${key}`))
       },
     }),
   }

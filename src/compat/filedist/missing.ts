@@ -90,8 +90,10 @@ export function* missingLines(missing: Iterable<Missing>): Generator<string, voi
   }
 }
 
+/** What breaks off has no last line: a pipe ends with 1 then, and the last thing that was asked, perhaps only half of a name, is not done. */
 const SCRIPT = `set -u
 failed=0
+trap 'echo "failed: the list of what is missing broke off" >&2; exit 1' EXIT
 fetch() { # where to, path on the server, SHA-256 or -
   if [ "$3" != - ] && [ -f "$1" ] && [ "$(sha256sum < "$1" | cut -c 1-64)" = "$3" ]; then return; fi
   mkdir -p -- "$(dirname -- "$1")" && : > "$1.catchup~" &&
@@ -103,7 +105,7 @@ fetch() { # where to, path on the server, SHA-256 or -
   rm -f -- "$1.catchup~"
   printf 'failed: %s\\n' "$1" >&2
 }
-gone() { rm -f -- "$1" || failed=1; }
+gone() { [ "$2" = end ] && { rm -f -- "$1" && return; failed=1; printf 'failed: %s\\n' "$1" >&2; }; }
 `
 
 /** `/__missing__/CHILD/catchup.sh`: brings all of it, deletions as well, and verifies what it brings. */
@@ -116,7 +118,7 @@ export function* catchupScript(child: string, base: string, missing: Iterable<Mi
     const { operation } = file
     const place = shellWord(`${tree}/${keyPath(operation.key)}`)
     const path = shellWord(`/${uriEncodePath(`${tree}/${operation.key}`)}`)
-    yield isGone(operation) ? `gone ${place}\n` : `fetch ${place} ${path} ${operation.sha256 ?? '-'}\n`
+    yield isGone(operation) ? `gone ${place} end\n` : `fetch ${place} ${path} ${operation.sha256 ?? '-'}\n`
   }
-  yield 'exit "$failed"\n'
+  yield 'trap - EXIT\nexit "$failed"\n'
 }

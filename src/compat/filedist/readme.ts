@@ -43,7 +43,7 @@ function ofChild(base: string, child: string): string {
   const page = `${base}${MISSING_PATH}/${child}`
   return `################ what ${child} lacks, which is sent by itself as soon as it can be
 # By hand, in the folder there that holds the folders of the trees. Brings deletions as well, and verifies:
-curl -fsS ${page}/catchup.sh | sh
+curl -fsS -o catchup.sh ${page}/catchup.sh && sh catchup.sh
 
 # Get missing files of today:
 ${WGET} ${page}/\`date +%Y-%m-%d\`.log.html

@@ -21,8 +21,9 @@ export interface Held {
 
 export interface Difference {
   readonly key: string
-  /** `missing` at the child; `other`: the child has something else; `extra`: only the child has it. */
-  readonly kind: 'missing' | 'other' | 'extra'
+  /** `missing` at the child; `other`: the child has something else; `extra`: only the child has it; `dropped`: likewise, as it was
+   * removed from the folder here, which is no deletion. */
+  readonly kind: 'missing' | 'other' | 'extra' | 'dropped'
 }
 
 /** Both in ascending order of keys; what is in one page of each. */

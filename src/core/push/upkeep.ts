@@ -54,6 +54,8 @@ export interface RepairReport {
   readonly other: number
   /** Only the child has them; those that were deleted here among them are deleted there. */
   readonly extra: number
+  /** Only the child has them since they were removed from the folder here, which is no deletion. Nothing is wrong with that. */
+  readonly dropped: number
   /** Sent again, or on their way anyway. */
   readonly repaired: number
   /** The first of them. */

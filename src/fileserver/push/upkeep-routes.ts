@@ -65,8 +65,8 @@ async function answerRepair(call: TreeCall): Promise<void> {
 
 /** They come in lines of their own. */
 function withoutNames(report: RepairReport): Omit<RepairReport, 'named'> {
-  const { buckets, looked, missing, other, extra, repaired } = report
-  return { buckets, looked, missing, other, extra, repaired }
+  const { buckets, looked, missing, other, extra, dropped, repaired } = report
+  return { buckets, looked, missing, other, extra, dropped, repaired }
 }
 
 async function answerProvision(call: TreeCall): Promise<void> {
