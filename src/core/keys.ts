@@ -27,6 +27,7 @@
  *     param/<param>                      default and schema of a param, whatever profile it is in
  *     once/<id>                          the answer to a request that carried a key of its own, should it come again
  *     elect/<name>/<who>                 a candidate, under its lease: in order of revision, which is the fence as well
+ *     elect/<name>/<who>/value           what it proclaims, under the same lease
  *     lock/<name>/<who>                  one that holds or waits for a lock, in the same way
  *     barrier/<name>                     the generation that is open next, and how many it takes
  *     barrier/<name>/<generation>/<who>  one that has arrived, under its lease
@@ -94,7 +95,10 @@ export const keys = {
   claim: (kind: 'elect' | 'lock', name: string, who: string) => `${kind}/${name}/${encodeURIComponent(who)}`,
   claims: (kind: 'elect' | 'lock', name: string) => `${kind}/${name}/`,
   claimsOfAll: (kind: 'elect' | 'lock') => `${kind}/`,
+  /** What it proclaims, which ends with it. */
+  claimValue: (claim: string) => `${claim}/value`,
   barrier: (name: string) => `barrier/${name}`,
+  barriers: 'barrier/',
   arrival: (name: string, generation: number, who: string) =>
     `barrier/${name}/${String(generation).padStart(DIGITS, '0')}/${encodeURIComponent(who)}`,
   arrivals: (name: string, generation: number) => `barrier/${name}/${String(generation).padStart(DIGITS, '0')}/`,

@@ -93,23 +93,15 @@ class Builder {
 
   /** The step to begin with, for what leads to `next`. */
   build(node: Node, next: number): number {
-    switch (node.is) {
-      case 'nothing':
-        return next
-      case 'start':
-      case 'end':
-        return this.add({ is: node.is, next, or: next })
-      case 'test':
-        return this.add({ is: 'test', test: node.test, next, or: next })
-      case 'both':
-        return node.parts.reduceRight((after, part) => this.build(part, after), next)
-      case 'either':
-        return node.options
-          .map((option) => this.build(option, next))
-          .reduceRight((or, one) => this.add({ is: 'fork', next: one, or }))
-      default:
-        return this.#repeat(node, next)
+    if (node.is === 'nothing') return next
+    if (node.is === 'test') return this.add({ is: 'test', test: node.test, next, or: next })
+    if (node.is === 'both') return node.parts.reduceRight((after, part) => this.build(part, after), next)
+    if (node.is === 'either') {
+      return node.options
+        .map((option) => this.build(option, next))
+        .reduceRight((or, one) => this.add({ is: 'fork', next: one, or }))
     }
+    return node.is === 'repeat' ? this.#repeat(node, next) : this.add({ is: node.is, next, or: next })
   }
 
   /** With the first step at 0, where a match begins. */
