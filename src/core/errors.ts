@@ -1,3 +1,4 @@
+import type { Conflict } from './conflict.ts'
 import type { Problem } from './problem.ts'
 
 interface ErrorKind {
@@ -38,7 +39,7 @@ export const ERRORS = {
     'The leadership or lock that this write was made under has gone to another, or has ended. Nothing was changed.',
   ),
   KEY_REUSED: kind(422, 2, false, 'The same Idempotency-Key was sent with another request. Use a new key for it.'),
-  INVALID_VALUE: kind(422, 4, false, 'A value does not match the schema of its param. Nothing was changed.'),
+  INVALID_VALUE: kind(422, 4, false, 'A value does not match the schema of its param, or cannot be kept as it is. Nothing was changed.'),
   ROLLOUT_RUNNING: kind(
     409,
     5,
@@ -104,6 +105,12 @@ export const ERRORS = {
     true,
     'A file is kept here and on its way to the children, but has not come as far as was asked for in time. Nothing needs to be sent again.',
   ),
+  TEMPLATE_FAILED: kind(
+    422,
+    4,
+    false,
+    'A template cannot be rendered, or what it makes did not pass its check; the message names the place. The last good file stays.',
+  ),
   CORRUPT: kind(500, 1, true, 'Bytes do not match their checksum. They were not used.'),
 } as const satisfies Record<string, ErrorKind>
 
@@ -118,6 +125,8 @@ export interface ErrorDetails {
   readonly line?: number
   readonly column?: number
   readonly problems?: readonly Problem[]
+  /** Of `LOST_RACE`: what is there now, where it is known. */
+  readonly conflict?: Conflict | undefined
   /** The other side asks not to be asked again before that: `Retry-After`. */
   readonly retryAfterMs?: number | undefined
   readonly cause?: unknown
