@@ -3,7 +3,15 @@ import { describe, expect, it } from 'vitest'
 import { isError } from '../../src/core/errors.ts'
 import type { Batch, Commit, Store, Txn, Write } from '../../src/core/store.ts'
 import { ReferenceStore } from './store/reference.ts'
-import { type OpenStore, rejects, revisionOf, type StoreUnderTest, watchSome, watchTo } from './store/under-test.ts'
+import {
+  compacted,
+  type OpenStore,
+  rejects,
+  revisionOf,
+  type StoreUnderTest,
+  watchSome,
+  watchTo,
+} from './store/under-test.ts'
 
 export interface PropertyOptions {
   /** Sequences that are tried. */
@@ -103,6 +111,7 @@ async function take(scene: Scene, step: Step): Promise<void> {
     case 'revoke': {
       const id = leases[step.lease] ?? 'never granted'
       await store.lease(id).revoke()
+      await compacted(under)
       reference.revoke(id)
       return
     }
@@ -126,7 +135,7 @@ function toTxn({ reference, leases }: Scene, step: Step & { readonly do: 'commit
   return { expect: expectations, changes }
 }
 
-async function compareCommit({ store, reference }: Scene, txn: Txn): Promise<void> {
+async function compareCommit({ store, under, reference }: Scene, txn: Txn): Promise<void> {
   let expected: Commit
   try {
     expected = reference.commit(txn)
@@ -136,6 +145,7 @@ async function compareCommit({ store, reference }: Scene, txn: Txn): Promise<voi
     return
   }
   expect(await store.commit(txn)).toEqual(expected)
+  await compacted(under)
 }
 
 async function compareWatch({ store, reference }: Scene, prefix: string, after: number): Promise<void> {

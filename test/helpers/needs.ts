@@ -24,6 +24,8 @@ const PACKAGES = {
   bash: 'bash',
   setpriv: 'util-linux',
   'rabbitmq-server': 'rabbitmq-server',
+  etcd: 'etcd-server',
+  etcdctl: 'etcd-client',
   openssl: 'openssl',
   flock: 'util-linux',
   haproxy: 'haproxy',
@@ -103,7 +105,7 @@ function isRoot(): boolean {
   return process.getuid?.() === 0
 }
 
-function isThere(tool: Tool): boolean {
+export function isThere(tool: Tool): boolean {
   const file = FILES[tool]
   return file === undefined ? onPath(tool) : existsSync(file)
 }

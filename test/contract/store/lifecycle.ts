@@ -3,6 +3,7 @@ import { STORE_LIMITS } from '../../../src/core/store.ts'
 import { holdsAnewThenEnds } from './leases.ts'
 import {
   commit,
+  compacted,
   del,
   type OpenStore,
   pass,
@@ -63,7 +64,7 @@ export function restartTests(open: OpenStore): void {
     using(open, async (store, under) => {
       const base = await revisionOf(store)
       await commit(store, put('t/a', '1'), put('t/b', 'Grüße \u{1f6a2}\u0000'))
-      const lease = await store.grantLease(TTL)
+      const lease = await store.grantLease(TTL * 60)
       await commit(store, put('t/a', '2'), del('t/b'), put('t/d', '', lease.id))
       const last = await commit(store, del('t/none'))
       const before = await store.list(ROOT)
@@ -101,6 +102,7 @@ export function restartTests(open: OpenStore): void {
       async (store, under) => {
         for (let index = 0; index < 20; index++) await commit(store, put('t/a', String(index)))
         const last = await revisionOf(store)
+        await compacted(under)
         await store.close()
         const again = await reopened(under)
         await rejects(watchSome(again, ROOT, last - 6, 1), 'COMPACTED')

@@ -8,6 +8,10 @@ export interface StoreUnderTest {
   readonly store: Store
   /** Lets time pass for leases. Absent where the store's time cannot be moved: the suite then really waits. */
   advance?(ms: number): Promise<void>
+  /** How much later than asked for a lease may end; 0 unless told. */
+  readonly lateMs?: number
+  /** Lets go of old commits now. Absent where every commit does. */
+  compact?(): Promise<void>
   /** Call after `store.close()`: the same data, opened anew by a new process or as good as one. */
   reopen?(): Promise<Store>
   /** Closes whatever is open and removes what was made for the test. */
@@ -111,6 +115,11 @@ export function applied(entries: readonly Entry[], batches: readonly Batch[]): r
 
 export async function rejects(promise: Promise<unknown>, code: ErrorCode): Promise<void> {
   await expect(promise).rejects.toMatchObject({ code })
+}
+
+/** Lets go of what is more than the store holds for watches. */
+export async function compacted(under: StoreUnderTest): Promise<void> {
+  await under.compact?.()
 }
 
 /** Lets `ms` pass for the store's leases. */

@@ -4,6 +4,7 @@ import {
   applied,
   collected,
   commit,
+  compacted,
   del,
   type OpenStore,
   put,
@@ -244,9 +245,10 @@ export function compactionTests(open: OpenStore): void {
     'exactly the newest commits are held; from before them a watch throws COMPACTED',
     using(
       open,
-      async (store) => {
+      async (store, under) => {
         for (let index = 0; index < 50; index++) await commit(store, put('t/a', String(index)))
         const last = await revisionOf(store)
+        await compacted(under)
         const held = await watchTo(store, ROOT, last - 10, last)
         expect(held.map(({ revision }) => revision)).toEqual(Array.from({ length: 10 }, (_, index) => last - 9 + index))
         await rejects(watchSome(store, ROOT, last - 11, 1), 'COMPACTED')
@@ -260,9 +262,10 @@ export function compactionTests(open: OpenStore): void {
     'after COMPACTED, listing again and watching from there misses nothing',
     using(
       open,
-      async (store) => {
+      async (store, under) => {
         const base = await revisionOf(store)
         for (let index = 0; index < 30; index++) await commit(store, put(`t/${index % 7}`, String(index)))
+        await compacted(under)
         await rejects(watchSome(store, ROOT, base, 1), 'COMPACTED')
         const { entries, revision } = await store.list(ROOT)
         await commit(store, del('t/3'))
@@ -278,13 +281,16 @@ export function compactionTests(open: OpenStore): void {
     'a reader that is overtaken by compaction gets COMPACTED, never a gap',
     using(
       open,
-      async (store) => {
+      async (store, under) => {
         const base = await revisionOf(store)
         const seen: number[] = []
         const reading = async (): Promise<void> => {
           for await (const { revision } of store.watch(ROOT, { after: base, signal: never })) {
             seen.push(revision)
-            if (seen.length === 1) for (let index = 0; index < 50; index++) await commit(store, put('t/a', 'later'))
+            if (seen.length === 1) {
+              for (let index = 0; index < 50; index++) await commit(store, put('t/a', 'later'))
+              await compacted(under)
+            }
             if (revision === base + 51) return
           }
         }
@@ -305,7 +311,7 @@ export function compactionTests(open: OpenStore): void {
     'a watch that waits on a quiet prefix is not compacted away by commits elsewhere',
     using(
       open,
-      async (store) => {
+      async (store, under) => {
         const base = await revisionOf(store)
         const reader = store.watch('t/quiet/', { after: base, signal: never })[Symbol.asyncIterator]()
         const first = reader.next()
@@ -313,6 +319,7 @@ export function compactionTests(open: OpenStore): void {
         expect((await first).done).toBe(false)
         const second = reader.next()
         for (let index = 0; index < 50; index++) await commit(store, put('t/loud', String(index)))
+        await compacted(under)
         const revision = await commit(store, put('t/quiet/a', '2'))
         expect(await second).toEqual({
           done: false,

@@ -1,0 +1,28 @@
+import { randomBytes } from 'node:crypto'
+
+/** A lease is a positive number of 63 bits in etcd, and 16 hexadecimal digits here. */
+
+const FORM = /^[0-7][0-9a-f]{15}$/
+
+/** Etcd counts whole seconds. Never shorter than asked for. */
+export function ttlSeconds(ttlMs: number): number {
+  return Math.ceil(ttlMs / 1000)
+}
+
+export function newLeaseId(): string {
+  const bytes = randomBytes(8)
+  bytes[0] = (bytes[0] ?? 0) & 0x7f
+  return bytes.toString('hex')
+}
+
+export function isLeaseId(text: string): boolean {
+  return FORM.test(text) && !/^0+$/.test(text)
+}
+
+export function leaseNumber(id: string): bigint {
+  return BigInt(`0x${id}`)
+}
+
+export function leaseText(number: bigint): string {
+  return number.toString(16).padStart(16, '0')
+}
