@@ -1,5 +1,6 @@
 import type { DrainView, Outcome, Plan, RolloutView, StrategyRequest } from './api-rollout.ts'
 import type { BusHealth } from './bus.ts'
+import type { Conflict } from './conflict.ts'
 import type { ErrorCode } from './errors.ts'
 import type { FilesStatus, NodeFiles } from './files/report.ts'
 import type { Problem } from './problem.ts'
@@ -20,6 +21,8 @@ export interface ErrorBody {
     readonly message: string
     readonly hint?: string | undefined
     readonly problems?: readonly Problem[] | undefined
+    /** Of `LOST_RACE`: what is there now, where it is known. */
+    readonly conflict?: Conflict | undefined
     /** Finds the request in the hub's log. */
     readonly requestId?: string | undefined
   }

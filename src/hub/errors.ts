@@ -21,8 +21,8 @@ export function tell(error: unknown, requestId: string): Told {
       isFault: true,
     }
   }
-  const { hint, problems } = known.details
-  const body = { error: { code: known.code, message: known.message, hint, problems, requestId } }
+  const { hint, problems, conflict } = known.details
+  const body = { error: { code: known.code, message: known.message, hint, problems, conflict, requestId } }
   return { status: ERRORS[known.code].http, body, isFault: known.code === 'INTERNAL' }
 }
 

@@ -76,8 +76,8 @@ export class HubConnection {
     const bytes = await this.#read(answer, request, ERROR_BYTES)
     const error = parseError(bytes.toString('utf8'))
     if (error === undefined) return this.#noHub(answer)
-    const { code, message, hint, problems } = error
-    return new FlotillaError(code, message, { hint, ...(problems && { problems }) })
+    const { code, message, hint, problems, conflict } = error
+    return new FlotillaError(code, message, { hint, conflict, ...(problems && { problems }) })
   }
 
   async #read(answer: IncomingMessage, request: HttpRequest, limitBytes: number): Promise<Buffer> {

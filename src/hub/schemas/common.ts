@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import type { ErrorBody } from '../../core/api.ts'
+import type { Conflict } from '../../core/conflict.ts'
 import { ERRORS, type ErrorCode } from '../../core/errors.ts'
+import type { Json } from '../../core/json-patch/json.ts'
 import { isName } from '../../core/keys.ts'
 import { type Problem, type ProblemCode, PROBLEMS } from '../../core/problem.ts'
 import { hold } from './hold.ts'
@@ -56,6 +58,22 @@ export const zProblem = hold<Problem>()(
 )
 named.add(zProblem, { id: 'Problem' })
 
+/** Any JSON value, which the parser of bodies has looked at. */
+export const zJson = z.unknown().meta({ description: 'Any JSON.' }) as z.ZodType<Json>
+
+export const zConflict = hold<Conflict>()(
+  z.object({
+    profile: z.string(),
+    operation: zCount,
+    op: z.string(),
+    index: zCount.optional(),
+    pointer: z.string(),
+    actual: zJson.optional(),
+    revision: zCount,
+  }),
+)
+named.add(zConflict, { id: 'Conflict' })
+
 export const zErrorBody = hold<ErrorBody>()(
   z.object({
     error: z.object({
@@ -63,6 +81,7 @@ export const zErrorBody = hold<ErrorBody>()(
       message: z.string(),
       hint: z.string().optional(),
       problems: z.array(zProblem).optional(),
+      conflict: zConflict.optional(),
       requestId: z.string().optional(),
     }),
   }),

@@ -1,0 +1,139 @@
+import type { Clock } from '../core/clock.ts'
+import { parseFence, staleFence } from '../core/coordination/fences.ts'
+import { FlotillaError } from '../core/errors.ts'
+import type { Json } from '../core/json-patch/json.ts'
+import { keys } from '../core/keys.ts'
+import type { Op } from '../core/op.ts'
+import type { Edit } from '../core/profile/edit.ts'
+import { type Known, PROFILE_LIMITS, type Profile } from '../core/profile/profile.ts'
+import type { Expectation, Store } from '../core/store.ts'
+import { KeyLocks } from '../lib/key-locks.ts'
+import type { FirstAnswers, Once } from '../lib/once.ts'
+import { checkAgainst, definitionsOf } from './definitions.ts'
+import type { Author } from './history.ts'
+import type { Schemas } from './schemas.ts'
+import { Work } from './work.ts'
+
+export interface ProfilesDeps {
+  readonly store: Store
+  readonly clock: Clock
+  readonly answers: FirstAnswers
+  readonly schemas: Schemas
+}
+
+/** Who changes profiles, and what must hold besides for the change to be made. */
+export interface How extends Op {
+  readonly by: Author
+  /** Fences: keys and the revisions they must have. A write under a stale one rejects with `STALE_FENCE`. */
+  readonly expect?: readonly Expectation[] | undefined
+  /** The same request again is told the first answer, and changes nothing. */
+  readonly once?: Once | undefined
+}
+
+/** What became of one edit. */
+export interface Change {
+  readonly profile: string
+  /** Of the profile now; 0 when it is gone. */
+  readonly version: number
+  readonly revision: number
+  /** False where everything was so already: nothing was written. */
+  readonly changed: boolean
+  readonly value?: Json | undefined
+}
+
+export interface Changed {
+  /** One for each edit, in their order. */
+  readonly changes: readonly Change[]
+  /** Before and after all of them, by name; empty where it is the first answer once more. */
+  readonly before: ReadonlyMap<string, Profile | undefined>
+  readonly after: ReadonlyMap<string, Profile | undefined>
+}
+
+/** A hub that always finds another one faster gives up; each time, that other one was done. */
+const TRIES = 100
+
+/**
+ * Shared state over a store: profiles that are read, changed and written as one commit, all or nothing.
+ *
+ * Whoever changes a profile takes a place in its line, and is served in turn: of any number of contenders each needs one
+ * call. Where another hub of the store is faster, the edits are asked again, on what is there then: they decide whether
+ * they still hold. Every change has a version, with its author, in the history.
+ */
+export class Profiles {
+  readonly #deps: ProfilesDeps
+  readonly #lines = new KeyLocks()
+
+  constructor(deps: ProfilesDeps) {
+    this.#deps = deps
+  }
+
+  async get(name: string, op: Op = {}): Promise<Known | undefined> {
+    const entry = await this.#deps.store.get(keys.profile(name), op)
+    return entry && { profile: JSON.parse(entry.value) as Profile, revision: entry.revision }
+  }
+
+  /** Sorted by name. */
+  async list(op: Op = {}): Promise<readonly Known[]> {
+    const { entries } = await this.#deps.store.list(keys.profiles, op)
+    return entries.map(({ value, revision }) => ({ profile: JSON.parse(value) as Profile, revision }))
+  }
+
+  /**
+   * Makes all edits, in their order, as one commit, or none. An edit of a profile sees what those before it made of it.
+   * Rejects with what an edit throws, with `INVALID_VALUE` where a param does not match its schema, and with
+   * `STALE_FENCE`, `KEY_REUSED`, `TOO_LARGE`; nothing was changed then.
+   */
+  async change(edits: readonly Edit[], how: How): Promise<Changed> {
+    if (edits.length > PROFILE_LIMITS.operations) {
+      throw new FlotillaError('TOO_LARGE', `${edits.length} operations at once; at most ${PROFILE_LIMITS.operations}`)
+    }
+    return this.#lines.withAll(
+      edits.map(({ profile }) => profile),
+      () => this.#change(edits, how),
+    )
+  }
+
+  async #change(edits: readonly Edit[], how: How): Promise<Changed> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      how.signal?.throwIfAborted()
+      const first = how.once && (await this.#deps.answers.find(how.once, how))
+      if (first !== undefined) return replayed(first.answer as readonly Change[], first.revision)
+      const done = await this.#attempt(edits, how)
+      if (done !== undefined) return done
+    }
+    throw new FlotillaError('LOST_RACE', 'other hubs changed it all the time', { hint: 'Try again in a moment.' })
+  }
+
+  /** Undefined when somebody else was faster. */
+  async #attempt(edits: readonly Edit[], how: How): Promise<Changed | undefined> {
+    const { store, clock, answers, schemas } = this.#deps
+    const work = await Work.begin(store, edits, how)
+    const results = edits.map((edit) => work.apply(edit))
+    for (const name of work.names) {
+      const changed = work.changedParams(name)
+      if (changed.size > 0) await checkAgainst(await definitionsOf(store, [...changed.keys()], how), changed, schemas)
+    }
+    const writes = work.names.flatMap((name) => work.writes(name, how.by, clock.nowMs()))
+    const { expect = [], once } = how
+    const changes = edits.map((edit, index) => work.changeOf(edit, results[index]))
+    if (writes.length === 0 && expect.length === 0 && once === undefined) return work.changed(changes)
+    const commit = await answers.commit(
+      { expect: [...work.expectations(), ...expect], changes: writes },
+      once,
+      changes,
+      how,
+    )
+    if (commit.committed) return work.changed(changes.map((change) => withRevision(change, commit.revision)))
+    const fence = expect.find(({ key, revision }) => key === commit.key && revision !== commit.actual)
+    if (fence !== undefined) throw staleFence(parseFence(`${fence.key}@${fence.revision}`))
+    return undefined
+  }
+}
+
+function replayed(changes: readonly Change[], revision: number): Changed {
+  return { changes: changes.map((change) => withRevision(change, revision)), before: new Map(), after: new Map() }
+}
+
+function withRevision(change: Change, revision: number): Change {
+  return change.changed ? { ...change, revision } : change
+}
