@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type HubConfig } from '../config/hub.ts'
 import { absolute } from '../config/paths.ts'
+import { isSharedStore, noteOnBlobs } from '../config/store.ts'
 import { erddaputilFace } from '../compat/erddaputil/face.ts'
 import type { JoinCodeAnswer } from '../core/api.ts'
 import type { Clock } from '../core/clock.ts'
@@ -28,11 +29,11 @@ import { type FolderFollower, followFolder, type FollowDeps } from '../releases/
 import { RecentBlobs } from '../releases/recent-blobs.ts'
 import { Releases } from '../releases/releases.ts'
 import { RolloutService } from '../rollout/service.ts'
-import { openSqliteStore } from '../store/sqlite/sqlite-store.ts'
 import { erddapKind } from '../targets/erddap/kind.ts'
 import { type CarriedBus, openBus } from './bus.ts'
-import { ownFolder } from './data-folder.ts'
 import { erddaputilServices } from './erddaputil.ts'
+import { inOneHub } from './one-hub.ts'
+import { hubNameIn, openStore } from './store.ts'
 
 export interface HubDeps {
   readonly clock: Clock
@@ -57,7 +58,6 @@ export interface ReadyHub {
   joinCode(): Promise<Omit<JoinCodeAnswer, 'code'> & { readonly code: Secret }>
 }
 
-const STORE_FILE = 'store.db'
 const TOKEN_FILE = 'admin.token'
 const URL_FILE = 'url'
 /** After a release every node asks for the same few blobs at once. */
@@ -75,8 +75,9 @@ export async function runHub(
   const data = absolute(base, config.data)
   // Nothing is made for a hub that cannot listen. Where there is something, its store knows better who else is there.
   if (!existsSync(data)) await tryAddress(config.listen)
-  await ownFolder(data, STORE_FILE)
-  const store = await openSqliteStore({ path: join(data, STORE_FILE), clock })
+  const store = await openStore(config, { clock, log, base, data })
+  const note = noteOnBlobs(config)
+  if (note !== undefined) log.warn(note)
   let bus: CarriedBus | undefined
   try {
     bus = await openBus(config.bus, { clock, log, base, name: 'hub' })
@@ -99,7 +100,7 @@ async function serve(config: HubConfig, deps: ServeDeps, onReady: (hub: ReadyHub
   const blobs = new RecentBlobs(await openFolderBlobs(folder, { clock }), RECENT)
   const releases = new Releases({ store, blobs, kinds: [erddapKind()], clock, guardShare: config.guardShare })
   const tokenFile = deps.tokenFile ?? join(data, TOKEN_FILE)
-  await keepAdminToken(tokenFile, store, clock)
+  await keepAdminToken(tokenFile, store, clock, hubNameIn(config, data))
   await ensurePeerKey(store)
   const followers = followersOf(config, base, { releases, blobs, clock, log })
   const bridge = await erddaputilServices(config.erddaputil, base, { store, clock, log, releases, followers })
@@ -122,7 +123,10 @@ async function serve(config: HubConfig, deps: ServeDeps, onReady: (hub: ReadyHub
     const telling = bus === undefined ? [] : [tellChanges({ store, bus })]
     const holder = `${hostname()} ${process.pid}`
     const rolling = new RolloutService({ store, clock, log, random: Math.random, holder })
-    const services = [...followers, ...telling, ...bridge, rolling, sweeper(releases, clock, log)]
+    const alone = { store, clock, log, holder }
+    // A folder that several hubs follow is released by one of them.
+    const following = isSharedStore(config.store) ? followers.map((one) => inOneHub(one, alone)) : followers
+    const services = [...following, ...telling, ...bridge, rolling, sweeper(releases, clock, log)]
     await supervise(services, { clock, log, signal, random: Math.random, maxDelayMs: MAX_DELAY_MS })
   } finally {
     await hub.close()
@@ -151,8 +155,8 @@ function sweeper(releases: Releases, clock: Clock, log: Logger): Service {
 }
 
 /** The token in the file stays as long as it is good. */
-async function keepAdminToken(file: string, store: Store, clock: Clock): Promise<void> {
-  const { token, created } = await ensureAdminToken({ store, clock }, await kept(file))
+async function keepAdminToken(file: string, store: Store, clock: Clock, hub: string | undefined): Promise<void> {
+  const { token, created } = await ensureAdminToken({ store, clock }, await kept(file), hub)
   if (created) await writeAtomic(file, `${token.reveal()}\n`, { mode: 0o600 })
 }
 

@@ -2,12 +2,15 @@ import { z } from 'zod'
 import { LOG_LEVELS } from '../lib/log.ts'
 import { bus } from './bus.ts'
 import { erddaputil } from './erddaputil.ts'
+import { etcd, store } from './store.ts'
 import { sources } from './sources.ts'
 import { address, baseUrl, path } from './units.ts'
 
 /** Everything a hub can be told. */
 export const hubSchema = z.strictObject({
   data: path().default('.flotilla').describe('folder of the store, the blobs and the token of the administrator'),
+  store,
+  etcd,
   listen: address().prefault('127.0.0.1:8470').describe('address and port to listen on'),
   publicUrl: baseUrl()
     .optional()

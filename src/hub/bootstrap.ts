@@ -5,8 +5,9 @@ import type { Store } from '../core/store.ts'
 import { Secret } from '../lib/secret.ts'
 import { mintToken, parseRecord, parseToken, putToken, sameHash } from './tokens.ts'
 
-/** Where the id of the token is kept that `ensureAdminToken` made. */
-const ADMIN = keys.secret('admin-token')
+/** Where the id of the token is kept that `ensureAdminToken` made; of each hub apart, where several share a store. */
+const adminKey = (hub: string | undefined): string =>
+  keys.secret(hub === undefined ? 'admin-token' : `admin-token/${hub}`)
 const ADMIN_SCOPES = ['read:', 'write:'] as const
 
 export interface AdminToken {
@@ -17,25 +18,28 @@ export interface AdminToken {
 
 /**
  * A token that may do everything, for whoever can open the store itself, and so can do everything anyway. `current`, the one
- * that was kept from before, is answered while it is good; else a new one takes the place of the one made before.
+ * that was kept from before, is answered while it is good; else a new one takes the place of the one made before, by this `hub`
+ * where several share the store.
  */
 export async function ensureAdminToken(
   { store, clock }: { readonly store: Store; readonly clock: Clock },
   current?: Secret,
+  hub?: string,
 ): Promise<AdminToken> {
   if (current !== undefined && (await isGood(store, current))) return { token: current, created: false }
-  const before = await store.get(ADMIN)
+  const key = adminKey(hub)
+  const before = await store.get(key)
   const { id, token, hash } = mintToken()
   const record = { label: 'admin', scopes: ADMIN_SCOPES, createdAtMs: clock.nowMs(), hash }
   const answer = await store.commit({
-    expect: [{ key: ADMIN, revision: before?.revision ?? 0 }],
+    expect: [{ key, revision: before?.revision ?? 0 }],
     changes: [
       putToken(id, record),
-      { op: 'put', key: ADMIN, value: id },
+      { op: 'put', key, value: id },
       ...(before === undefined ? [] : [{ op: 'delete' as const, key: keys.token(before.value) }]),
     ],
   })
-  return answer.committed ? { token, created: true } : ensureAdminToken({ store, clock }, current)
+  return answer.committed ? { token, created: true } : ensureAdminToken({ store, clock }, current, hub)
 }
 
 /** The key with which nodes sign what they ask of each other. Nodes read it as `peer/key`. */

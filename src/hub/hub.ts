@@ -76,7 +76,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     leaseGrants: rate(limits.leasesPerMinute, MINUTE_MS),
     joins: rate(limits.joinGuesses, JOIN_WINDOW_MS),
     joinsByAddress: rate(limits.joinGuessesPerAddress, JOIN_WINDOW_MS),
-    nodeQuota: new NodeQuota({ store, keys: limits.nodeKeys, chars: limits.nodeChars }),
+    nodeQuota: new NodeQuota({ store, clock, keys: limits.nodeKeys, chars: limits.nodeChars }),
     metrics: await createMetrics({ store, openWatches: () => watches.open }),
     openApi: () => (document ||= renderDocument(app)),
     closing: closing.signal,

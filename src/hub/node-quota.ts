@@ -1,3 +1,4 @@
+import type { Clock } from '../core/clock.ts'
 import { FlotillaError } from '../core/errors.ts'
 import { keys } from '../core/keys.ts'
 import type { Store, Txn } from '../core/store.ts'
@@ -7,10 +8,19 @@ export interface NodeQuotaOptions {
   readonly keys: number
   /** Of the values. */
   readonly chars: number
+  readonly clock: Clock
 }
 
-/** Sizes of the values a node may hold, by key: never less than what it does hold. */
+/** What a node puts through other hubs of the same store is seen when it is counted anew. */
+const COUNTED_MS = 60_000
+
+/** Sizes of the values a node may hold, by key: never less than what it held when they were counted, and put here since. */
 type Held = Map<string, number>
+
+interface Count {
+  readonly held: Held
+  readonly atMs: number
+}
 
 /**
  * Bounds what the credential of one node can put into the store, so that a node that went mad cannot fill it for all.
@@ -18,7 +28,7 @@ type Held = Map<string, number>
  */
 export class NodeQuota {
   readonly #options: NodeQuotaOptions
-  readonly #held = new Map<string, Held>()
+  readonly #held = new Map<string, Count>()
 
   constructor(options: NodeQuotaOptions) {
     this.#options = options
@@ -26,11 +36,13 @@ export class NodeQuota {
 
   /** Throws `TOO_LARGE` if the node would hold too much after the transaction. */
   async reserve(node: string, { changes }: Txn): Promise<void> {
-    let held = this.#held.get(node)
-    if (held === undefined || !this.#fits(held, changes)) {
+    const nowMs = this.#options.clock.monotonicMs()
+    const count = this.#held.get(node)
+    let held = count?.held
+    if (count === undefined || held === undefined || nowMs - count.atMs > COUNTED_MS || !this.#fits(held, changes)) {
       const { entries } = await this.#options.store.list(keys.node(node))
       held = new Map(entries.map(({ key, value }) => [key, value.length]))
-      this.#held.set(node, held)
+      this.#held.set(node, { held, atMs: nowMs })
       if (!this.#fits(held, changes)) throw this.#tooMuch(node)
     }
     // The commit may yet fail, and then what it would have deleted or shortened is still there.

@@ -14,8 +14,15 @@ export const configCheck = command({
     const { checkConfig } = await import('../../config/load.ts')
     const checked = checkConfig(await schemaOf(kind), { document, env: {}, flags: {} })
     const issues = 'issues' in checked ? checked.issues : []
+    const { noteOnBlobs } = await import('../../config/store.ts')
+    const note = 'config' in checked && 'store' in checked.config ? noteOnBlobs(checked.config) : undefined
     if (options.json) {
-      output.json('config-check', { for: kind, valid: issues.length === 0, issues })
+      output.json('config-check', {
+        for: kind,
+        valid: issues.length === 0,
+        issues,
+        ...(note !== undefined && { note }),
+      })
       return issues.length === 0 ? 0 : 2
     }
     for (const { message, hint, line, column } of issues) {
@@ -25,6 +32,7 @@ export const configCheck = command({
     }
     if (issues.length === 0) output.print(`${args.FILE} is a valid configuration of ${WHOSE[kind]}`)
     else output.print(plural(issues.length, 'error'))
+    if (note !== undefined) output.print(`note: ${note}`)
     return issues.length === 0 ? 0 : 2
   },
 })

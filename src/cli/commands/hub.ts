@@ -17,11 +17,16 @@ export const hub = command({
       summary: 'folder of the store, the blobs and the token',
       completes: 'folder',
     },
+    store: { type: 'value', placeholder: 'STORE', summary: 'where the state is: sqlite, or etcd://HOST:PORT,…/PREFIX' },
     listen: { type: 'value', placeholder: 'HOST:PORT', summary: 'where to listen' },
     ...SERVICE,
   },
   details: 'As `flotilla up`, for a service manager: says nothing but its log. All settings: docs/reference/config.md.',
-  examples: ['flotilla hub --config /etc/flotilla/hub.yaml', 'FLOTILLA_DATA=/data flotilla hub --listen 0.0.0.0:8470'],
+  examples: [
+    'flotilla hub --store etcd://10.0.0.1:2379,10.0.0.2:2379 --data /var/lib/flotilla',
+    'flotilla hub --config /etc/flotilla/hub.yaml',
+    'FLOTILLA_DATA=/data flotilla hub --listen 0.0.0.0:8470',
+  ],
   async run({ options }, context) {
     const [{ loadConfig }, { hubSchema }, { runHub }] = await Promise.all([
       import('../../config/load.ts'),
@@ -30,6 +35,7 @@ export const hub = command({
     ])
     const flags = {
       data: options.data === undefined ? undefined : resolve(context.cwd, options.data),
+      store: options.store,
       listen: options.listen,
       logLevel: options.logLevel,
     }

@@ -15,6 +15,11 @@ export const up = command({
       summary: 'folder of the store, the blobs and the token; made when it is missing (default .flotilla)',
       completes: 'folder',
     },
+    store: {
+      type: 'value',
+      placeholder: 'STORE',
+      summary: 'where the state is: sqlite, a file in DIR (default), or etcd://HOST:PORT,…/PREFIX',
+    },
     listen: { type: 'value', placeholder: 'HOST:PORT', summary: 'where to listen (default 127.0.0.1:8470)' },
     source: {
       type: 'value',
@@ -34,7 +39,11 @@ export const up = command({
   details:
     'Stays in the foreground; Ctrl-C stops it. The token of the administrator is kept in DIR/admin.token, readable by you ' +
     'alone. Nodes on other servers need an address they can reach, such as --listen 0.0.0.0:8470.',
-  examples: ['flotilla up', 'flotilla up --data /var/lib/flotilla --listen 0.0.0.0:8470'],
+  examples: [
+    'flotilla up',
+    'flotilla up --store etcd://127.0.0.1:2379',
+    'flotilla up --data /var/lib/flotilla --listen 0.0.0.0:8470',
+  ],
   async run({ options }, context) {
     const [{ loadConfig }, { hubSchema }, { runHub }] = await Promise.all([
       import('../../config/load.ts'),
@@ -44,6 +53,7 @@ export const up = command({
     const { cwd } = context
     const flags = {
       data: options.data === undefined ? undefined : resolve(cwd, options.data),
+      store: options.store,
       listen: options.listen,
       'sources.datasets.folder': options.source === undefined ? undefined : resolve(cwd, options.source),
       logLevel: options.logLevel,
