@@ -13,6 +13,7 @@ import type { Service } from '../core/service.ts'
 import { DEFAULT_TREE } from '../core/status.ts'
 import type { Store } from '../core/store.ts'
 import { ensureAdminToken, ensurePeerKey } from '../hub/bootstrap.ts'
+import { FencedStore } from '../hub/fenced-store.ts'
 import { tellChanges } from '../hub/hints.ts'
 import { createHub, type Hub } from '../hub/hub.ts'
 import { createJoinCode } from '../hub/join.ts'
@@ -75,7 +76,7 @@ export async function runHub(
   const data = absolute(base, config.data)
   // Nothing is made for a hub that cannot listen. Where there is something, its store knows better who else is there.
   if (!existsSync(data)) await tryAddress(config.listen)
-  const store = await openStore(config, { clock, log, base, data })
+  const store = new FencedStore(await openStore(config, { clock, log, base, data }))
   const note = noteOnBlobs(config)
   if (note !== undefined) log.warn(note)
   let bus: CarriedBus | undefined
@@ -90,7 +91,7 @@ export async function runHub(
 
 interface ServeDeps extends HubDeps {
   readonly data: string
-  readonly store: Store
+  readonly store: FencedStore
   readonly bus: CarriedBus | undefined
 }
 

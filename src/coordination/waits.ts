@@ -24,11 +24,15 @@ export class Waits {
   async until(key: string, subject: Subject, condition: Condition, wait: Wait): Promise<Awaited> {
     let last: Awaited = { met: false, revision: 0, value: undefined }
     const look = (entry: Entry | undefined): Awaited | undefined => {
-      const value = valueOf(this.#documentOf(entry, subject), subject)
-      last = { met: meets(condition, value), revision: entry?.revision ?? 0, value }
+      last = this.look(entry, subject, condition)
       return last.met ? last : undefined
     }
     return (await this.#board.untilKey(key, look, wait)) ?? last
+  }
+
+  look(entry: Entry | undefined, subject: Subject, condition: Condition): Awaited {
+    const value = valueOf(this.#documentOf(entry, subject), subject)
+    return { met: meets(condition, value), revision: entry?.revision ?? 0, value }
   }
 
   #documentOf(entry: Entry | undefined, subject: Subject): unknown {

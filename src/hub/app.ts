@@ -6,6 +6,7 @@ import { answerBrokenRequest } from './broken-requests.ts'
 import { ANYBODY, type Caller } from './caller.ts'
 import type { HubContext } from './context.ts'
 import { tell } from './errors.ts'
+import { underFence } from './fence-header.ts'
 import { addErrorAnswers, addErrorHandler, addHooks } from './hooks.ts'
 import { parseJson } from './json-body.ts'
 import { HUB_LIMITS, type HubLimits } from './limits.ts'
@@ -143,7 +144,7 @@ function addRoute(
       const { params, query, body } = request
       const caller = request.caller ?? ANYBODY
       const call = { params, query, body, caller, request, reply } as Parameters<Route['handler']>[1]
-      const answer = await route.handler(hub, call)
+      const answer = await underFence(hub, request, () => route.handler(hub, call))
       if (reply.sent) return reply
       return reply.status(route.status ?? 200).send(answer)
     },

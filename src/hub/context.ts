@@ -1,22 +1,27 @@
 import type { BusHealth } from '../core/bus.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
-import type { Store } from '../core/store.ts'
+import type { Barriers } from '../coordination/barriers.ts'
+import type { Board } from '../coordination/board.ts'
+import type { Claims } from '../coordination/claims.ts'
+import type { Waits } from '../coordination/waits.ts'
 import type { BlobStore } from '../releases/blobs.ts'
 import type { Bundles } from '../releases/bundle.ts'
 import type { FolderFollower } from '../releases/follow.ts'
 import type { Releases } from '../releases/releases.ts'
+import type { FencedStore } from './fenced-store.ts'
 import type { LeaseSeal } from './lease-seal.ts'
 import type { HubLimits } from './limits.ts'
 import type { Metrics } from './metrics.ts'
 import type { NodeQuota } from './node-quota.ts'
 import type { RateLimit } from './rate-limit.ts'
 import type { TokenIndex } from './token-index.ts'
+import type { WaitPlaces } from './wait-places.ts'
 import type { WatchSlots } from './watch-slots.ts'
 
 /** What the routes work with. */
 export interface HubContext {
-  readonly store: Store
+  readonly store: FencedStore
   readonly blobs: BlobStore
   readonly bundles: Bundles
   readonly releases: Releases
@@ -28,6 +33,12 @@ export interface HubContext {
   readonly tokens: TokenIndex
   readonly leases: LeaseSeal
   readonly leaseGrants: RateLimit
+  readonly claimGrants: RateLimit
+  readonly board: Board
+  readonly claims: Claims
+  readonly barriers: Barriers
+  readonly valueWaits: Waits
+  readonly waits: WaitPlaces
   readonly joinsByAddress: RateLimit
   readonly joins: RateLimit
   readonly nodeQuota: NodeQuota

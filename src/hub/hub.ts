@@ -4,7 +4,10 @@ import type { Clock } from '../core/clock.ts'
 import { FlotillaError } from '../core/errors.ts'
 import { keys } from '../core/keys.ts'
 import type { Logger } from '../core/log.ts'
-import type { Store } from '../core/store.ts'
+import { Barriers } from '../coordination/barriers.ts'
+import { Board } from '../coordination/board.ts'
+import { Claims } from '../coordination/claims.ts'
+import { Waits } from '../coordination/waits.ts'
 import type { BlobStore } from '../releases/blobs.ts'
 import { Bundles } from '../releases/bundle.ts'
 import type { FolderFollower } from '../releases/follow.ts'
@@ -12,6 +15,7 @@ import type { Releases } from '../releases/releases.ts'
 import { buildApp } from './app.ts'
 import { ensureSecret } from './bootstrap.ts'
 import type { HubContext } from './context.ts'
+import type { FencedStore } from './fenced-store.ts'
 import { LeaseSeal } from './lease-seal.ts'
 import { HUB_LIMITS, type HubLimits } from './limits.ts'
 import { listen, type Listening, stopListening, unusedConnections } from './listening.ts'
@@ -21,10 +25,12 @@ import { renderDocument } from './openapi.ts'
 import { RateLimit } from './rate-limit.ts'
 import type { Face } from './route.ts'
 import { TokenIndex } from './token-index.ts'
+import { WaitPlaces } from './wait-places.ts'
 import { WatchSlots } from './watch-slots.ts'
 
 export interface HubOptions {
-  readonly store: Store
+  /** The one that `releases` has too: a fence holds for what both commit. */
+  readonly store: FencedStore
   readonly blobs: BlobStore
   readonly releases: Releases
   readonly clock: Clock
@@ -59,6 +65,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   const limits = { ...HUB_LIMITS, ...options.limits }
   const watches = new WatchSlots({ perToken: limits.watchesPerToken, total: limits.watches })
   const rate = (limit: number, windowMs: number): RateLimit => new RateLimit({ limit, windowMs, clock })
+  const board = new Board({ store, clock, log })
   let document = ''
   const context: HubContext = {
     store,
@@ -74,6 +81,12 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     tokens: new TokenIndex({ store, clock, log }),
     leases: new LeaseSeal(await ensureSecret(store, keys.secret('leases'))),
     leaseGrants: rate(limits.leasesPerMinute, MINUTE_MS),
+    claimGrants: rate(limits.claimsPerMinute, MINUTE_MS),
+    board,
+    claims: new Claims({ store, clock, board }),
+    barriers: new Barriers({ store, clock, board }),
+    valueWaits: new Waits(board),
+    waits: new WaitPlaces({ limits, closing: closing.signal }),
     joins: rate(limits.joinGuesses, JOIN_WINDOW_MS),
     joinsByAddress: rate(limits.joinGuessesPerAddress, JOIN_WINDOW_MS),
     nodeQuota: new NodeQuota({ store, clock, keys: limits.nodeKeys, chars: limits.nodeChars }),
@@ -84,7 +97,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   const hostNames = new Set(options.hostNames?.map((name) => name.toLowerCase()))
   const app = await buildApp(context, hostNames, options.faces)
   const unused = unusedConnections(app.server)
-  const following = context.tokens.run(closing.signal)
+  const following = Promise.all([context.tokens.run(closing.signal), board.run(closing.signal)])
   return {
     app,
     listen: async ({ host, port }) => {

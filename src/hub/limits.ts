@@ -36,6 +36,12 @@ export interface HubLimits {
   /** How long a watch waits for a reader that takes nothing. */
   readonly stalledMs: number
   readonly leasesPerMinute: number
+  /** Claims and arrivals of one token, most of which take a lease along. */
+  readonly claimsPerMinute: number
+  /** How long a request may wait for something. */
+  readonly waitMs: number
+  readonly waiters: number
+  readonly waitersPerToken: number
   readonly joinCodeMs: number
   readonly joinCodes: number
   /** Wrong join codes in ten minutes before an address, and before everybody, is locked out for the rest of them. */
@@ -57,7 +63,7 @@ export const HUB_LIMITS: HubLimits = {
   nodeChars: 32 * MIB,
   jsonDepth: 32,
   jsonMembers: 20_000,
-  connections: 5000,
+  connections: 12_000,
   headerBytes: 16 * KIB,
   headersMs: 10_000,
   requestMs: 300_000,
@@ -68,6 +74,10 @@ export const HUB_LIMITS: HubLimits = {
   heartbeatMs: 5000,
   stalledMs: 30_000,
   leasesPerMinute: 120,
+  claimsPerMinute: 12_000,
+  waitMs: 240_000,
+  waiters: 10_000,
+  waitersPerToken: 6000,
   joinCodeMs: 600_000,
   joinCodes: 100,
   joinGuessesPerAddress: 10,

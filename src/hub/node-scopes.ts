@@ -10,6 +10,8 @@ const READS = [
   keys.nodes,
   keys.flips,
   keys.roots,
+  keys.claimsOfAll('elect'),
+  keys.claimsOfAll('lock'),
   'blob/',
   'peer/',
 ].map((prefix) => `read:${prefix}`)

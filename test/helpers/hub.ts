@@ -7,6 +7,7 @@ import type { Clock } from '../../src/core/clock.ts'
 import type { LogFields, Logger } from '../../src/core/log.ts'
 import type { Store } from '../../src/core/store.ts'
 import { ensureAdminToken } from '../../src/hub/bootstrap.ts'
+import { FencedStore } from '../../src/hub/fenced-store.ts'
 import { createHub, type Hub } from '../../src/hub/hub.ts'
 import type { HubLimits } from '../../src/hub/limits.ts'
 import type { Face } from '../../src/hub/route.ts'
@@ -76,7 +77,8 @@ export interface TestHubOptions {
 /** A hub on a free port of the loopback, with everything it needs, in a folder of its own. */
 export async function openTestHub(options: TestHubOptions = {}): Promise<TestHub> {
   const { clock = systemClock, limits, hostNames } = options
-  const store = options.store ?? new MemoryStore({ clock })
+  const bare = options.store ?? new MemoryStore({ clock })
+  const store = new FencedStore(bare)
   const folder = await mkdtemp(join(tmpdir(), 'flotilla-hub-'))
   const blobs = await openFolderBlobs(join(folder, 'blobs'), { clock })
   const releases = new Releases({ store, blobs, kinds: [linesKind], clock })
@@ -98,7 +100,7 @@ export async function openTestHub(options: TestHubOptions = {}): Promise<TestHub
   return {
     hub,
     url,
-    store,
+    store: bare,
     admin,
     client,
     lines,

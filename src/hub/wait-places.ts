@@ -1,0 +1,68 @@
+import type { FastifyReply } from 'fastify'
+import { FlotillaError } from '../core/errors.ts'
+import type { Wait } from '../coordination/waiters.ts'
+import type { Caller } from './caller.ts'
+import type { HubLimits } from './limits.ts'
+
+interface Asking {
+  readonly caller: Caller
+  readonly reply: FastifyReply
+}
+
+interface WaitPlacesOptions {
+  readonly limits: Pick<HubLimits, 'waiters' | 'waitersPerToken' | 'waitMs'>
+  readonly closing: AbortSignal
+}
+
+/** Counts those who wait for an answer, so that no client can take all the places there are. */
+export class WaitPlaces {
+  readonly #options: WaitPlacesOptions
+  readonly #byToken = new Map<string, number>()
+  #open = 0
+
+  constructor(options: WaitPlacesOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Runs `work`, which may wait for so long; its signal aborts when the client goes away, its token ends or the hub stops.
+   * Throws `RATE_LIMITED` where too many wait.
+   */
+  async within<T>({ caller, reply }: Asking, ms: number, work: (wait: Wait) => Promise<T>): Promise<T> {
+    const { limits, closing } = this.#options
+    this.#enter(caller.id)
+    const over = new AbortController()
+    const leave = (): void => over.abort(new FlotillaError('UNREACHABLE', 'the client has gone'))
+    const stop = (): void => over.abort(closing.reason)
+    const end = (): void => over.abort(caller.ended.reason)
+    reply.raw.on('close', leave)
+    closing.addEventListener('abort', stop)
+    caller.ended.addEventListener('abort', end)
+    try {
+      return await work({ ms: Math.min(ms, limits.waitMs), signal: over.signal })
+    } finally {
+      reply.raw.off('close', leave)
+      closing.removeEventListener('abort', stop)
+      caller.ended.removeEventListener('abort', end)
+      this.#leave(caller.id)
+    }
+  }
+
+  #enter(tokenId: string): void {
+    const { waiters, waitersPerToken } = this.#options.limits
+    const ofToken = this.#byToken.get(tokenId) ?? 0
+    if (this.#open >= waiters || ofToken >= waitersPerToken) {
+      const whose = ofToken >= waitersPerToken ? 'of this token' : 'at this hub'
+      throw new FlotillaError('RATE_LIMITED', `too many requests ${whose} wait for something`)
+    }
+    this.#open += 1
+    this.#byToken.set(tokenId, ofToken + 1)
+  }
+
+  #leave(tokenId: string): void {
+    this.#open -= 1
+    const left = (this.#byToken.get(tokenId) ?? 1) - 1
+    if (left > 0) this.#byToken.set(tokenId, left)
+    else this.#byToken.delete(tokenId)
+  }
+}
