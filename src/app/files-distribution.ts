@@ -103,6 +103,7 @@ export async function openDistribution(
     isRoot: config.root || isReadOnly,
     ...(root && { roots: { tree: plain.name, election: root.election } }),
     deep: async (keys, waitMs, op) => distribution.deep(keys, waitMs, op),
+    below: () => distribution.below,
     onRecorded: () => distribution.onRecorded(),
     ...(isParent && { onGrowing: (growing, outcome) => distribution.onGrowing(growing, outcome) }),
     onParent,
@@ -187,7 +188,7 @@ type ChildConfig = Exclude<TreeConfig['children'], string>[number]
 
 async function childAt({ url, keyFile }: ChildConfig, tree: string, deps: DistributionDeps): Promise<ChildAt> {
   const token = keyFile === undefined ? undefined : await readSecretFile(absolute(deps.base, keyFile))
-  return openedAt({ url, tree, credentials: token && { token }, clock: deps.clock })
+  return openedAt({ url, tree, credentials: token && { token }, keyFile, clock: deps.clock })
 }
 
 function joinedAt({ url, key }: JoinedChild, tree: string, { clock }: DistributionDeps): ChildAt {

@@ -28,8 +28,8 @@ export interface TreeChild {
 export interface Asked {
   readonly upkeep: ReturnType<typeof upkeepAt>
   readonly fed: readonly TreeChild[]
-  /** Trees that somebody else feeds, and who. */
-  readonly fedBy: readonly { readonly tree: string; readonly by: string }[]
+  /** Trees that somebody else feeds, and who; or who took it over from this node. */
+  readonly fedBy: readonly { readonly tree: string; readonly by: string; readonly isTaken: boolean }[]
 }
 
 /** Asks the file service that is meant for the children of its trees, or for the one of that name. */
@@ -49,7 +49,10 @@ export async function withChildren(
     const fed = all.flatMap(({ tree, children }) => children.map((child) => ({ tree, child })))
     const meant = name === undefined ? fed : fed.filter(({ child }) => child.name === name || child.url === name)
     if (name !== undefined && meant.length === 0) throw noChild(name, fed)
-    const fedBy = all.flatMap(({ tree, fedBy: by }) => (by === undefined ? [] : [{ tree, by }]))
+    const fedBy = all.flatMap(({ tree, fedBy: fed, outdatedBy }) => {
+      const by = fed ?? outdatedBy
+      return by === undefined ? [] : [{ tree, by, isTaken: fed === undefined }]
+    })
     return await use({ upkeep, fed: meant, fedBy })
   } finally {
     await upkeep.close()

@@ -99,6 +99,12 @@ export const ERRORS = {
     false,
     'Another root feeds this tree. Write there, or take the tree from it: stop it, then wait a minute.',
   ),
+  OUTDATED: kind(
+    409,
+    4,
+    false,
+    'Another node took the tree over from this root, and has newer files. Write there, and start this one as its child.',
+  ),
   NOT_ACKNOWLEDGED: kind(
     503,
     3,

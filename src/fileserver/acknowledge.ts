@@ -20,6 +20,7 @@ export function ackWish(exchange: Exchange, { distribution }: ServedTree): AckWi
   return {
     level: level === undefined ? distribution.ack.level : levelOf(level),
     timeoutMs: timeout === undefined ? distribution.ack.timeoutMs : secondsOf(timeout) * 1000,
+    ...(timeout !== undefined && { isPatient: true }),
   }
 }
 

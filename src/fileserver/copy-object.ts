@@ -6,6 +6,7 @@ import { S3Error } from '../lib/s3/errors.ts'
 import { xmlDocument } from '../lib/s3/xml-write.ts'
 import { ackWish, requireReached } from './acknowledge.ts'
 import { evaluate, OF_COPY, writeConditions } from './conditions.ts'
+import { openElsewhere } from './elsewhere.ts'
 import type { Exchange } from './exchange.ts'
 import { isoSeconds } from './listing/elements.ts'
 import { answerPatiently } from './patience.ts'
@@ -58,7 +59,7 @@ export async function withCopySource(
 ): Promise<void> {
   const from = copySource(exchange, router)
   if (!exchange.caller.mayRead(from.tree.name, from.key)) throw new S3Error('AccessDenied')
-  const file = await from.tree.files.open(from.key)
+  const file = (await from.tree.files.open(from.key)) ?? (await openElsewhere(exchange, from.tree, from.key))
   if (file === undefined) throw new S3Error('NoSuchKey', undefined, { Key: from.key })
   try {
     if (evaluate(exchange, OF_COPY, file.entry) !== 'holds') throw new S3Error('PreconditionFailed')

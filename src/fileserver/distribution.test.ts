@@ -7,6 +7,7 @@ import {
   PutObjectCommand,
   S3Client,
   UploadPartCommand,
+  UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { createHash } from 'node:crypto'
@@ -76,7 +77,7 @@ test('a level that was not reached in time is told: the file is here, and on its
   expect(text.split('\n')[2]).toBe(
     'error: far:82/music/music/x failed to store: no route success: far:82/music/x stored: 7bytes',
   )
-  expect(tree.distribution.asked).toEqual([{ key: 'x', wish: { level: 'all', timeoutMs: 1500 } }])
+  expect(tree.distribution.asked).toEqual([{ key: 'x', wish: { level: 'all', timeoutMs: 1500, isPatient: true } }])
   const two = await put('x?ack=quorum', 'content', { accept: 'application/json' })
   expect(two.status).toBe(201)
   expect(await two.json()).toEqual({
@@ -90,6 +91,19 @@ test('a level that was not reached in time is told: the file is here, and on its
     ],
   })
   expect(tree.index.get('x')).toBeDefined()
+})
+
+test('a root from which another node took over takes no writes, and says who does', async () => {
+  tree.distribution.outdatedBy = 'near:81'
+  const refused = [
+    await put('x', 'content'),
+    await fetch(`${url}/music/x`, { method: 'DELETE' }),
+    await fetch(`${url}/music/x?uploads`, { method: 'POST' }),
+  ]
+  for (const answer of refused) {
+    expect([answer.status, await answer.text()]).toEqual([403, expect.stringContaining('near:81 took this tree over')])
+  }
+  expect(tree.index.files.size).toBe(0)
 })
 
 test('a DELETE is answered likewise, and one of an absent file is a success', async () => {
@@ -157,6 +171,24 @@ test('clients of S3 are answered as S3 does, with what was reached in a header',
   expect((await s3.send(new DeleteObjectsCommand({ Bucket, Delete }))).Errors).toBeUndefined()
   const all = 'level=local; reached=yes; children=2/2'
   expect(seen).toEqual([all, all, undefined, undefined, all, all, all])
+})
+
+test('a file that only a child still has can be copied, whole and as a part', async () => {
+  near.tree.index.put('only/there', 'kept below')
+  const s3 = await s3Of('A:s\n')
+  const Bucket = 'music'
+  const CopySource = 'music/only/there'
+  await s3.send(new CopyObjectCommand({ Bucket, Key: 'copy', CopySource }))
+  const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key: 'parts' }))
+  const part = { Bucket, Key: 'parts', UploadId, PartNumber: 1 }
+  const { CopyPartResult } = await s3.send(new UploadPartCopyCommand({ ...part, CopySource }))
+  const Parts = [{ ETag: CopyPartResult?.ETag, PartNumber: 1 }]
+  await s3.send(new CompleteMultipartUploadCommand({ Bucket, Key: 'parts', UploadId, MultipartUpload: { Parts } }))
+  for (const key of ['copy', 'parts']) {
+    expect(Buffer.from(tree.index.files.get(key)?.bytes ?? []).toString()).toBe('kept below')
+  }
+  const nowhere = new CopyObjectCommand({ Bucket, Key: 'x', CopySource: 'music/nowhere' })
+  await expect(s3.send(nowhere)).rejects.toMatchObject({ name: 'NoSuchKey' })
 })
 
 test('whatever is kept with a file can be told to a child', async () => {

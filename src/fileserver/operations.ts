@@ -180,9 +180,12 @@ function mayChange({ caller }: Exchange, { tree }: Bucket, trees: readonly Serve
 function checkWritable({ caller }: Exchange, tree: ServedTree): void {
   if (caller.writable(tree.name).length === 0) throw new S3Error('AccessDenied')
   if (tree.readOnly) throw new S3Error('AccessDenied', 'This tree is read-only.')
-  const { leader, fedBy } = tree.distribution ?? {}
+  const { leader, fedBy, outdatedBy } = tree.distribution ?? {}
   if (leader !== undefined) throw leader.url === undefined ? nobodyLeads() : new TemporaryRedirect(leader.url)
   if (fedBy !== undefined) throw new S3Error('AccessDenied', `This tree is fed by ${fedBy}: write there.`)
+  if (outdatedBy !== undefined) {
+    throw new S3Error('AccessDenied', `${outdatedBy} took this tree over, and has newer files: write there.`)
+  }
 }
 
 function nobodyLeads(): S3Error {

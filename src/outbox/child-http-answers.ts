@@ -1,13 +1,26 @@
 import { type ErrorCode, ERRORS, FlotillaError } from '../core/errors.ts'
 import { impossibleKey } from '../core/files/impossible.ts'
 import { BUCKETS } from '../core/push/buckets.ts'
-import type { HelloAnswer, Outcome, SumRow, Sums } from '../core/push/wire.ts'
+import type { Below, HelloAnswer, Outcome, SumRow, Sums } from '../core/push/wire.ts'
+import { cleanLine } from '../lib/clean.ts'
+
+const BELOW_CHARS = 500
 
 /** What a child answers is looked at before it is believed: a file that it did not take must not count as taken. */
 export function helloOf(answer: unknown, name: string): HelloAnswer {
-  const { id } = fieldsOf(answer)
-  if (typeof id !== 'string' || !/^[\w.-]{1,100}$/.test(id)) throw garbage(name)
-  return { id }
+  const { id, heard, below } = fieldsOf(answer)
+  if (!isId(id)) throw garbage(name)
+  return { id, ...(Array.isArray(heard) && { heard: heard.filter(isId) }), below: belowOf(below) }
+}
+
+function belowOf(value: unknown): Below | undefined {
+  const { error, isRefusal } = fieldsOf(value)
+  if (typeof error !== 'string' || error === '') return undefined
+  return { error: cleanLine(error.slice(0, BELOW_CHARS)), isRefusal: isRefusal === true }
+}
+
+function isId(value: unknown): value is string {
+  return typeof value === 'string' && /^[\w.-]{1,100}$/.test(value)
 }
 
 export function outcomesOf(answer: unknown, count: number, name: string): readonly Outcome[] {

@@ -5,6 +5,7 @@ import { afterEach, expect, test } from 'vitest'
 import { FRAME, PEER_HEADER, PEER_PATH } from '../core/files/peer-wire.ts'
 import { ABORT_FRAME, OPERATION_FRAME } from '../core/push/wire.ts'
 import type { PutOperation } from '../core/push/operation.ts'
+import type { FlotillaError } from '../core/errors.ts'
 import { systemClock } from '../lib/system-clock.ts'
 import { Secret } from '../lib/secret.ts'
 import { VirtualClock } from '../../test/helpers/virtual-clock.ts'
@@ -58,10 +59,17 @@ function json(handle: (request: IncomingMessage) => Promise<unknown>): RequestLi
   }
 }
 
-function childOf(url: string, options: { silenceMs?: number; clock?: VirtualClock; token?: string } = {}): HttpChild {
-  const { clock = systemClock, token, silenceMs } = options
+interface Options {
+  readonly silenceMs?: number
+  readonly clock?: VirtualClock
+  readonly token?: string
+  readonly keyFile?: string
+}
+
+function childOf(url: string, options: Options = {}): HttpChild {
+  const { clock = systemClock, token, silenceMs, keyFile } = options
   const credentials = token === undefined ? undefined : { token: new Secret(token) }
-  const child = new HttpChild({ url, tree: 'music', clock, credentials, silenceMs })
+  const child = new HttpChild({ url, tree: 'music', clock, credentials, keyFile, silenceMs })
   closing.push(async () => child.close())
   return child
 }
@@ -217,6 +225,46 @@ test('a child that takes everything and never answers is given up, at each call'
   for (const call of await Promise.allSettled(calls)) {
     expect(call).toMatchObject({ status: 'rejected', reason: { code: 'UNREACHABLE' } })
   }
+})
+
+test('what a child says of who else feeds it, and of what is below it, arrives, and is looked at', async () => {
+  const answers: unknown[] = []
+  const { url } = await serve(json(async () => answers.shift()))
+  const child = childOf(url)
+  const hello = { from: 'a', name: 'b', lineage: 'c', above: ['a'] }
+  answers.push({ id: 'x', heard: ['p', 'q'], below: { error: 'leaf: LOOP', isRefusal: true } })
+  expect(await child.hello(hello, {})).toEqual({
+    id: 'x',
+    heard: ['p', 'q'],
+    below: { error: 'leaf: LOOP', isRefusal: true },
+  })
+  answers.push({ id: 'x', heard: ['p', '\n', 7], below: { error: `a\nb${'c'.repeat(1000)}` } })
+  const odd = await child.hello(hello, {})
+  expect(odd.heard).toEqual(['p'])
+  expect(odd.below).toMatchObject({ error: expect.stringMatching(/^a\\u000abc+$/), isRefusal: false })
+  expect(odd.below!.error.length).toBeLessThan(600)
+  answers.push({ id: 'x', heard: 'p', below: { error: '' } })
+  expect(await child.hello(hello, {})).toEqual({ id: 'x' })
+})
+
+test('a key that is not taken is told with what has to be done, which file and which line', async () => {
+  const { url } = await serve((_, response) => {
+    response.writeHead(401, { [PEER_HEADER]: '1', 'content-type': 'application/json' })
+    response.end(JSON.stringify({ error: { code: 'UNAUTHENTICATED', message: 'Invalid API key' } }))
+  })
+  const { host } = new URL(url)
+  const hello = { from: 'a', name: 'b', lineage: 'c', above: ['a'] }
+  const hinted = async (options: Options): Promise<unknown> =>
+    await childOf(url, options)
+      .hello(hello, {})
+      .catch((error: FlotillaError) => [error.code, error.details.hint])
+  const line = 'KEY parent music'
+  expect(await hinted({ token: 'wrong', keyFile: '/etc/child-key' })).toEqual([
+    'UNAUTHENTICATED',
+    `The file of API keys at ${host} needs a line with the key that is in /etc/child-key here: ${line}`,
+  ])
+  expect(await hinted({ token: 'wrong' })).toEqual(['UNAUTHENTICATED', expect.stringContaining(line)])
+  expect(await hinted({})).toEqual(['UNAUTHENTICATED', expect.stringContaining('--child-key-file')])
 })
 
 test('an answer that is no answer counts as none', async () => {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../core/clock.ts'
 import { PEER_PATH } from '../core/files/peer-wire.ts'
-import { FlotillaError, messageOf } from '../core/errors.ts'
+import { FlotillaError, isError, messageOf } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
 import type { Child, LongBody, OperationItem, RowsWish } from '../core/push/child.ts'
 import { type Hello, type HelloAnswer, type Outcome, RELAY_HEADER, type SumRow, type Sums } from '../core/push/wire.ts'
@@ -20,6 +20,8 @@ export interface HttpChildOptions {
   /** Of ours. */
   readonly tree: string
   readonly credentials?: FileCredentials | undefined
+  /** For people: where they come from. */
+  readonly keyFile?: string | undefined
   readonly clock: Clock
   /** How long it may be silent before it counts as gone, unless it has more to do than to answer; 20 s unless told. */
   readonly silenceMs?: number | undefined
@@ -38,14 +40,17 @@ export class HttpChild implements Child {
   readonly #authorize: Authorize
   readonly #clock: Clock
   readonly #silenceMs: number
+  /** What to do where it does not take the key. */
+  readonly #keyHint: string
 
-  constructor({ url, tree, credentials, clock, silenceMs = SILENCE_MS }: HttpChildOptions) {
+  constructor({ url, tree, credentials, keyFile, clock, silenceMs = SILENCE_MS }: HttpChildOptions) {
     this.#place = childPlace(url, tree)
     this.url = this.#place.url
     this.#http = new HttpClient({ url: this.#place.origin, silenceMs })
     this.#authorize = authorizer(credentials, this.#place.origin, () => clock.nowMs())
     this.#clock = clock
     this.#silenceMs = silenceMs
+    this.#keyHint = keyHintOf(this.#place.name, this.#place.treePath, credentials === undefined, keyFile)
   }
 
   async hello(hello: Hello, { signal }: Op): Promise<HelloAnswer> {
@@ -134,8 +139,25 @@ export class HttpChild implements Child {
     const known = typeof body === 'string' ? { body } : { isStreamed: body !== undefined }
     const headers = this.#authorize({ method, path, headers: request.headers as Record<string, string>, ...known })
     const answer = poolAnswer(await this.#http.send({ ...request, path, headers }), this.url)
-    return await jsonOf(await peerAnswer(answer, this.url), ANSWER_BYTES, this.url)
+    return await jsonOf(await this.#let(answer), ANSWER_BYTES, this.url)
   }
+
+  async #let(answer: PoolAnswer): Promise<PoolAnswer> {
+    try {
+      return await peerAnswer(answer, this.url)
+    } catch (error) {
+      if (!isError(error, 'UNAUTHENTICATED', 'FORBIDDEN')) throw error
+      throw new FlotillaError(error.code, error.message, { hint: this.#keyHint, cause: error })
+    }
+  }
+}
+
+function keyHintOf(name: string, tree: string, isWithout: boolean, keyFile: string | undefined): string {
+  const line = `KEY parent ${tree}`
+  if (isWithout)
+    return `No key is shown to ${name}: give one with --child-key-file, and its file of API keys a line: ${line}`
+  if (keyFile === undefined) return `The key that is shown to ${name} needs a line in its file of API keys: ${line}`
+  return `The file of API keys at ${name} needs a line with the key that is in ${keyFile} here: ${line}`
 }
 
 function relayed(relay: readonly string[] | undefined): Readonly<Record<string, string>> {

@@ -13,6 +13,8 @@ const COUNTED = 1000
 const KEPT_MS = 500
 const SLICE_MS = 20
 const ROUND_MS = 1000
+/** What has not moved for so long may be hung: nobody knows when it goes on. */
+const STILL_MS = 3000
 /** A count of many rows is made anew after so long. */
 const COUNT_MS = 60_000
 /** Of fewer, what is missing is told exactly, deletions included. */
@@ -35,6 +37,8 @@ export class Backlog {
   readonly #sender: Sender
   readonly #clock: Clock
   readonly #rate = new Rate()
+  /** When it was seen last that bytes were sent. */
+  #moved: { readonly atMs: number; readonly bytes: number } = { atMs: -Infinity, bytes: 0 }
   #count: Count | undefined
   #kept: { readonly behind: Behind; readonly untilMs: number; readonly of: string } | undefined
 
@@ -56,6 +60,7 @@ export class Backlog {
 
   /** Undefined where nothing moves, or nothing is lacking. */
   etaMs(): number | undefined {
+    if (this.#clock.monotonicMs() - this.#moved.atMs > STILL_MS) return undefined
     const { bytes } = this.behind()
     return bytes === 0 ? undefined : this.#rate.remainingMs(bytes)
   }
@@ -63,12 +68,19 @@ export class Backlog {
   /** Counts what is too much to be counted at once, and measures how fast it becomes less. */
   async run(signal: AbortSignal): Promise<void> {
     do {
-      this.#rate.mark(this.#clock.monotonicMs(), this.#sender.sentBytes)
+      this.#mark()
       const isMuch = this.#ledger.after(this.#sender.cursor, COUNTED + 1).length > COUNTED
       const isOld = this.#count === undefined || this.#clock.monotonicMs() - this.#count.atMs > COUNT_MS
       if (!isMuch) this.#count = undefined
       else if (isOld) await this.#countAll(signal)
     } while (await sleepQuietly(this.#clock, ROUND_MS, signal))
+  }
+
+  #mark(): void {
+    const atMs = this.#clock.monotonicMs()
+    const bytes = this.#sender.sentBytes
+    this.#rate.mark(atMs, bytes)
+    if (bytes !== this.#moved.bytes) this.#moved = { atMs, bytes }
   }
 
   missing({ after, limit }: { readonly after: string; readonly limit: number }): readonly MissingFile[] {

@@ -21,12 +21,17 @@ export interface ReachOptions {
 
 /** A node below that was not there yet is asked about again after this. */
 const AGAIN_MS = 100
+/** How often it is looked whether there is hope, besides whenever something happens. */
+const LOOK_MS = 500
+/** Where there is none, those that may still come are given a moment, so that they are told as what they are. */
+const MOMENT_MS = 1000
+const STEP_MS = 50
 
 /** Waits until a level is reached by the last operation on a key, or the time is over. Rejects only with the signal's reason. */
 export async function reach(
   options: ReachOptions,
   key: string,
-  { level, timeoutMs }: AckWish,
+  { level, timeoutMs, isPatient = false }: AckWish,
   { signal }: Op,
 ): Promise<Reach> {
   signal?.throwIfAborted()
@@ -34,7 +39,11 @@ export async function reach(
   const there = new Set<Member>()
   const over = new AbortController()
   const stop = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal])
-  const hasReached = (): boolean => isReached(level, level === 'all' ? there.size : nodesOf(there).size, members.length)
+  const isEnough = (some: ReadonlySet<Member>): boolean =>
+    isReached(level, level === 'all' ? some.size : nodesOf(some).size, members.length)
+  const hasReached = (): boolean => isEnough(there)
+  const isSettled = (one: Member): boolean => there.has(one) || isHopeless(options, one, key, level)
+  const hasHope = (): boolean => isEnough(new Set(members.filter((one) => there.has(one) || !isSettled(one))))
   const wait = async (member: Member): Promise<void> => {
     if (await hasArrived(options, member, key, level, stop)) there.add(member)
     if (hasReached()) over.abort(new Error('it is reached'))
@@ -42,8 +51,16 @@ export async function reach(
   const expire = async (): Promise<void> => {
     if (await sleepQuietly(clock, timeoutMs, stop)) over.abort(new Error('the time is over'))
   }
+  const despair = async (): Promise<void> => {
+    while (hasHope()) if (!(await sleepQuietly(clock, LOOK_MS, stop))) return
+    for (let ms = 0; ms < MOMENT_MS && !members.every(isSettled); ms += STEP_MS) {
+      if (!(await sleepQuietly(clock, STEP_MS, stop))) return
+    }
+    over.abort(new Error('it cannot be reached any more'))
+  }
   if (level !== 'local' && members.length > 0) {
     void expire()
+    if (!isPatient) void despair()
     await Promise.all(members.map(wait))
     over.abort(new Error('all is known'))
     signal?.throwIfAborted()
@@ -54,6 +71,15 @@ export async function reach(
 /** A node that is reached by two URLs holds one copy. */
 function nodesOf(members: ReadonlySet<Member>): ReadonlySet<string> {
   return new Set([...members].map(({ sender, url }) => sender.answer?.id ?? url))
+}
+
+/** Whether it is not worth to wait for that child: it refuses, is away, cannot take it, or says so of a node below. */
+function isHopeless({ ledger }: ReachOptions, { sender }: Member, key: string, level: AckLevel): boolean {
+  const row = ledger.get(key)
+  if (row === undefined) return false
+  const arrival = sender.arrival(key, row.position)
+  if (arrival.state === 'failed') return arrival.isHopeless
+  return level === 'all' && sender.answer?.below?.isRefusal === true
 }
 
 /** False where it had not when the signal aborted. */
@@ -88,5 +114,7 @@ function stateOf(
   if (there.has(member) || row === undefined) return { child: url, state: 'reached' }
   const arrival = sender.arrival(key, row.position)
   if (arrival.state === 'failed') return { child: url, state: 'failed', error: arrival.error }
+  const below = level === 'all' ? sender.answer?.below : undefined
+  if (below !== undefined) return { child: url, state: 'failed', error: `below it ${below.error}` }
   return { child: url, state: arrival.state === 'reached' && level !== 'all' ? 'reached' : 'pending' }
 }

@@ -1,117 +1,22 @@
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { setImmediate } from 'node:timers/promises'
-import { afterEach, expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { compareKeys } from '../core/files/entry.ts'
 import type { OpenedFile } from '../core/files/tree-files.ts'
-import { silent } from '../core/log.ts'
 import type { PutOperation } from '../core/push/operation.ts'
 import { systemClock } from '../lib/system-clock.ts'
 import { collect } from '../../test/helpers/collect.ts'
-import { cut, type Faults, FaultyChild, hang, MemoryChild } from '../../test/helpers/push-child.ts'
+import { distributing, inTime, type Setting, until } from '../../test/helpers/distributing.ts'
+import { cut, type Faults, hang } from '../../test/helpers/push-child.ts'
 import { MemoryGrowing } from '../../test/helpers/memory-growing.ts'
 import { PushNode } from '../../test/helpers/push-node.ts'
-import { MemoryReceiver } from '../../test/helpers/push-receiver.ts'
-import { seeded } from '../../test/helpers/random.ts'
 import { type ChildFiles, HttpChildFiles } from './child-http-files.ts'
-import { TreeDistribution } from './distribution.ts'
-
-interface Setting {
-  readonly node: PushNode
-  readonly receivers: readonly MemoryReceiver[]
-  readonly distribution: TreeDistribution
-  readonly put: (key: string, content: string) => Promise<PutOperation>
-  readonly remove: (key: string) => Promise<void>
-  readonly stop: () => Promise<void>
-}
-
-const stops: (() => Promise<void>)[] = []
-
-afterEach(async () => {
-  for (const stop of stops.splice(0).toReversed()) await stop()
-})
-
-interface Options {
-  readonly faults?: readonly Faults[]
-  readonly files?: readonly ChildFiles[]
-  readonly node?: PushNode
-  readonly isRunning?: boolean
-}
-
-const nothingThere: ChildFiles = { open: async () => undefined, close: async () => undefined }
-
-/** A root with so many children as there are faults. */
-function setUp({ faults = [{}, {}], files = [], node = new PushNode(), isRunning = true }: Options = {}): Setting {
-  const receivers = faults.map(() => new MemoryReceiver())
-  const distribution = new TreeDistribution({
-    name: 'root:1',
-    tree: 'music',
-    ledger: () => node.ledger,
-    files: node.files,
-    index: node.tree,
-    receiver: new MemoryReceiver(),
-    children: receivers.map((receiver, index) => ({
-      name: `child${index}:1`,
-      child: new FaultyChild(new MemoryChild(receiver, `http://child${index}:1`), faults[index]!),
-      files: files[index] ?? nothingThere,
-    })),
-    ack: { level: 'quorum', timeoutMs: 30_000 },
-    clock: node.clock,
-    log: silent,
-    random: seeded(3),
-  })
-  const stopping = new AbortController()
-  const services = isRunning ? distribution.services : []
-  const runs = services.map(async (service) => service.run(stopping.signal))
-  const stop = async (): Promise<void> => {
-    stopping.abort(new Error('stopped'))
-    await Promise.allSettled(runs)
-  }
-  stops.push(stop)
-  return {
-    node,
-    receivers,
-    distribution,
-    put: async (key, content) => {
-      const operation = await node.put(key, content)
-      distribution.onRecorded()
-      return operation
-    },
-    remove: async (key) => {
-      await node.remove(key)
-      distribution.onRecorded()
-    },
-    stop,
-  }
-}
-
-async function until(holds: () => boolean, node: PushNode, ms = 100): Promise<void> {
-  for (let round = 0; round < 1000; round++) {
-    for (let turn = 0; turn < 5; turn++) {
-      if (holds()) return
-      await setImmediate()
-    }
-    await node.clock.advance(ms)
-  }
-  throw new Error('it never came to that')
-}
-
-/** What it resolves with, while time goes on. */
-async function inTime<T>(work: Promise<T>, node: PushNode, ms = 100): Promise<T> {
-  let isOver = false
-  const done = (): void => {
-    isOver = true
-  }
-  void work.catch(() => undefined).finally(done)
-  await until(() => isOver, node, ms)
-  return await work
-}
 
 const inStep = ({ distribution }: Setting): boolean => distribution.children().every(({ state }) => state === 'in-step')
 
 test('levels are reached by those that answer: a hung child delays only who waits for all', async () => {
-  const setting = setUp({
+  const setting = distributing({
     faults: [{}, {}, { before: async (call, signal) => (call.name === 'hello' ? undefined : hang(signal)) }],
   })
   const { node, distribution, put } = setting
@@ -133,7 +38,7 @@ test('levels are reached by those that answer: a hung child delays only who wait
 })
 
 test('a child that has two URLs holds one copy', async () => {
-  const setting = setUp({ faults: [{}, {}, { before: () => cut() }] })
+  const setting = distributing({ faults: [{}, {}, { before: () => cut() }] })
   const { node, receivers, distribution, put } = setting
   receivers[1]!.id = receivers[0]!.id
   await put('a', 'x')
@@ -146,7 +51,7 @@ test('a child that has two URLs holds one copy', async () => {
 })
 
 test('a child that could not take it, or cannot be reached, is told with its error', async () => {
-  const setting = setUp({ faults: [{}, { before: () => cut() }] })
+  const setting = distributing({ faults: [{}, { before: () => cut() }] })
   const { node, receivers, distribution, put } = setting
   receivers[0]!.refuses = () => ({ result: 'failed', code: 'DISK_FULL', message: 'no room' })
   await put('a', 'x')
@@ -162,7 +67,7 @@ test('a child that could not take it, or cannot be reached, is told with its err
 })
 
 test('of operations that follow each other the last one counts', async () => {
-  const setting = setUp({ faults: [{}] })
+  const setting = distributing({ faults: [{}] })
   const { node, receivers, distribution, put } = setting
   const first = put('a', 'one')
   const reaching = first.then(async () => distribution.reached('a', { level: 'all', timeoutMs: 30_000 }, {}))
@@ -173,7 +78,7 @@ test('of operations that follow each other the last one counts', async () => {
 })
 
 test('all means every node below: a grandchild that lacks it is waited for', async () => {
-  const setting = setUp()
+  const setting = distributing()
   const { node, receivers, distribution, put } = setting
   receivers[1]!.isDeep = false
   await put('a', 'x')
@@ -189,7 +94,7 @@ test('all means every node below: a grandchild that lacks it is waited for', asy
 })
 
 test('what lies below a node is deep when its own children have it', async () => {
-  const setting = setUp({
+  const setting = distributing({
     faults: [{}, { before: async (call) => (call.name === 'operations' ? setting.node.clock.sleep(5000) : undefined) }],
   })
   const { node, distribution, put } = setting
@@ -199,14 +104,14 @@ test('what lies below a node is deep when its own children have it', async () =>
 })
 
 test('a node without children has reached every level, and everything below it', async () => {
-  const { distribution } = setUp({ faults: [] })
+  const { distribution } = distributing({ faults: [] })
   expect(await distribution.reached('a', { level: 'all', timeoutMs: 1 }, {})).toMatchObject({ isReached: true })
   expect(await distribution.deep(['a'], 1, {})).toBe(true)
   expect(distribution.services.map(({ name }) => name)).toEqual(['deletions of music'])
 })
 
 test('who waits no longer is told why', async () => {
-  const { distribution, put } = setUp({ faults: [{ before: async (_, signal) => hang(signal) }] })
+  const { distribution, put } = distributing({ faults: [{ before: async (_, signal) => hang(signal) }] })
   await put('a', 'x')
   const stop = new AbortController()
   const reaching = distribution.reached('a', { level: 'all', timeoutMs: 1000 }, { signal: stop.signal })
@@ -215,7 +120,7 @@ test('who waits no longer is told why', async () => {
 })
 
 test('one body is followed by every child, and released once when all are through', async () => {
-  const setting = setUp()
+  const setting = distributing()
   const { node, receivers, distribution, put } = setting
   await until(() => inStep(setting), node)
   const growing = new MemoryGrowing()
@@ -232,7 +137,7 @@ test('one body is followed by every child, and released once when all are throug
 
 test('a backlog is told in operations, bytes and age, a few rows exactly and many by counting, without looking at all of them', async () => {
   const node = new PushNode()
-  const setting = setUp({ node, faults: [{}, { before: () => cut() }] })
+  const setting = distributing({ node, faults: [{}, { before: () => cut() }] })
   const { distribution, put } = setting
   const startMs = node.clock.nowMs()
   await put('a', 'x'.repeat(10))
@@ -271,7 +176,7 @@ test('the rate and what it means for the end are told while it catches up', asyn
         await node.clock.sleep(2000, signal)
     },
   }
-  const setting = setUp({ node, faults: [slow] })
+  const setting = distributing({ node, faults: [slow] })
   await node.clock.advance(9000)
   const { etaMs, behind } = setting.distribution.children()[0]!
   expect(behind.bytes).toBeGreaterThan(5_000_000)
@@ -283,7 +188,7 @@ test('the rate and what it means for the end are told while it catches up', asyn
 })
 
 test('what a child lacks is told in the order of keys, page by page, with errors, deletions included', async () => {
-  const setting = setUp({ faults: [{}, { before: () => cut() }] })
+  const setting = distributing({ faults: [{}, { before: () => cut() }] })
   const { node, receivers, distribution, put, remove } = setting
   receivers[0]!.refuses = (key) => (key === 'bad' ? { result: 'failed', code: 'CORRUPT', message: 'no' } : undefined)
   for (const key of ['d', 'a', 'bad', 'c']) await put(key, key)
@@ -303,7 +208,7 @@ test('what a child lacks is told in the order of keys, page by page, with errors
 })
 
 test('all files of the tree are known, also those that were removed from the folder here', async () => {
-  const { node, distribution, put, remove } = setUp()
+  const { node, distribution, put, remove } = distributing()
   await put('a', '1')
   await put('b', '2')
   await put('c', '3')
@@ -316,7 +221,7 @@ test('all files of the tree are known, also those that were removed from the fol
 test('a child is told what lies above its parent, and greeted again when that changes', async () => {
   const root = new PushNode()
   root.ledger.keepParent({ id: 'p', name: 'top:1', lineage: 'L', above: ['t', 'p'], heardMs: 1 })
-  const { node, receivers, distribution } = setUp({ node: root, faults: [{}] })
+  const { node, receivers, distribution } = distributing({ node: root, faults: [{}] })
   await until(() => receivers[0]!.hellos.length > 0, node)
   const { id } = node.ledger
   expect(receivers[0]!.hellos[0]).toMatchObject({ from: id, name: 'root:1', lineage: 'L', above: ['t', 'p', id] })
@@ -329,7 +234,7 @@ test('a child is told what lies above its parent, and greeted again when that ch
 
 test('deletions are forgotten after a month, but not while a child lacks them', async () => {
   let isCut = true
-  const setting = setUp({ faults: [{}, { before: () => (isCut ? cut() : undefined) }] })
+  const setting = distributing({ faults: [{}, { before: () => (isCut ? cut() : undefined) }] })
   const { node, put, remove } = setting
   await put('a', '1')
   await remove('a')
@@ -374,7 +279,7 @@ test('a file that is not here is asked of the children in turn, with the hops, a
     child('hung', async (signal) => hang(signal)),
     child('broken', async () => cut()),
   ]
-  const { node, distribution } = setUp({ faults: [{}, {}, {}], files, isRunning: false })
+  const { node, distribution } = distributing({ faults: [{}, {}, {}], files, isRunning: false })
   for (let round = 0; round < 3; round++) {
     const file = await inTime(distribution.elsewhere('k', { hops: 2 }), node, 50)
     expect(file?.entry.etag).toBe('e')
@@ -397,7 +302,7 @@ test('what was deleted is not asked for, an outdated file is not taken, and a mi
       close: async () => undefined,
     },
   ]
-  const { node, distribution, put, remove } = setUp({ faults: [{}], files, isRunning: false })
+  const { node, distribution, put, remove } = distributing({ faults: [{}], files, isRunning: false })
   expect(await distribution.elsewhere('k', { hops: 0 })).toBeUndefined()
   expect(await distribution.elsewhere('k', { hops: 0 })).toBeUndefined()
   expect(asked).toBe(1)
@@ -442,7 +347,7 @@ test('over HTTP a file of a child is what its head says, whole or in parts, and 
   await once(server, 'listening')
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const files = new HttpChildFiles({ url, tree: 'music', clock: systemClock })
-  stops.push(async () => {
+  onTestFinished(async () => {
     await files.close()
     await new Promise((resolve) => server.close(resolve))
   })
@@ -458,7 +363,7 @@ test('over HTTP a file of a child is what its head says, whole or in parts, and 
 })
 
 test('what differs behind the back of both is found and repaired: missing, damaged and come back', async () => {
-  const setting = setUp({ faults: [{}] })
+  const setting = distributing({ faults: [{}] })
   const { node, receivers, distribution, put, remove } = setting
   const [receiver] = receivers
   for (let index = 0; index < 300; index++) await put(`f${index}`, `content ${index}`)
@@ -495,7 +400,7 @@ test('what differs behind the back of both is found and repaired: missing, damag
 })
 
 test('once a day differences are found by themselves', async () => {
-  const setting = setUp({ faults: [{}] })
+  const setting = distributing({ faults: [{}] })
   const { node, receivers, put } = setting
   await put('a', 'x')
   await until(() => inStep(setting), node)
@@ -505,7 +410,7 @@ test('once a day differences are found by themselves', async () => {
 })
 
 test('rows of both sides that come in many pages are compared as one', async () => {
-  const setting = setUp({ faults: [{}] })
+  const setting = distributing({ faults: [{}] })
   const { node, receivers, distribution, put } = setting
   for (let index = 0; index < 2500; index++) await put(`f${index}`, 'x')
   await until(() => inStep(setting), node)
@@ -515,7 +420,7 @@ test('rows of both sides that come in many pages are compared as one', async () 
 })
 
 test('a new node is provisioned: everything is offered, what it has does not travel, and how far it is is told', async () => {
-  const setting = setUp({ faults: [{}] })
+  const setting = distributing({ faults: [{}] })
   const { node, receivers, distribution, put } = setting
   for (let index = 0; index < 700; index++) await put(`f${index}`, `content ${index}`)
   await until(() => inStep(setting), node)

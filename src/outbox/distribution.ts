@@ -11,7 +11,7 @@ import { type Election, rootsLineage } from '../core/push/election.ts'
 import type { LedgerRow, OpenLedger } from '../core/push/ledger.ts'
 import { isGone, type PutOperation } from '../core/push/operation.ts'
 import type { Provisioned, RepairReport, RepairWish, Upkeep } from '../core/push/upkeep.ts'
-import type { Hello, HelloAnswer } from '../core/push/wire.ts'
+import type { Below, Hello, HelloAnswer } from '../core/push/wire.ts'
 import type { Service } from '../core/service.ts'
 import { supervise } from '../lib/supervise.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
@@ -23,6 +23,7 @@ import { Elsewhere } from './distribution-elsewhere.ts'
 import { type Member, reach } from './distribution-reach.ts'
 import { follow } from './distribution-follow.ts'
 import { isFedByLeader, offeredAfter } from './distribution-roots.ts'
+import { troubleOf, viewOf } from './distribution-views.ts'
 import type { Pace } from './lanes-body.ts'
 import { compareWith, repairRegularly } from './repair.ts'
 import { provision } from './repair-provision.ts'
@@ -107,6 +108,19 @@ export class TreeDistribution implements Distribution, Upkeep {
     return this.#options.ledger()?.parent()?.name
   }
 
+  get outdatedBy(): string | undefined {
+    return this.#fed.find(({ sender }) => sender.isOutdated)?.name
+  }
+
+  /**
+   * What keeps a node below from its files, worst first. Of several roots each says only what it sees itself: they are below each other, and would
+   * tell each other forever.
+   */
+  get below(): Below | undefined {
+    const own = this.#fed.filter((fed) => !this.#isFedElsewhere(fed))
+    return troubleOf(own, this.#options.election === undefined)
+  }
+
   /** To be run, all of them, for as long as the tree is served. */
   get services(): readonly Service[] {
     const { tree } = this.#options
@@ -147,7 +161,7 @@ export class TreeDistribution implements Distribution, Upkeep {
 
   /** As of `Receiver`. */
   async deep(keys: readonly string[], waitMs: number, op: Op): Promise<boolean> {
-    const wish = { level: 'all', timeoutMs: waitMs } as const
+    const wish = { level: 'all', timeoutMs: waitMs, isPatient: true } as const
     // Whoever asks sees to those itself that it feeds too.
     const members = this.#fed.filter((fed) => !this.#isFedElsewhere(fed))
     const reaches = await Promise.all(keys.map(async (key) => this.#reached(members, key, wish, op)))
@@ -165,22 +179,7 @@ export class TreeDistribution implements Distribution, Upkeep {
   }
 
   children(): readonly ChildView[] {
-    return this.#fed.map((fed) => {
-      const { name, url, sender, backlog } = fed
-      const { state, stuck, error, heardMs } = sender
-      const view = { name, url, state, stuck: stuck.size, error, heardMs }
-      return {
-        ...view,
-        // Looked for when somebody wants to know: every write asks whether there are children.
-        get behind() {
-          return backlog.behind()
-        },
-        get etaMs() {
-          return backlog.etaMs()
-        },
-        ...(this.#isFedElsewhere(fed) && { isFedElsewhere: true }),
-      }
-    })
+    return this.#fed.map((fed) => viewOf(fed, this.#isFedElsewhere(fed)))
   }
 
   missing(

@@ -66,6 +66,30 @@ test('a file that was dropped from the folder and that only children have is not
   expect(await files.put('a', body('3'), { ifNoneMatch: ['*'] })).toHaveProperty('entry')
 })
 
+test('conditions on a file that only children still have are about that file', async () => {
+  const { files, ledger, index, uploads } = root()
+  await files.put('a', body('1'), {})
+  const { etag } = index.get('a')!
+  index.files.delete('a')
+  expect(await files.put('a', body('2'), { ifMatch: ['another'] })).toBe('failed-condition')
+  expect(await files.put('a', body('2'), { ifNoneMatch: [etag] })).toBe('failed-condition')
+  expect(await files.remove('a', { ifMatch: ['another'] })).toBe('failed-condition')
+  expect(await files.put('a', body('2'), { ifMatch: [etag] })).toHaveProperty('entry')
+  expect(await files.put('a', body('3'), { ifMatch: [etag] })).toBe('failed-condition')
+  index.files.delete('a')
+  const id = await uploads.create('a', {})
+  const part = await uploads.putPart('a', id, 1, body('4'), {})
+  const parts = [{ number: 1, etag: part.etag }]
+  expect(await uploads.complete('a', id, { parts, facts: {}, ifMatch: ['*'] })).toHaveProperty('entry')
+  const row = ledger.get('a')!
+  index.files.delete('a')
+  expect(await files.remove('a', { ifMatch: [isGone(row) ? '' : row.etag] })).toBe('absent')
+  expect(ledger.get('a')).toMatchObject({ gone: true })
+  // What is gone everywhere is not elsewhere either.
+  expect(await files.put('a', body('5'), { ifMatch: ['*'] })).toBe('failed-condition')
+  expect(await files.remove('a', { ifMatch: ['*'] })).toBe('failed-condition')
+})
+
 test('what did not happen has no version: a condition that failed, a body that broke off, another that was announced', async () => {
   const { files, ledger, recorded } = root()
   await files.put('a', body('1'), {})

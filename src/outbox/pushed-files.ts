@@ -77,8 +77,8 @@ export class PushedUploads implements TreeUploads {
   }
 
   async complete(key: string, id: string, options: CompleteOptions & Op): Promise<PutResult> {
-    const { turn: given, ifNoneMatch, facts } = options
-    const pushed = { turn: given, ifNoneMatch, headers: () => facts.headers }
+    const { turn: given, facts } = options
+    const pushed = { turn: given, headers: () => facts.headers }
     return this.#turns.with(key, pushed, async (turn) => this.#uploads.complete(key, id, { ...options, turn }))
   }
 

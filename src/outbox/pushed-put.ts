@@ -23,7 +23,6 @@ export async function pushedPut(
   }
   const pushed = {
     turn: options.turn,
-    ifNoneMatch: options.ifNoneMatch,
     headers: () => facts?.headers,
     onOperation: (operation: Operation) => outcome.resolve(isGone(operation) ? undefined : operation),
   }

@@ -32,20 +32,21 @@ export class PushedTurns {
    */
   async with<T>(
     key: string,
-    { turn, headers, onOperation, isRemoval = false, ifNoneMatch }: PushedTurn,
+    { turn, headers, onOperation, isRemoval = false }: PushedTurn,
     work: (turn: Turn) => Promise<T>,
   ): Promise<T> {
     let isUnder = false
     let term: number | undefined
     const mine: Turn = {
       isWanted: () => {
-        if (turn?.isWanted?.() === false || this.#isThere(key, ifNoneMatch)) return false
+        if (turn?.isWanted?.() === false) return false
         term = this.#term()
         if (!isUnder) this.#enter(key)
         if (isRemoval) this.#options.ledger.keepLeaving(key, true)
         isUnder = true
         return true
       },
+      elsewhere: () => this.#elsewhere(key),
       done: async (entry) => {
         await turn?.done(entry)
         // Of what was not there it is not asked whether it is wanted.
@@ -67,11 +68,10 @@ export class PushedTurns {
     for (let under = this.#under.get(key); under !== undefined; under = this.#under.get(key)) await under.over.promise
   }
 
-  /** What was dropped from the folder here is still read, from the children: it is not to be created. */
-  #isThere(key: string, ifNoneMatch: readonly string[] | undefined): boolean {
-    if (ifNoneMatch?.includes('*') !== true) return false
+  /** What was dropped from the folder here is still read, from the children. */
+  #elsewhere(key: string): string | undefined {
     const row = this.#options.ledger.get(key)
-    return row !== undefined && !isGone(row)
+    return row === undefined || isGone(row) ? undefined : row.etag
   }
 
   /** Undefined where it was gone before, and every child knows or will. */
@@ -124,8 +124,6 @@ export class PushedTurns {
 export interface PushedTurn {
   /** Of whoever writes, besides. */
   readonly turn?: Turn | undefined
-  /** As of `Conditions`. */
-  readonly ifNoneMatch?: readonly string[] | undefined
   /** After a crash in its midst it is finished. */
   readonly isRemoval?: boolean | undefined
   /** Asked for when the file is in place. */

@@ -100,15 +100,15 @@ export class FeedingParent {
         hint: 'Remove it from the children there.',
       })
     }
+    const parent = ledger.parent()
+    if (parent === undefined) refuseOutdated(hello, ledger)
     if (isRoot) {
       throw new FlotillaError('FED_BY_ANOTHER', `this node was started as a root, and takes nothing from ${name}`, {
         hint: 'Start it without `--root`, or remove it from the children there.',
       })
     }
-    const parent = ledger.parent()
     const isKnown = parent?.lineage === lineage || parent?.id === from || parent?.id === hello.was
-    if (parent === undefined) return refuseOutdated(hello, ledger)
-    if (isKnown) return
+    if (parent === undefined || isKnown) return
     const silentMs = clock.monotonicMs() - this.#heardAt
     if (silentMs < SILENT_MS) {
       const retryAfterMs = SILENT_MS - silentMs
@@ -117,13 +117,14 @@ export class FeedingParent {
         const hint = 'If nobody else feeds this tree, wait: it takes over a minute after the former was heard last.'
         throw new FlotillaError('FED_BY_ANOTHER', message, { hint, retryAfterMs })
       }
+      if (isOlder(hello, ledger)) throw outdated(`${parent.name} feeds this tree, and has newer files than ${name}`)
       throw new FlotillaError('FED_BY_ANOTHER', `${parent.name} feeds this tree, not ${name}`, {
         hint: `Write there; or stop it, and wait for a minute after it was heard last.`,
         retryAfterMs,
       })
     }
     if (!isNewer(hello, ledger)) {
-      throw new FlotillaError('FED_BY_ANOTHER', `${name} is older than ${parent.name}, which fed this tree before`, {
+      throw new FlotillaError('OUTDATED', `${name} is older than ${parent.name}, which fed this tree before`, {
         hint: 'What it has may be outdated. If it is to be the root, stop it, move push.sqlite* in its state folder away, and start it.',
       })
     }
@@ -146,13 +147,20 @@ function refuseOutdated({ name, lineage, epoch }: Hello, ledger: OpenLedger): vo
   const former = ledger.formerParent()
   const newest = ledger.newest?.epoch ?? 0
   if (former === undefined || (epoch ?? 0) > newest || (lineage === former.lineage && epoch === newest)) return
-  throw new FlotillaError(
-    'FED_BY_ANOTHER',
-    `this node took over from ${former.name}, and has newer files than ${name}`,
-    {
-      hint: 'Make that one a child of this node. To throw away what was written here since, move `push.sqlite*` of this tree in the state folder here away.',
-    },
-  )
+  throw outdated(`this node took over from ${former.name}, and has newer files than ${name}`)
+}
+
+function outdated(message: string): FlotillaError {
+  return new FlotillaError('OUTDATED', message, {
+    hint:
+      'Start the older one as a child of who took over. Or to throw away what was written since: stop who took over, and move `push.sqlite*` ' +
+      'of this tree in its state folder away.',
+  })
+}
+
+/** Whether there is something newer here than all that comes from there. */
+function isOlder({ epoch = 0 }: Hello, { newest }: OpenLedger): boolean {
+  return newest !== undefined && epoch < newest.epoch
 }
 
 /** Whether all that comes from there is news to this node. */

@@ -110,7 +110,7 @@ test('parents of one lineage feed it together; another takes it over only when t
   await expect(receiver.hello(other, {})).rejects.toMatchObject({ code: 'FED_BY_ANOTHER' })
   await clock.advance(10_000)
   for (const epoch of [undefined, EPOCH, EPOCH - 1])
-    await expect(receiver.hello({ ...other, epoch }, {})).rejects.toMatchObject({ code: 'FED_BY_ANOTHER' })
+    await expect(receiver.hello({ ...other, epoch }, {})).rejects.toMatchObject({ code: 'OUTDATED' })
   expect(ledger.parent()?.lineage).toBe('cluster')
   const { id } = ledger
   expect(await receiver.hello(other, {})).toMatchObject({ id })
@@ -147,13 +147,39 @@ test('a node that took over as a root is fed by an older one only while it has w
   await ledger.record({ ...put('a', 1, 'written since'), version: { epoch: EPOCH + 5, sequence: 1 } })
   for (const from of ['p', 'other']) {
     await expect(receiver.hello(hello(from, { epoch: EPOCH }), {})).rejects.toMatchObject({
-      code: 'FED_BY_ANOTHER',
+      code: 'OUTDATED',
       message: expect.stringContaining('took over'),
     })
   }
   expect(ledger.get('a')?.version.epoch).toBe(EPOCH + 5)
   await receiver.hello(hello('p', { epoch: EPOCH + 6 }), {})
   expect(ledger.parent()?.id).toBe('p')
+})
+
+test('a former root is told that it is outdated, by one that was started as the root and by one whom another feeds now', async () => {
+  const { receiver, ledger, clock } = child()
+  await receiver.hello(hello('p', { epoch: EPOCH }), {})
+  await said(receiver, put('a', 1, 'a'), bytes('a'))
+  await clock.advance(61_000)
+  await receiver.hello(hello('next', { epoch: EPOCH + 5 }), {})
+  await ledger.record({ ...put('a', 1, 'written since'), version: { epoch: EPOCH + 5, sequence: 1 } })
+  const former = hello('p', { epoch: EPOCH })
+  await expect(receiver.hello(former, {})).rejects.toMatchObject({
+    code: 'OUTDATED',
+    message: expect.stringContaining('next:80 feeds'),
+  })
+  ledger.keepParent(undefined)
+  const root = child({ ledger: async () => ledger, isRoot: true })
+  await expect(root.receiver.hello(former, {})).rejects.toMatchObject({ code: 'OUTDATED' })
+  // One that is newer is refused for what it is.
+  const newer = hello('q', { epoch: EPOCH + 6 })
+  await expect(root.receiver.hello(newer, {})).rejects.toMatchObject({ code: 'FED_BY_ANOTHER' })
+})
+
+test('a parent is told what is wrong below', async () => {
+  const below = { error: 'leaf:1: LOOP', isRefusal: true }
+  const { receiver } = child({ below: () => below })
+  expect(await receiver.hello(hello('p'), {})).toMatchObject({ below })
 })
 
 test('what a node has done before anybody fed it is not held against its first parent', async () => {

@@ -11,7 +11,7 @@ import type { IncomingBody, Receiver } from '../core/push/distribution.ts'
 import type { Election } from '../core/push/election.ts'
 import type { OpenLedger } from '../core/push/ledger.ts'
 import { type GoneOperation, isGone, type Operation, type PutOperation } from '../core/push/operation.ts'
-import type { Hello, HelloAnswer, Outcome, SumRow, Sums } from '../core/push/wire.ts'
+import type { Below, Hello, HelloAnswer, Outcome, SumRow, Sums } from '../core/push/wire.ts'
 import { KeyLocks } from '../lib/key-locks.ts'
 import { forEachLimited } from '../lib/limited.ts'
 import { isKey } from '../lib/safe-path.ts'
@@ -32,6 +32,8 @@ export interface ReceiverOptions {
   /** As of `FeedingParent`. */
   readonly roots?: { readonly tree: string; readonly election: Election } | undefined
   readonly deep: Receiver['deep']
+  /** What keeps nodes below this one from their files. */
+  readonly below?: (() => Below | undefined) | undefined
   /** After each row, when it is durable. */
   readonly onRecorded: (operation: Operation) => void
   /** As that of `PushedFiles`, where there are children to pass it on to. */
@@ -61,7 +63,7 @@ export class TreeReceiver implements Receiver {
     const ledger = await this.#options.ledger()
     signal?.throwIfAborted()
     if (await this.#parent.greeted(hello, ledger)) this.#options.onParent?.()
-    return { id: ledger.id, heard: this.#parent.lately }
+    return { id: ledger.id, heard: this.#parent.lately, below: this.#options.below?.() }
   }
 
   async operations(items: readonly OperationItem[], op: Op): Promise<readonly Outcome[]> {

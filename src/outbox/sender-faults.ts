@@ -1,7 +1,7 @@
 import { isError } from '../core/errors.ts'
 
 /** What a child refuses to everybody, whatever is asked. */
-const REFUSED = ['UNAUTHENTICATED', 'FORBIDDEN', 'FED_BY_ANOTHER', 'LOOP', 'NOT_FOUND'] as const
+const REFUSED = ['UNAUTHENTICATED', 'FORBIDDEN', 'FED_BY_ANOTHER', 'OUTDATED', 'LOOP', 'NOT_FOUND'] as const
 
 export function isRefusal(error: unknown): boolean {
   return isError(error, ...REFUSED)

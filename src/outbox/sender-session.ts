@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts'
+import { FlotillaError } from '../core/errors.ts'
 import type { TreeFiles } from '../core/files/tree-files.ts'
 import type { Child } from '../core/push/child.ts'
 import type { LedgerRow, OpenLedger } from '../core/push/ledger.ts'
@@ -6,6 +7,7 @@ import { isGone } from '../core/push/operation.ts'
 import type { Hello, HelloAnswer } from '../core/push/wire.ts'
 import type { Bell } from '../lib/bell.ts'
 import { together } from '../lib/together.ts'
+import { sleepQuietly } from '../lib/waiting.ts'
 import { Lanes } from './lanes.ts'
 import type { Pace, Parts } from './lanes-body.ts'
 import { type Followed, Live } from './live.ts'
@@ -17,8 +19,10 @@ import { type Item, Track } from './sender-track.ts'
 
 /** `rows`: with more to catch up, everything is offered first. `bytes`: whoever falls further behind than that has to catch up again. */
 export const BEHIND = { rows: 256, bytes: 256 * 1024 * 1024 } as const
-/** How often a child is asked whether it is still the one it was. */
-const HEARTBEAT_MS = 30_000
+/** How often a child is asked whether it is still the one it was, and what lies below it. */
+const HEARTBEAT_MS = 5000
+/** One that says nothing at all for so long, not even to that, is told as gone: within about ten seconds. */
+const SILENT_MS = 5000
 /** How often it is looked what is to be tried again. */
 const RETRY_MS = 1000
 const RETRIES = 64
@@ -65,6 +69,8 @@ export class Session {
   readonly #failing = new AbortController()
   readonly #live: Live
   readonly #reached: number
+  /** Of the monotonic clock. */
+  #heardAtMs = 0
 
   constructor(options: SessionOptions) {
     const { ledger, stuck, recorded, clock, random, cursor, onSettled, offeredAfter } = options
@@ -155,6 +161,7 @@ export class Session {
   }
 
   #answered(): void {
+    this.#heardAtMs = this.#options.clock.monotonicMs()
     this.#options.onHeard()
     this.#options.onCursor(this.cursor)
   }
@@ -163,9 +170,32 @@ export class Session {
     const { child, clock, hello, id, onHeard } = this.#options
     for (;;) {
       await clock.sleep(HEARTBEAT_MS, signal)
-      const answer = await child.hello(hello(), { signal })
+      const answer = await this.#notSilent(async (late) =>
+        child.hello(hello(), { signal: AbortSignal.any([signal, late]) }),
+      )
       if (answer.id !== id) throw new Anew('another child is there now')
       onHeard(answer)
+    }
+  }
+
+  /** Rejects once nothing was heard of the child for too long, whatever was asked of it. */
+  async #notSilent<T>(work: (late: AbortSignal) => Promise<T>): Promise<T> {
+    const { clock, child } = this.#options
+    const late = new AbortController()
+    const done = new AbortController()
+    this.#heardAtMs = clock.monotonicMs()
+    const watch = async (): Promise<void> => {
+      for (;;) {
+        const leftMs = this.#heardAtMs + SILENT_MS - clock.monotonicMs()
+        if (leftMs <= 0) return late.abort(new FlotillaError('UNREACHABLE', `${child.url} fell silent`))
+        if (!(await sleepQuietly(clock, leftMs, done.signal))) return
+      }
+    }
+    void watch()
+    try {
+      return await work(late.signal)
+    } finally {
+      done.abort()
     }
   }
 

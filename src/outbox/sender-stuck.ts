@@ -26,6 +26,12 @@ export class StuckList {
     return this.#stuck.size
   }
 
+  /** Of the first that it could not take, with its key. */
+  get error(): string | undefined {
+    for (const { key, error, attempts } of this.#stuck.values()) if (attempts > 0) return `${key}: ${error}`
+    return undefined
+  }
+
   get isFull(): boolean {
     return this.#stuck.size >= STUCK_MAX
   }

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts'
-import { isError, messageOf } from '../core/errors.ts'
+import { messageOf } from '../core/errors.ts'
 import type { Growing } from '../core/files/growing.ts'
 import type { TreeFiles } from '../core/files/tree-files.ts'
 import type { Logger } from '../core/log.ts'
@@ -14,6 +14,7 @@ import { Bell } from '../lib/bell.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import { type Pace, Parts } from './lanes-body.ts'
 import type { RelayBoard } from './sender-relay.ts'
+import { Failing } from './sender-failing.ts'
 import { isRefusal } from './sender-faults.ts'
 import { Anew, BEHIND, Session } from './sender-session.ts'
 import { StuckList } from './sender-stuck.ts'
@@ -38,9 +39,13 @@ export interface SenderOptions {
 }
 
 const AGAIN_MS = 1000
-
+/** After so many attempts what a child could not take is not hoped for. */
+const HOPED_ATTEMPTS = 3
 /** What is known of an operation that a child should have. */
-export type Arrival = { readonly state: 'reached' | 'pending' } | { readonly state: 'failed'; readonly error: string }
+export type Arrival =
+  | { readonly state: 'reached' | 'pending' }
+  /** `isHopeless`: it is not worth to wait for. */
+  | { readonly state: 'failed'; readonly error: string; readonly isHopeless: boolean }
 
 /** Brings everything that is recorded to one child, in order for each key, from where it was left, for as long as it runs. */
 export class Sender implements Service {
@@ -60,7 +65,7 @@ export class Sender implements Service {
   /** What it said of itself last. */
   #answer: HelloAnswer | undefined
   #heardMs: number | undefined
-  #failure: { readonly isRefusal: boolean; readonly error: string } | undefined
+  readonly #failing: Failing
   #sentBytes = 0
   /** Whether the last attempt came as far as the hello. */
   #wasOpen = false
@@ -74,6 +79,7 @@ export class Sender implements Service {
     options.relay?.join(child.url, () => this.isFollowing)
     this.#id = record?.id
     this.#cursor = record?.cursor ?? 0
+    this.#failing = new Failing(child.url, options)
   }
 
   /** The child has every row up to there, but for those that are stuck. */
@@ -89,8 +95,18 @@ export class Sender implements Service {
     return this.#heardMs
   }
 
+  /** Of the whole, else of what it could not take. */
   get error(): string | undefined {
-    return this.#failure?.error
+    return this.#failing.now?.error ?? this.stuck.error
+  }
+
+  get hint(): string | undefined {
+    return this.#failing.now?.hint
+  }
+
+  /** This node fed it once, and it has newer files from elsewhere now: what this node says is outdated. */
+  get isOutdated(): boolean {
+    return this.#failing.isOutdated
   }
 
   /** Bytes of contents since this process began. */
@@ -100,8 +116,8 @@ export class Sender implements Service {
 
   get state(): ChildView['state'] {
     if (this.#session !== undefined) return this.#session.isInStep ? 'in-step' : 'sending'
-    if (this.#failure === undefined) return 'waiting'
-    return this.#failure.isRefusal ? 'refused' : 'unreachable'
+    if (this.#failing.now === undefined) return 'waiting'
+    return this.#failing.now.isRefusal ? 'refused' : 'unreachable'
   }
 
   /** Whether it is connected and lacks nothing of what was recorded before that. */
@@ -122,10 +138,10 @@ export class Sender implements Service {
   arrival(key: string, position: number): Arrival {
     const stuck = this.stuck.get(key)
     if (stuck !== undefined && stuck.position >= position && stuck.attempts > 0)
-      return { state: 'failed', error: stuck.error }
+      return { state: 'failed', error: stuck.error, isHopeless: stuck.attempts >= HOPED_ATTEMPTS }
     if (this.hasPassed(position) && stuck === undefined) return { state: 'reached' }
-    if (this.#session === undefined && this.#failure !== undefined)
-      return { state: 'failed', error: this.#failure.error }
+    const failure = this.#session === undefined ? this.#failing.now : undefined
+    if (failure !== undefined) return { state: 'failed', error: failure.error, isHopeless: this.#failing.isHopeless }
     return { state: 'pending' }
   }
 
@@ -170,7 +186,8 @@ export class Sender implements Service {
       } catch (error) {
         if (signal.aborted) break
         if (error instanceof Anew) continue
-        this.#fail(error)
+        this.#failing.failed(error, this.#id !== undefined)
+        this.#wakeAll()
         // Who can be spoken to, but breaks down, may do so at one operation, which is found by trying.
         const isThere = this.#wasOpen && !isRefusal(error)
         const pauseMs = isThere ? AGAIN_MS * (0.75 + random() / 2) : this.#breaker.failed(random())
@@ -242,7 +259,7 @@ export class Sender implements Service {
   #heard(answer = this.#answer): void {
     this.#answer = answer
     this.#heardMs = this.#options.clock.nowMs()
-    this.#failure = undefined
+    this.#failing.heard()
   }
 
   /** Nothing is known any more of what it has. */
@@ -250,20 +267,6 @@ export class Sender implements Service {
     this.stuck.clear()
     this.#id = undefined
     this.#cursor = 0
-  }
-
-  /** Said once: a child that stays away is no news. One that refuses, and for another reason than before, is. */
-  #fail(error: unknown): void {
-    const { log, child } = this.#options
-    const text = messageOf(error)
-    const failure = { isRefusal: isRefusal(error), error: isError(error) ? `${error.code}: ${text}` : text }
-    const before = this.#failure
-    if (before === undefined || (failure.isRefusal && failure.error !== before.error)) {
-      const hint = isError(error) ? error.details.hint : undefined
-      log.warn('a child cannot be fed', { child: child.url, error: text, hint })
-    }
-    this.#failure = failure
-    this.#wakeAll()
   }
 
   #wakeAll(): void {

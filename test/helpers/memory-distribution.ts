@@ -31,6 +31,7 @@ export class MemoryDistribution implements Distribution {
   readonly deleted = new Set<string>()
   readonly lacking = new Map<string, MissingFile[]>()
   fedBy: string | undefined
+  outdatedBy: string | undefined
   leader: { readonly url: string | undefined } | undefined
   files?: NonNullable<Distribution['files']>
   ack: AckWish = { level: 'local', timeoutMs: 30_000 }

@@ -3,7 +3,6 @@ import { FlotillaError } from '../../src/core/errors.ts'
 import type { Op } from '../../src/core/op.ts'
 import type { FileEntry, FileStat } from '../../src/core/files/entry.ts'
 import {
-  type Conditions,
   FOLLOW_BYTES,
   type OpenedFile,
   type GivenFile,
@@ -110,7 +109,7 @@ export class MemoryTreeFiles implements TreeFiles, PutTogether {
     options.signal?.throwIfAborted()
     return this.#locks.with(key, async () => {
       const isThere = this.#tree.get(key) !== undefined
-      if (!(isThere ? this.#holds(key, options) : options.ifMatch === undefined)) return 'failed-condition'
+      if (!this.#holds(key, options)) return 'failed-condition'
       if (options.turn?.isWanted?.() === false) return 'failed-condition'
       if (isThere) await this.#tree.note(key, undefined as FileStat | undefined)
       await options.turn?.done(undefined)
@@ -118,8 +117,8 @@ export class MemoryTreeFiles implements TreeFiles, PutTogether {
     })
   }
 
-  #holds(key: string, { ifMatch, ifNoneMatch }: Conditions): boolean {
-    const etag = this.#tree.get(key)?.etag
+  #holds(key: string, { ifMatch, ifNoneMatch, turn }: RemoveOptions): boolean {
+    const etag = this.#tree.get(key)?.etag ?? turn?.elsewhere?.()
     const matches = (etags: readonly string[]): boolean =>
       etag !== undefined && (etags.includes('*') || etags.includes(etag))
     return (ifMatch === undefined || matches(ifMatch)) && (ifNoneMatch === undefined || !matches(ifNoneMatch))

@@ -84,6 +84,7 @@ export class RootNode {
       isRoot: false,
       ...(election !== undefined && { roots: { tree: TREE, election } }),
       deep: async (keys, waitMs, op) => distribution.deep(keys, waitMs, op),
+      below: () => distribution.below,
       onRecorded: () => distribution.onRecorded(),
       onGrowing: (growing, outcome) => distribution.onGrowing(growing, outcome),
       onParent: () => distribution.onParent(),

@@ -19,7 +19,7 @@ export const filesMissing = command({
   arguments: [{ name: 'CHILD', summary: 'its files one by one, as HOST:PORT', optional: true }],
   options: UPKEEP,
   details:
-    'What is missing is sent by itself as soon as it can be. The exit code is 0 when the children lack nothing, 3 when they do. ' +
+    'What is missing is sent by itself as soon as it can be. The exit code is 0 when the children, and the nodes below them, lack nothing, 3 when they do. ' +
     'With --json a line for each child, or for each file.',
   examples: ['flotilla files missing', 'flotilla files missing 10.0.0.2:8480 --url http://root:8480'],
   async run({ options, args }, context) {
@@ -35,7 +35,8 @@ function showChildren({ fed, fedBy }: Asked, isJson: boolean, { output, clock }:
   if (isJson) for (const { tree, child } of fed) output.json('child', { tree, ...child })
   else {
     if (fed.length === 0) output.note('this file service has no children')
-    for (const { tree, by } of fedBy) output.note(cleanLine(`${tree} is fed by ${by}`))
+    for (const { tree, by, isTaken } of fedBy)
+      output.note(cleanLine(isTaken ? takenText(tree, by) : `${tree} is fed by ${by}`))
     const rows = fed.map(({ tree, child }): Cell[] => {
       const { sinceMs } = child.behind
       return [
@@ -47,18 +48,31 @@ function showChildren({ fed, fedBy }: Asked, isJson: boolean, { output, clock }:
         child.etaMs === undefined ? '-' : span(child.etaMs),
         child.stuck === 0 ? '-' : String(child.stuck),
         child.heardMs === undefined ? 'never' : ago(child.heardMs, nowMs),
-        child.error ?? '',
+        child.error ?? (child.below && `below it ${child.below}`) ?? '',
       ]
     })
     table(output, ['TREE', 'CHILD', 'STATE', 'MISSING', 'SINCE', 'ETA', 'STUCK', 'HEARD', 'LAST ERROR'], rows)
+    for (const { tree, child } of fed) {
+      if (child.hint !== undefined) output.note(cleanLine(`${tree} at ${child.name}: ${child.hint}`))
+    }
   }
   // What another root feeds, this one only looks after.
   const own = fed.filter(({ child }) => child.isFedElsewhere !== true)
-  return own.some(({ child }) => child.state !== 'in-step' || child.behind.operations > 0) ? 3 : 0
+  return own.some(
+    ({ child: { state, behind, below } }) => state !== 'in-step' || behind.operations > 0 || below !== undefined,
+  )
+    ? 3
+    : 0
 }
 
-/** It is heard and sent to, and still not in step, where there is what it cannot take. */
-function stateOf({ state, stuck }: ChildView): Cell {
+/** Of a root from which another took over: what it took since is what that one lacks. */
+function takenText(tree: string, by: string): string {
+  return `${by} took ${tree} over from this node, which takes no more writes; what it took since: flotilla files missing ${by}`
+}
+
+/** It is heard and sent to, and still not in step, where there is what it cannot take, or a node below it is not. */
+function stateOf({ state, stuck, below }: ChildView): Cell {
+  if (state === 'in-step' && stuck === 0 && below !== undefined) return { text: '! not below it', colour: 'red' }
   return state === 'in-step' && stuck > 0 ? { text: '! lacks files', colour: 'red' } : STATES[state]
 }
 

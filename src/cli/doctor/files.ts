@@ -109,12 +109,16 @@ async function childrenFinding(base: string, { listen, apiKeyFile }: Files, tree
   if (first !== undefined) {
     const why = first.error === undefined ? '' : `: ${first.error}`
     const fix =
-      first.state === 'refused'
+      first.hint ??
+      (first.state === 'refused'
         ? `Give the key a line at ${first.name}: KEY parent ${tree}; or see there who feeds it.`
-        : `Start the file service at ${first.name}, or correct its address.`
+        : `Start the file service at ${first.name}, or correct its address.`)
     return warn(`${first.name} is ${first.state}${why}`, fix)
   }
   const stuck = children.find((child) => child.stuck > 0)
+  const upper = children.find(({ below }) => below !== undefined)
+  if (stuck === undefined && upper !== undefined)
+    return warn(`below ${upper.name} ${upper.below}`, `Look there: flotilla files missing --url http://${upper.name}`)
   if (stuck === undefined) return ok(plural(children.length, 'node'))
   return warn(
     `${stuck.name} could not take ${plural(stuck.stuck, 'operation')}`,

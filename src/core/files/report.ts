@@ -44,8 +44,10 @@ export function childrenReportOf(views: readonly ChildView[], atMs: number): Nod
   if (views.length === 0) return undefined
   const own = views.filter(({ isFedElsewhere }) => isFedElsewhere !== true)
   const sum = (count: (view: ChildView) => number): number => own.reduce((total, view) => total + count(view), 0)
-  const troubled = own.find(({ state, stuck }) => state === 'unreachable' || state === 'refused' || stuck > 0)
-  const inStep = own.filter(({ state, stuck }) => state === 'in-step' && stuck === 0).length
+  const troubled = own.find((view) => !isHeard(view) || view.stuck > 0) ?? own.find(({ below }) => below !== undefined)
+  const inStep = own.filter(
+    ({ state, stuck, below }) => state === 'in-step' && stuck === 0 && below === undefined,
+  ).length
   const since = own.flatMap(({ behind }) => behind.sinceMs ?? [])
   return {
     state: troubled !== undefined ? 'failed' : inStep === own.length ? 'in-step' : 'pulling',
@@ -64,8 +66,13 @@ export function childrenReportOf(views: readonly ChildView[], atMs: number): Nod
   }
 }
 
-function troubleOf({ name, state, error }: ChildView): NonNullable<ChildrenReport['troubled']> {
-  return { name, state, ...(error !== undefined && { error: error.slice(0, 500) }) }
+function isHeard({ state }: ChildView): boolean {
+  return state !== 'unreachable' && state !== 'refused'
+}
+
+function troubleOf({ name, state, error, below }: ChildView): NonNullable<ChildrenReport['troubled']> {
+  const why = error ?? (below && `below it ${below}`)
+  return { name, state, ...(why !== undefined && { error: why.slice(0, 500) }) }
 }
 
 /** How all nodes fare with one tree of files. */

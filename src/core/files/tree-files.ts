@@ -52,6 +52,8 @@ export interface RemoveOptions extends Conditions {
 export interface Turn {
   /** False: it is not done, as if a condition had failed. Asked under the lock of the key, before anything is visible. */
   readonly isWanted?: (() => boolean) | undefined
+  /** Where there is no such file here: the ETag of the one that others still have, which conditions are about then. Under the lock of the key. */
+  readonly elsewhere?: (() => string | undefined) | undefined
   /** Under the lock of the key, when it has been done: the operation resolves after this. `entry` undefined: the file is gone, or was not there. */
   readonly done: (entry: FileEntry | undefined) => Promise<void>
 }

@@ -9,6 +9,11 @@ export const ACK_LEVELS: readonly AckLevel[] = ['local', 'one', 'quorum', 'all']
 export interface AckWish {
   readonly level: AckLevel
   readonly timeoutMs: number
+  /**
+   * Waits the whole time in any case. Otherwise it is answered as soon as the level cannot be reached any more, because too many
+   * children refuse, were not heard for a while, or could not take the file again and again.
+   */
+  readonly isPatient?: boolean | undefined
 }
 
 /** Of one child, for one operation. */

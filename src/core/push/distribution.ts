@@ -20,6 +20,9 @@ export interface Distribution {
   /** At one of several roots that does not lead: where others write now, whose URL is undefined while nobody leads. */
   readonly leader?: { readonly url: string | undefined } | undefined
 
+  /** At a root from which another node took over: the child that says so. Others may not write here any more. */
+  readonly outdatedBy?: string | undefined
+
   /** Of a request that says nothing else. */
   readonly ack: AckWish
 
@@ -68,7 +71,12 @@ export interface ChildView {
   readonly stuck: number
   /** The root that leads just now feeds it as well: this node only has to see that nothing was left out. */
   readonly isFedElsewhere?: boolean | undefined
+  /** Of the whole, or of the first file that it could not take. */
   readonly error?: string | undefined
+  /** What to do about it. */
+  readonly hint?: string | undefined
+  /** What keeps a node below it from its files, as it says. */
+  readonly below?: string | undefined
   /** When it was heard last. */
   readonly heardMs: number | undefined
   /** Until it is in step at the present rate. */

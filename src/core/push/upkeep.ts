@@ -22,6 +22,8 @@ export interface TreeChildren {
   readonly tree: string
   /** Who feeds the tree, where somebody does. */
   readonly fedBy?: string | undefined
+  /** As of `Distribution`. */
+  readonly outdatedBy?: string | undefined
   readonly children: readonly ChildView[]
 }
 

@@ -59,8 +59,17 @@ export interface Hello {
 export interface HelloAnswer {
   /** Of the child's ledger. */
   readonly id: string
+  /** What keeps a node below it from its files. */
+  readonly below?: Below | undefined
   /** Ids of the ledgers of all whom it has heard lately: several roots may feed it. */
   readonly heard?: readonly string[] | undefined
+}
+
+export interface Below {
+  /** For people, in one line: which node, and why. */
+  readonly error: string
+  /** It will not end by itself: such as a loop, or a wrong key. */
+  readonly isRefusal: boolean
 }
 
 export type Outcome =

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { posix } from 'node:path'
 import type { FileEntry, FileStat } from '../../core/files/entry.ts'
-import type { Conditions, PutResult, RemoveOptions } from '../../core/files/tree-files.ts'
+import type { PutResult, RemoveOptions } from '../../core/files/tree-files.ts'
 import type { FileFacts, TreeIndex } from '../../core/files/tree-index.ts'
 import type { Op } from '../../core/op.ts'
 import type { Answer, FileCalls } from '../../lib/file-calls.ts'
@@ -259,7 +259,9 @@ export class Placing {
   }
 }
 
-function holds({ ifMatch, ifNoneMatch }: Conditions, etag: string | undefined): boolean {
+function holds({ ifMatch, ifNoneMatch, turn }: PlaceOptions, here: string | undefined): boolean {
+  if (ifMatch === undefined && ifNoneMatch === undefined) return true
+  const etag = here ?? turn?.elsewhere?.()
   const matches = (etags: readonly string[]): boolean =>
     etag !== undefined && (etags.includes('*') || etags.includes(etag))
   return (ifMatch === undefined || matches(ifMatch)) && (ifNoneMatch === undefined || !matches(ifNoneMatch))
@@ -270,5 +272,5 @@ function isWanted({ turn }: PlaceOptions): boolean {
 }
 
 function absent(options: PlaceOptions): 'absent' | 'failed-condition' {
-  return options.ifMatch === undefined && isWanted(options) ? 'absent' : 'failed-condition'
+  return holds(options, undefined) && isWanted(options) ? 'absent' : 'failed-condition'
 }

@@ -28,7 +28,8 @@ export function upkeepRoutes(): Readonly<Record<string, UpkeepRoute>> {
 async function answerChildren({ response, tree }: TreeCall): Promise<void> {
   const { name, distribution } = tree
   const children = distribution?.children() ?? []
-  sendJson(response, { tree: name, fedBy: distribution?.fedBy, children } satisfies TreeChildren)
+  const { fedBy, outdatedBy } = distribution ?? {}
+  sendJson(response, { tree: name, fedBy, outdatedBy, children } satisfies TreeChildren)
 }
 
 async function answerMissing(call: TreeCall): Promise<void> {

@@ -93,6 +93,21 @@ function turns(open: Open): void {
     expect(await leftovers()).toEqual([])
   })
 
+  test('where there is no file here, conditions are about what others still have', async () => {
+    const { files } = await open()
+    const turn: Turn = { elsewhere: () => 'there', done: async () => undefined }
+    const given = async (conditions: object): Promise<unknown> => files.put('a', chunks('new'), { ...conditions, turn })
+    for (const conditions of [{ ifNoneMatch: ['*'] }, { ifNoneMatch: ['there'] }, { ifMatch: ['another'] }]) {
+      expect(await given(conditions)).toBe('failed-condition')
+    }
+    expect(await files.remove('a', { ifMatch: ['another'], turn })).toBe('failed-condition')
+    expect(await files.remove('a', { ifMatch: ['there'], turn })).toBe('absent')
+    expect(await given({ ifMatch: ['there'] })).toHaveProperty('entry')
+    // Once there is one here, it counts.
+    expect(await given({ ifMatch: ['there'] })).toBe('failed-condition')
+    expect(await given({ ifNoneMatch: ['there'] })).toHaveProperty('entry')
+  })
+
   test('a turn is asked when the body has come and the conditions hold, and told of nothing that fails', async () => {
     const { files } = await open()
     const asked: string[] = []
