@@ -161,7 +161,7 @@ function rooted(
   clock: Clock,
 ) {
   const onRecorded = (): void => distribution.onRecorded()
-  const turns = new PushedTurns({ ledger, onRecorded, election })
+  const turns = new PushedTurns({ ledger, onRecorded, election, isSettled: () => distribution.isSettled })
   const pushed: PushedOptions = {
     turns,
     onGrowing: (growing, outcome) => distribution.onGrowing(growing, outcome),

@@ -8,9 +8,14 @@ const BELOW_CHARS = 500
 
 /** What a child answers is looked at before it is believed: a file that it did not take must not count as taken. */
 export function helloOf(answer: unknown, name: string): HelloAnswer {
-  const { id, heard, below } = fieldsOf(answer)
+  const { id, heard, isRoot, below } = fieldsOf(answer)
   if (!isId(id)) throw garbage(name)
-  return { id, ...(Array.isArray(heard) && { heard: heard.filter(isId) }), below: belowOf(below) }
+  return {
+    id,
+    ...(Array.isArray(heard) && { heard: heard.filter(isId) }),
+    below: belowOf(below),
+    ...(isRoot === true && { isRoot }),
+  }
 }
 
 function belowOf(value: unknown): Below | undefined {

@@ -232,10 +232,11 @@ test('what a child says of who else feeds it, and of what is below it, arrives, 
   const { url } = await serve(json(async () => answers.shift()))
   const child = childOf(url)
   const hello = { from: 'a', name: 'b', lineage: 'c', above: ['a'] }
-  answers.push({ id: 'x', heard: ['p', 'q'], below: { error: 'leaf: LOOP', isRefusal: true } })
+  answers.push({ id: 'x', heard: ['p', 'q'], isRoot: true, below: { error: 'leaf: LOOP', isRefusal: true } })
   expect(await child.hello(hello, {})).toEqual({
     id: 'x',
     heard: ['p', 'q'],
+    isRoot: true,
     below: { error: 'leaf: LOOP', isRefusal: true },
   })
   answers.push({ id: 'x', heard: ['p', '\n', 7], below: { error: `a\nb${'c'.repeat(1000)}` } })

@@ -1,6 +1,8 @@
+import type { Clock } from '../core/clock.ts'
 import type { Election } from '../core/push/election.ts'
-import type { LedgerRow, OpenLedger } from '../core/push/ledger.ts'
+import type { Ledger, LedgerRow, OpenLedger } from '../core/push/ledger.ts'
 import type { HelloAnswer } from '../core/push/wire.ts'
+import type { Sender } from './sender.ts'
 
 /** After so long a child should have what the leader itself sends it. */
 const PATIENCE_MS = 60_000
@@ -15,6 +17,58 @@ export function isFedByLeader({ election, ledger }: Roots, child: HelloAnswer | 
   if (election.term !== undefined || child === undefined) return false
   const leader = ledger.parent()?.id
   return leader !== undefined && (child.id === leader || child.heard?.includes(leader) === true)
+}
+
+/** More rows than these are not looked through at each hello. */
+const LOOKED = 1000
+
+/** As of `Hello`: what is still to be given to a child is all of the leader itself. */
+export function handedOver(
+  { election, ledger }: Roots & { readonly ledger: Ledger },
+  sender: Sender,
+): number | undefined {
+  const { term, leader } = election
+  const isHeard = sender.state === 'in-step' || sender.state === 'sending'
+  if (term !== undefined || leader === undefined || !isHeard || sender.stuck.size > 0) return undefined
+  const rows = ledger.after(sender.cursor, LOOKED)
+  const isAll = rows.length < LOOKED && rows.every(({ version }) => version.epoch >= leader.epoch)
+  return isAll ? leader.epoch : undefined
+}
+
+/** So long a new leader waits for those that are not there. */
+const AWAITED_MS = 30_000
+
+/** Since when a root leads without a break, and whether it knows by now what those before it have acknowledged. */
+export class Leading {
+  readonly #election: Election
+  readonly #clock: Clock
+  #term: number | undefined
+  #sinceMs = 0
+
+  constructor(election: Election, clock: Clock) {
+    this.#election = election
+    this.#clock = clock
+  }
+
+  /** To be called when it may lead from now on. */
+  look(): void {
+    const { term } = this.#election
+    if (term !== this.#term) this.#sinceMs = this.#clock.nowMs()
+    this.#term = term
+  }
+
+  /** As far as it can know: every root that is there has handed over what it has, and for those that are not it has waited. */
+  isSettled(senders: readonly Sender[], handed: ReadonlyMap<string, number>): boolean {
+    this.look()
+    const term = this.#term
+    if (term === undefined) return false
+    const hasHanded = (id: string): boolean => (handed.get(id) ?? 0) >= term
+    if (this.#clock.nowMs() - this.#sinceMs >= AWAITED_MS) return [...handed.keys()].every(hasHanded)
+    return senders.every(({ answer, state, heardMs = 0 }) => {
+      const isThere = (state === 'in-step' || state === 'sending') && heardMs >= this.#sinceMs
+      return isThere && answer !== undefined && (answer.isRoot !== true || hasHanded(answer.id))
+    })
+  }
 }
 
 /**

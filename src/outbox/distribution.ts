@@ -14,15 +14,15 @@ import type { Provisioned, RepairReport, RepairWish, Upkeep } from '../core/push
 import type { Below, Hello, HelloAnswer } from '../core/push/wire.ts'
 import type { Service } from '../core/service.ts'
 import { supervise } from '../lib/supervise.ts'
-import { sleepQuietly } from '../lib/waiting.ts'
 import type { ChildFiles } from './child-http-files.ts'
 import { Backlog } from './distribution-backlog.ts'
 import { Copies } from './distribution-copies.ts'
 import { DeepProbes } from './distribution-deep.ts'
+import { forgetDeletions } from './distribution-deletions.ts'
 import { Elsewhere } from './distribution-elsewhere.ts'
 import { type Member, reach } from './distribution-reach.ts'
 import { follow } from './distribution-follow.ts'
-import { isFedByLeader, offeredAfter } from './distribution-roots.ts'
+import { handedOver, isFedByLeader, Leading, offeredAfter } from './distribution-roots.ts'
 import { troubleOf, viewOf } from './distribution-views.ts'
 import type { Pace } from './lanes-body.ts'
 import { compareWith, repairRegularly } from './repair.ts'
@@ -70,10 +70,6 @@ interface Fed extends Member, ChildAt {
   readonly backlog: Backlog
 }
 
-const FORGET_EVERY_MS = 3600_000
-/** How long deletions are remembered, also when every child has them. */
-const DELETIONS_MS = 30 * 24 * 3600_000
-
 /** One tree on its way from this node to its children. */
 export class TreeDistribution implements Distribution, Upkeep {
   readonly upkeep = this
@@ -83,6 +79,7 @@ export class TreeDistribution implements Distribution, Upkeep {
   readonly #options: DistributionOptions
   readonly #relay: RelayBoard | undefined
   #fed: readonly Fed[]
+  readonly #leading: Leading | undefined
   readonly #elsewhere: Elsewhere
   readonly #copies: Copies | undefined
 
@@ -92,6 +89,7 @@ export class TreeDistribution implements Distribution, Upkeep {
     this.ack = options.ack
     this.#options = options
     this.relay = options.relay
+    this.#leading = options.election && new Leading(options.election, options.clock)
     this.#relay = options.isRelayed === true ? new RelayBoard(options.clock) : undefined
     this.#fed = options.children.map((at) => this.#feed(at))
     const children = (): readonly ChildFiles[] => this.#fed.map(({ files }) => files)
@@ -121,10 +119,20 @@ export class TreeDistribution implements Distribution, Upkeep {
     return troubleOf(own, this.#options.election === undefined)
   }
 
+  /** Of one of several roots: false while it may not know yet what the one before it has acknowledged. */
+  get isSettled(): boolean {
+    const senders = this.#fed.map(({ sender }) => sender)
+    return this.#leading?.isSettled(senders, this.receiver.handed?.() ?? new Map()) ?? true
+  }
+
   /** To be run, all of them, for as long as the tree is served. */
   get services(): readonly Service[] {
     const { tree } = this.#options
-    const deletions = { name: `deletions of ${tree}`, run: async (signal: AbortSignal) => this.#forget(signal) }
+    const senders = (): readonly Sender[] => this.#fed.map(({ sender }) => sender)
+    const deletions = {
+      name: `deletions of ${tree}`,
+      run: async (signal: AbortSignal) => forgetDeletions(this.#options, senders, signal),
+    }
     const copies = this.#copies === undefined ? [] : [this.#copies]
     return [...this.#fed.flatMap((fed) => this.#servicesOf(fed)), deletions, ...copies]
   }
@@ -156,6 +164,7 @@ export class TreeDistribution implements Distribution, Upkeep {
 
   /** Another parent feeds this node than before, or of several roots another leads. */
   onParent(): void {
+    this.#leading?.look()
     for (const { sender } of this.#fed) sender.greetAgain()
   }
 
@@ -239,9 +248,9 @@ export class TreeDistribution implements Distribution, Upkeep {
     const relay = this.#relay
     const ledger = this.#ledger
     const options = { child: at.child, ledger, files, clock, log, random, throttle, relay }
-    const sender = new Sender({
+    const sender: Sender = new Sender({
       ...options,
-      hello: () => this.#hello(),
+      hello: () => this.#hello(sender),
       ...(election !== undefined && {
         offeredAfter: (row: LedgerRow, child: HelloAnswer) => offeredAfter({ election, ledger }, row, child),
       }),
@@ -263,37 +272,25 @@ export class TreeDistribution implements Distribution, Upkeep {
     ]
   }
 
-  #hello(): Hello {
+  #hello(sender: Sender): Hello {
     const { name, tree, election } = this.#options
     const { id, newest, was } = this.#ledger
     const parent = this.#ledger.parent()
     const said = { from: id, name, above: [...(parent?.above ?? []), id], was }
     if (election === undefined) return { ...said, lineage: parent?.lineage ?? id, epoch: newest?.epoch }
     const term = election.term ?? 0
-    return { ...said, lineage: rootsLineage(tree), epoch: Math.max(newest?.epoch ?? 0, term), term }
+    return {
+      ...said,
+      lineage: rootsLineage(tree),
+      epoch: Math.max(newest?.epoch ?? 0, term),
+      term,
+      handed: handedOver({ election, ledger: this.#ledger }, sender),
+    }
   }
 
   #copying(): Copies {
     const { tree, ledger, files, log } = this.#options
     const open = async (key: string, op: Op) => this.#elsewhere.open(key, { hops: 0, ...op })
     return new Copies({ tree, ledger, files, open, log })
-  }
-
-  /** Also at a node without children, which may have been given its ledger only now. */
-  async #forget(signal: AbortSignal): Promise<void> {
-    const { clock, ledger } = this.#options
-    while (await sleepQuietly(clock, FORGET_EVERY_MS, signal)) {
-      await ledger()?.forget(clock.nowMs() - DELETIONS_MS, this.#everywhere())
-    }
-  }
-
-  /** Up to there every child has everything. */
-  #everywhere(): number {
-    let least = Infinity
-    for (const { sender } of this.#fed) {
-      least = Math.min(least, sender.cursor)
-      for (const { position } of sender.stuck.all()) least = Math.min(least, position - 1)
-    }
-    return least
   }
 }

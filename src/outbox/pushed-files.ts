@@ -20,7 +20,7 @@ import type {
 import type { Op } from '../core/op.ts'
 import type { PutOperation } from '../core/push/operation.ts'
 import { pushedPut } from './pushed-put.ts'
-import type { PushedTurns } from './pushed-turns.ts'
+import { isConditional, type PushedTurns } from './pushed-turns.ts'
 
 export interface PushedOptions {
   readonly turns: PushedTurns
@@ -61,7 +61,7 @@ export class PushedFiles implements TreeFiles {
   }
 
   async remove(key: string, options: RemoveOptions & Op = {}): Promise<'removed' | 'absent' | 'failed-condition'> {
-    const pushed = { turn: options.turn, isRemoval: true }
+    const pushed = { turn: options.turn, isRemoval: true, isConditional: isConditional(options) }
     return this.#options.turns.with(key, pushed, async (turn) => this.#files.remove(key, { ...options, turn }))
   }
 }
@@ -78,7 +78,7 @@ export class PushedUploads implements TreeUploads {
 
   async complete(key: string, id: string, options: CompleteOptions & Op): Promise<PutResult> {
     const { turn: given, facts } = options
-    const pushed = { turn: given, headers: () => facts.headers }
+    const pushed = { turn: given, headers: () => facts.headers, isConditional: isConditional(options) }
     return this.#turns.with(key, pushed, async (turn) => this.#uploads.complete(key, id, { ...options, turn }))
   }
 

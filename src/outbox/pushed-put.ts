@@ -2,7 +2,7 @@ import type { PutOptions, PutResult } from '../core/files/tree-files.ts'
 import type { FileFacts } from '../core/files/tree-index.ts'
 import type { Op } from '../core/op.ts'
 import { isGone, type Operation, type PutOperation } from '../core/push/operation.ts'
-import type { PushedTurns } from './pushed-turns.ts'
+import { isConditional, type PushedTurns } from './pushed-turns.ts'
 
 /** What becomes of it; undefined: nothing came of it. Never rejects. */
 type Outcome = Promise<PutOperation | undefined>
@@ -23,6 +23,7 @@ export async function pushedPut(
   }
   const pushed = {
     turn: options.turn,
+    isConditional: isConditional(options),
     headers: () => facts?.headers,
     onOperation: (operation: Operation) => outcome.resolve(isGone(operation) ? undefined : operation),
   }

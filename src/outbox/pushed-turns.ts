@@ -1,6 +1,6 @@
 import { FlotillaError } from '../core/errors.ts'
 import type { FileEntry } from '../core/files/entry.ts'
-import type { Turn } from '../core/files/tree-files.ts'
+import type { Conditions, Turn } from '../core/files/tree-files.ts'
 import type { Election } from '../core/push/election.ts'
 import type { OpenLedger } from '../core/push/ledger.ts'
 import { isGone, type Operation, type PutOperation } from '../core/push/operation.ts'
@@ -11,6 +11,8 @@ export interface TurnsOptions {
   readonly onRecorded: (operation: Operation) => void
   /** At one of several roots: nothing is written, and nothing acknowledged, but in one and the same term. */
   readonly election?: Election | undefined
+  /** False at one of several roots that may not know yet what the leader before it has acknowledged: no condition can be looked at then. */
+  readonly isSettled?: (() => boolean) | undefined
 }
 
 /** What is told of a file besides its entry. */
@@ -32,15 +34,17 @@ export class PushedTurns {
    */
   async with<T>(
     key: string,
-    { turn, headers, onOperation, isRemoval = false }: PushedTurn,
+    { turn, headers, onOperation, isRemoval = false, isConditional }: PushedTurn,
     work: (turn: Turn) => Promise<T>,
   ): Promise<T> {
+    if (isConditional) this.#checkSettled()
     let isUnder = false
     let term: number | undefined
     const mine: Turn = {
       isWanted: () => {
         if (turn?.isWanted?.() === false) return false
         term = this.#term()
+        if (isConditional) this.#checkSettled()
         if (!isUnder) this.#enter(key)
         if (isRemoval) this.#options.ledger.keepLeaving(key, true)
         isUnder = true
@@ -98,6 +102,14 @@ export class PushedTurns {
     }
   }
 
+  #checkSettled(): void {
+    if (this.#options.isSettled?.() ?? true) return
+    throw new FlotillaError(
+      'NOT_READY',
+      'this node leads since a moment ago, and asks the others what is the case; ask again',
+    )
+  }
+
   /** Undefined at a lone root. Throws `NOT_READY` at one of several that does not lead. */
   #term(): number | undefined {
     const { election } = this.#options
@@ -124,6 +136,7 @@ export class PushedTurns {
 export interface PushedTurn {
   /** Of whoever writes, besides. */
   readonly turn?: Turn | undefined
+  readonly isConditional: boolean
   /** After a crash in its midst it is finished. */
   readonly isRemoval?: boolean | undefined
   /** Asked for when the file is in place. */
@@ -143,4 +156,8 @@ interface Under {
 /** What an entry of the index tells of the file. */
 export function putOf({ key, size, modifiedMs, etag, sha256, md5 }: FileEntry): Omit<PutOperation, 'version'> {
   return { key, size, modifiedMs, etag, ...(sha256 && { sha256 }), ...(md5 && { md5 }) }
+}
+
+export function isConditional({ ifMatch, ifNoneMatch }: Conditions): boolean {
+  return ifMatch !== undefined || ifNoneMatch !== undefined
 }

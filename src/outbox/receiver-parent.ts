@@ -7,8 +7,8 @@ import type { Hello } from '../core/push/wire.ts'
 
 /** A parent that was not heard for so long may be replaced by one of another lineage. */
 const SILENT_MS = 60_000
-/** Whoever feeds it greets it twice a minute. */
-const GREETED_MS = 90_000
+/** Whoever feeds it greets it several times within that. */
+const GREETED_MS = 30_000
 const GREETED_MAX = 64
 /** How often it is kept when it was heard, for people. */
 const KEEP_MS = 10_000
@@ -29,7 +29,7 @@ export class FeedingParent {
   #heardAt: number
   #keptAt = -Infinity
   /** Id of a ledger → when it greeted, of the monotonic clock. */
-  readonly #greeted = new Map<string, number>()
+  readonly #greeted = new Map<string, { readonly atMs: number; readonly handed: number | undefined }>()
 
   constructor(options: ParentOptions) {
     this.#options = options
@@ -39,7 +39,16 @@ export class FeedingParent {
   /** Ids of all that greeted it lately. */
   get lately(): readonly string[] {
     const sinceMs = this.#options.clock.monotonicMs() - GREETED_MS
-    return [...this.#greeted].filter(([, atMs]) => atMs > sinceMs).map(([id]) => id)
+    return [...this.#greeted].filter(([, { atMs }]) => atMs > sinceMs).map(([id]) => id)
+  }
+
+  /** As of `Receiver`. */
+  get handed(): ReadonlyMap<string, number> {
+    const found = this.lately.flatMap((id): [string, number][] => {
+      const handed = this.#greeted.get(id)?.handed
+      return handed === undefined ? [] : [[id, handed]]
+    })
+    return new Map(found)
   }
 
   heard(ledger: OpenLedger): void {
@@ -62,7 +71,7 @@ export class FeedingParent {
     else refuseStrangers(hello, ledger, roots.tree)
     const { from: id, name, lineage, above } = hello
     this.#heardAt = clock.monotonicMs()
-    this.#note(id)
+    this.#note(hello)
     if (this.#isBeside(hello, ledger)) return false
     this.#keptAt = this.#heardAt
     ledger.keepParent({ id, name, lineage, above, heardMs: clock.nowMs() })
@@ -85,9 +94,9 @@ export class FeedingParent {
     return term === 0 && isOther && this.lately.includes(parent.id)
   }
 
-  #note(id: string): void {
+  #note({ from: id, term, handed = 0 }: Hello): void {
     this.#greeted.delete(id)
-    this.#greeted.set(id, this.#heardAt)
+    this.#greeted.set(id, { atMs: this.#heardAt, handed: term === undefined ? undefined : handed })
     const [oldest] = this.#greeted.keys()
     if (this.#greeted.size > GREETED_MAX && oldest !== undefined) this.#greeted.delete(oldest)
   }

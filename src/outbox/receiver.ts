@@ -63,7 +63,13 @@ export class TreeReceiver implements Receiver {
     const ledger = await this.#options.ledger()
     signal?.throwIfAborted()
     if (await this.#parent.greeted(hello, ledger)) this.#options.onParent?.()
-    return { id: ledger.id, heard: this.#parent.lately, below: this.#options.below?.() }
+    const { below, roots } = this.#options
+    const isRoot = roots === undefined ? undefined : true
+    return { id: ledger.id, heard: this.#parent.lately, isRoot, below: below?.() }
+  }
+
+  handed(): ReadonlyMap<string, number> {
+    return this.#parent.handed
   }
 
   async operations(items: readonly OperationItem[], op: Op): Promise<readonly Outcome[]> {

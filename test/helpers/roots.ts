@@ -3,6 +3,7 @@ import { RootElection } from '../../src/agent/root-election.ts'
 import { silent } from '../../src/core/log.ts'
 import type { Child } from '../../src/core/push/child.ts'
 import type { AckLevel } from '../../src/core/push/ack.ts'
+import type { Conditions, PutResult } from '../../src/core/files/tree-files.ts'
 import type { Store } from '../../src/core/store.ts'
 import { supervise } from '../../src/lib/supervise.ts'
 import { TreeDistribution } from '../../src/outbox/distribution.ts'
@@ -109,7 +110,12 @@ export class RootNode {
       log: silent,
       random,
     })
-    const turns = new PushedTurns({ ledger, election, onRecorded: () => distribution.onRecorded() })
+    const turns = new PushedTurns({
+      ledger,
+      election,
+      isSettled: () => distribution.isSettled,
+      onRecorded: () => distribution.onRecorded(),
+    })
     const files = new PushedFiles(plain, {
       turns,
       onGrowing: (growing, outcome) => distribution.onGrowing(growing, outcome),
@@ -127,11 +133,11 @@ export class RootNode {
     life?.stop.abort(new Error('killed'))
   }
 
-  async put(key: string, content: string): Promise<void> {
+  async put(key: string, content: string, conditions: Conditions = {}): Promise<PutResult | undefined> {
     const body = async function* (): AsyncGenerator<Uint8Array, void> {
       yield Buffer.from(content)
     }
-    await this.life?.files.put(key, body(), {})
+    return await this.life?.files.put(key, body(), conditions)
   }
 
   async remove(key: string): Promise<void> {

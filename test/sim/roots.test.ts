@@ -145,6 +145,61 @@ test('what was acknowledged here alone is handed over when the former leader com
   expect(former.contents()).toEqual({ 'only-here': 'kept', later: 'new' })
 })
 
+const CREATE = { ifNoneMatch: ['*'] }
+
+test('a new leader looks at no condition before it knows what the one before it has acknowledged', async () => {
+  const cluster = clusterOf(4)
+  const former = await cluster.leader()
+  await cluster.pass(60_000)
+  const [next, other] = cluster.roots.filter((one) => one !== former) as [RootNode, RootNode]
+  // Acknowledged by two of three, and the third is the one that leads next.
+  cluster.cuts.add(`${former.name} ${next.name}`)
+  cluster.cuts.add(`${other.name} ${next.name}`)
+  cluster.cuts.add(`${other.name} store`)
+  await former.put('k', 'acknowledged')
+  const reached = former.reached('k', 'one', 5000)
+  await cluster.pass(1000)
+  expect(await reached).toBe(true)
+  former.kill()
+  await cluster.until(() => next.term !== undefined)
+  await expect(next.put('k', 'created once more', CREATE)).rejects.toMatchObject({ code: 'NOT_READY' })
+  await expect(next.put('k', 'replaced', { ifMatch: ['*'] })).rejects.toMatchObject({ code: 'NOT_READY' })
+  // What depends on nothing is written.
+  await next.put('free', 'x')
+  cluster.cuts.clear()
+  const tried = async (): Promise<unknown> =>
+    await next
+      .put('k', 'created once more', CREATE)
+      .catch((error: unknown) => (isError(error, 'NOT_READY') ? 'later' : error))
+  let answer = await tried()
+  for (let ms = 0; ms < 60_000 && answer === 'later'; ms += 500) {
+    await cluster.pass(500)
+    answer = await tried()
+  }
+  expect(answer).toBe('failed-condition')
+  expect(next.contents()['k']).toBe('acknowledged')
+})
+
+test('where all are there, a new leader looks at conditions within seconds; a dead one it waits for half a minute', async () => {
+  const cluster = clusterOf(5)
+  const former = await cluster.leader()
+  const spent = async (node: RootNode, key: string): Promise<number> => {
+    for (let ms = 0; ms <= 60_000; ms += 250) {
+      const result = await node.put(key, 'x', CREATE).catch(() => undefined)
+      if (result !== undefined) return ms
+      await cluster.pass(250)
+    }
+    return Infinity
+  }
+  expect(await spent(former, 'first')).toBeLessThan(15_000)
+  await cluster.pass(60_000)
+  former.kill()
+  await cluster.until(() => cluster.leaders().length === 1)
+  const waited = await spent(cluster.leaders()[0]!, 'second')
+  expect(waited).toBeGreaterThan(20_000)
+  expect(waited).toBeLessThan(35_000)
+})
+
 interface Written {
   readonly key: string
   /** Undefined: it was removed. */

@@ -92,6 +92,8 @@ export interface MissingFile {
 /** What a child does as its parent says; see `wire.ts` for each. */
 export interface Receiver {
   hello(hello: Hello, op: Op): Promise<HelloAnswer>
+  /** Of the other roots that were heard lately: id of the ledger → `handed` of its last hello, 0 where it said none. */
+  handed?(): ReadonlyMap<string, number>
   /** No key twice; an outcome for each, in their order. One of the tree's own failures is an outcome: rejects only where the signal aborted. */
   operations(items: readonly OperationItem[], op: Op): Promise<readonly Outcome[]>
   partBytes(id: string): Promise<number>

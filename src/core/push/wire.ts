@@ -54,11 +54,15 @@ export interface Hello {
   readonly was?: string | undefined
   /** Of one of several roots, whose lineage is the same: the epoch that it leads just now, 0 where it does not lead. */
   readonly term?: number | undefined
+  /** Of one of several roots that does not lead: the epoch of the leader, once the child has all that is here of those before. */
+  readonly handed?: number | undefined
 }
 
 export interface HelloAnswer {
   /** Of the child's ledger. */
   readonly id: string
+  /** It is one of several roots. */
+  readonly isRoot?: boolean | undefined
   /** What keeps a node below it from its files. */
   readonly below?: Below | undefined
   /** Ids of the ledgers of all whom it has heard lately: several roots may feed it. */

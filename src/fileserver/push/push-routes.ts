@@ -50,7 +50,7 @@ function fed(answer: (call: FedCall) => Promise<void>): (call: TreeCall) => Prom
 }
 
 async function answerHello({ request, response, receiver, signal }: FedCall): Promise<void> {
-  const { from, name, lineage, above, epoch, was, term } = (await readObject(request)) as unknown as Hello
+  const { from, name, lineage, above, epoch, was, term, handed } = (await readObject(request)) as unknown as Hello
   const isHello =
     isId(from) &&
     Array.isArray(above) &&
@@ -58,9 +58,11 @@ async function answerHello({ request, response, receiver, signal }: FedCall): Pr
     above.every(isId) &&
     isEpoch(epoch) &&
     isEpoch(term) &&
+    isEpoch(handed) &&
     (was === undefined || isId(was))
   if (!isHello || !isSayable(name) || !isSayable(lineage)) throw bad('it does not introduce itself')
-  sendJson(response, await receiver.hello({ from, name, lineage, above, epoch, was, term }, { signal }))
+  const hello = { from, name, lineage, above, epoch, was, term, handed }
+  sendJson(response, await receiver.hello(hello, { signal }))
 }
 
 async function answerPart({ response, receiver, target }: FedCall): Promise<void> {
