@@ -7,6 +7,7 @@ import type { Problem } from './problem.ts'
 import type { Quarantined, ReleaseRecord, Request } from './release.ts'
 import type { NodeProxy, Strategy } from './rollout.ts'
 import type { Entry } from './store.ts'
+import type { NodeRendered, RenderedStatus } from './templates/report.ts'
 import type { ItemState, NodeAlive, NodeTarget, TargetError } from './target.ts'
 import type { ItemChange, TreeItem } from './tree.ts'
 
@@ -128,6 +129,8 @@ export interface NodeAnswer {
   readonly proxies?: Readonly<Record<string, NodeProxy>> | undefined
   /** By tree: the files that it keeps in step, where there are any. */
   readonly files?: Readonly<Record<string, NodeFiles>> | undefined
+  /** The files that templates make there, where there are any. */
+  readonly rendered?: NodeRendered | undefined
 }
 
 /** A folder that the hub releases whenever it changes, and how it fares. */
@@ -152,6 +155,8 @@ export interface StatusAnswer {
   readonly nodes: readonly NodeAnswer[]
   /** Every tree of files that some node keeps in step. */
   readonly files?: readonly FilesStatus[] | undefined
+  /** The files that templates make on nodes, all together. */
+  readonly rendered?: RenderedStatus | undefined
   /** Where nothing has been released in this tree: those in which something has. */
   readonly trees?: readonly string[] | undefined
   /** What to type next, where something is not in step. */
@@ -204,6 +209,19 @@ export interface TokenInfo {
   readonly expiresAtMs?: number | undefined
   /** The node this token is the credential of. */
   readonly node?: string | undefined
+  /** The profile it was made for. */
+  readonly profile?: string | undefined
+  /** The node that made it: the token ends with the credential of that node at the latest. */
+  readonly madeBy?: string | undefined
+  /** Of tokens for a profile, once used: what is told may lack the last seconds before a hub crashed. */
+  readonly use?: TokenUse | undefined
+}
+
+export interface TokenUse {
+  readonly count: number
+  readonly lastAtMs: number
+  /** The address of who used it last. */
+  readonly lastFrom: string
 }
 
 export interface CreateTokenRequest {

@@ -19,6 +19,7 @@
  *     node/<node>/loads/<tree>           how long each dataset took to load there
  *     node/<node>/proxy/<name>           what a proxy beside that agent has taken over
  *     node/<node>/files/<tree>           how far the node is with files that it pulls
+ *     node/<node>/rendered               how the files fare that templates make there
  *     flip/<tree>/<group>                the generation of files that all nodes show
  *     root/<tree>                        which of several roots of a tree of files takes writes, under its lease
  *     root/<tree>/epoch                  the greatest epoch that one of them ever led
@@ -33,6 +34,7 @@
  *     barrier/<name>/<generation>/<who>  one that has arrived, under its lease
  *     node/<node>/meta                   icon, colour and progress that scripts show for a node
  *     token/<id>  join/<id>  secret/<x>  never leave the hub
+ *     use/<id>                           how often, when and from where a token of a profile was used
  *     peer/key                           shared by the nodes, to fetch blobs from each other
  */
 const NAME = /^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/
@@ -75,6 +77,7 @@ export const keys = {
   loads: (node: string, tree: string) => `node/${node}/loads/${tree}`,
   proxy: (node: string, name: string) => `node/${node}/proxy/${name}`,
   files: (node: string, tree: string) => `node/${node}/files/${tree}`,
+  rendered: (node: string) => `node/${node}/rendered`,
   /** A group is a folder, which may be called anything. */
   flip: (tree: string, group: string) => `flip/${tree}/${encodeURIComponent(group)}`,
   flipsOf: (tree: string) => `flip/${tree}/`,
@@ -105,6 +108,8 @@ export const keys = {
   meta: (node: string) => `node/${node}/meta`,
   token: (id: string) => `token/${id}`,
   tokens: 'token/',
+  use: (token: string) => `use/${token}`,
+  uses: 'use/',
   join: (id: string) => `join/${id}`,
   joins: 'join/',
   secret: (name: string) => `secret/${name}`,

@@ -11,7 +11,7 @@ import { addErrorAnswers, addErrorHandler, addHooks } from './hooks.ts'
 import { parseJson } from './json-body.ts'
 import { HUB_LIMITS, type HubLimits } from './limits.ts'
 import { addDocument, schemaOf } from './openapi.ts'
-import type { Access, Face, Route } from './route.ts'
+import { type Access, type Face, PATCH_TYPES, type Route } from './route.ts'
 import { ROUTES } from './routes.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 
@@ -20,6 +20,7 @@ declare module 'fastify' {
     access?: Access
     members?: number
     isFace?: boolean
+    takesPatches?: boolean
   }
   interface FastifyRequest {
     caller: Caller | null
@@ -108,9 +109,13 @@ function requestIds(): () => string {
 
 function takeJson(app: FastifyInstance, limits: HubLimits): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(JSON_TYPE, { parseAs: 'buffer' }, (request, body, done) => {
-    const { members = limits.jsonMembers } = request.routeOptions.config
+  app.addContentTypeParser([JSON_TYPE, ...PATCH_TYPES], { parseAs: 'buffer' }, (request, body, done) => {
+    const { members = limits.jsonMembers, takesPatches = false } = request.routeOptions.config
+    const type = request.headers['content-type'] ?? ''
     try {
+      if (!takesPatches && PATCH_TYPES.some((each) => type.startsWith(each))) {
+        throw new FlotillaError('BAD_REQUEST', 'this route takes no patch')
+      }
       done(null, body.length === 0 ? undefined : parseJson(body as Buffer, { depth: limits.jsonDepth, members }))
     } catch (error) {
       done(error as Error)
@@ -132,6 +137,7 @@ function addRoute(
     config: {
       access,
       isFace,
+      ...(route.takesPatches !== undefined && { takesPatches: true }),
       ...(own?.members !== undefined && { members: own.members * (limits.releaseFiles + SLACK) }),
     },
     ...(own?.bodyBytes !== undefined && { bodyLimit: limits[own.bodyBytes] }),

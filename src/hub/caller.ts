@@ -11,6 +11,8 @@ export interface Caller {
   readonly expiresAtMs?: number | undefined
   /** The node whose credential this is. */
   readonly node?: string | undefined
+  /** The profile that the token was made for: its use is noted. */
+  readonly profile?: string | undefined
   /** Aborted as soon as the token is revoked: ends what takes long. */
   readonly ended: AbortSignal
 }

@@ -16,7 +16,9 @@ export function addHooks(app: FastifyInstance, hub: HubContext, hostNames: Reado
     reply.headers({ ...SECURITY_HEADERS, 'x-request-id': request.id })
     guard(request)
     if (hub.closing.aborted) throw hub.closing.reason
-    request.caller = await authenticate(request, request.routeOptions.config.access, hub.tokens)
+    const caller = await authenticate(request, request.routeOptions.config.access, hub.tokens)
+    request.caller = caller
+    if (caller.profile !== undefined) hub.uses.note(caller.id, request.ip)
   })
   app.addHook('preHandler', async (request) => {
     const { access } = request.routeOptions.config

@@ -8,6 +8,9 @@ import { Barriers } from '../coordination/barriers.ts'
 import { Board } from '../coordination/board.ts'
 import { Claims } from '../coordination/claims.ts'
 import { Waits } from '../coordination/waits.ts'
+import { FirstAnswers } from '../lib/once.ts'
+import { Profiles } from '../profiles/profiles.ts'
+import { Schemas } from '../profiles/schemas.ts'
 import type { BlobStore } from '../releases/blobs.ts'
 import { Bundles } from '../releases/bundle.ts'
 import type { FolderFollower } from '../releases/follow.ts'
@@ -25,6 +28,7 @@ import { renderDocument } from './openapi.ts'
 import { RateLimit } from './rate-limit.ts'
 import type { Face } from './route.ts'
 import { TokenIndex } from './token-index.ts'
+import { TokenUses } from './token-uses.ts'
 import { WaitPlaces } from './wait-places.ts'
 import { WatchSlots } from './watch-slots.ts'
 
@@ -66,9 +70,14 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   const watches = new WatchSlots({ perToken: limits.watchesPerToken, total: limits.watches })
   const rate = (limit: number, windowMs: number): RateLimit => new RateLimit({ limit, windowMs, clock })
   const board = new Board({ store, clock, log })
+  const schemas = new Schemas()
+  const answers = new FirstAnswers(store, () => clock.monotonicMs())
   let document = ''
   const context: HubContext = {
     store,
+    profiles: new Profiles({ store, clock, answers, schemas }),
+    schemas,
+    answers,
     blobs: options.blobs,
     bundles: new Bundles(options.blobs),
     releases: options.releases,
@@ -79,6 +88,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     limits,
     watches,
     tokens: new TokenIndex({ store, clock, log }),
+    uses: new TokenUses({ store, clock, log }),
     leases: new LeaseSeal(await ensureSecret(store, keys.secret('leases'))),
     leaseGrants: rate(limits.leasesPerMinute, MINUTE_MS),
     claimGrants: rate(limits.claimsPerMinute, MINUTE_MS),
@@ -97,7 +107,11 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   const hostNames = new Set(options.hostNames?.map((name) => name.toLowerCase()))
   const app = await buildApp(context, hostNames, options.faces)
   const unused = unusedConnections(app.server)
-  const following = Promise.all([context.tokens.run(closing.signal), board.run(closing.signal)])
+  const following = Promise.all([
+    context.tokens.run(closing.signal),
+    context.uses.run(closing.signal),
+    board.run(closing.signal),
+  ])
   return {
     app,
     listen: async ({ host, port }) => {

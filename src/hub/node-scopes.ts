@@ -1,4 +1,5 @@
 import { keys } from '../core/keys.ts'
+import { nodeProfile } from '../core/profile/profile.ts'
 
 const READS = [
   keys.desiredOfAll,
@@ -22,5 +23,8 @@ const READS = [
  * It follows from the node's name and not from the token's record, so nodes that joined an older hub need not join again.
  */
 export function nodeScopes(node: string): readonly string[] {
-  return [...READS, `write:${keys.node(node)}`, `write:${keys.flips}`, `write:${keys.roots}`]
+  const own = keys.profile(nodeProfile(node))
+  // Not which profiles it has: whoever could say that could read any.
+  const shared = [`read:${own}`, `write:${own}/params`, `write:${own}/meta`]
+  return [...READS, ...shared, `write:${keys.node(node)}`, `write:${keys.flips}`, `write:${keys.roots}`]
 }

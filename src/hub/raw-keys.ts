@@ -9,7 +9,7 @@ import type { LeaseSeal } from './lease-seal.ts'
  * Who may see and change what through the raw store routes. Beyond the caller's scopes, which stop at a path's boundary:
  * some families never leave the hub, and some only the hub writes, because it checks what goes into them.
  */
-const HIDDEN = new Set(['token', 'join', 'secret', 'once'])
+const HIDDEN = new Set(['token', 'join', 'secret', 'once', 'use'])
 const GUARDED = new Set([
   ...HIDDEN,
   'release',

@@ -27,7 +27,10 @@ export interface Call<P, Q, B> {
   readonly reply: FastifyReply
 }
 
-type Method = 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
+/** The media types of RFC 6902 and RFC 7396. */
+export const PATCH_TYPES = ['application/json-patch+json', 'application/merge-patch+json'] as const
+
+type Method = 'GET' | 'HEAD' | 'PUT' | 'POST' | 'PATCH' | 'DELETE'
 
 interface RouteText {
   readonly method: Method
@@ -46,6 +49,8 @@ interface RouteText {
   }
   /** The body is bytes of any size, which the handler reads as a stream. */
   readonly takesBytes?: true
+  /** The body may be of the media types of JSON Patch and JSON Merge Patch as well. */
+  readonly takesPatches?: true
   /** What the answer is where it is not JSON. */
   readonly answerType?: 'application/octet-stream' | 'text/event-stream' | 'text/plain' | 'application/json'
 }

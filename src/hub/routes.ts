@@ -9,7 +9,9 @@ import { leaseRoutes } from './routes/leases.ts'
 import { listRoutes } from './routes/lists.ts'
 import { nodeMetaRoutes } from './routes/node-meta.ts'
 import { nodeRoutes } from './routes/nodes.ts'
+import { definitionRoutes, profileParamRoutes } from './routes/params.ts'
 import { policyRoutes } from './routes/policies.ts'
+import { profileRoutes } from './routes/profiles.ts'
 import { historyRoutes, releaseRoutes } from './routes/releases.ts'
 import { rolloutRoutes } from './routes/rollouts.ts'
 import { storeRoutes } from './routes/store.ts'
@@ -30,6 +32,9 @@ export const ROUTES: readonly Route[] = [
   ...listRoutes,
   ...blobRoutes,
   ...tokenRoutes,
+  ...profileRoutes,
+  ...profileParamRoutes,
+  ...definitionRoutes,
   ...storeRoutes,
   ...watchRoutes,
   ...leaseRoutes,

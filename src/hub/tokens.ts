@@ -1,5 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import type { CreateTokenAnswer, CreateTokenRequest, TokenInfo } from '../core/api.ts'
+import type { CreateTokenAnswer, CreateTokenRequest, TokenInfo, TokenUse } from '../core/api.ts'
 import type { Clock } from '../core/clock.ts'
 import { FlotillaError } from '../core/errors.ts'
 import { keys } from '../core/keys.ts'
@@ -9,13 +9,13 @@ import { Secret } from '../lib/secret.ts'
 import type { Caller } from './caller.ts'
 
 /** Value of `token/<id>`. The token itself is kept nowhere. */
-export interface TokenRecord extends Omit<TokenInfo, 'id'> {
+export interface TokenRecord extends Omit<TokenInfo, 'id' | 'use'> {
   /** Hex SHA-256 of the token's secret part: it has 256 random bits, so a slow hash would add nothing. */
   readonly hash: string
 }
 
 const TOKENS_MAX = 10_000
-const EXPIRED_AT_ONCE = 500
+const EXPIRED_AT_ONCE = 400
 const FORM = /^flt_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/
 
 /** Whether `text` holds something that looks like a token, for refusing it in places that end up in logs. */
@@ -55,8 +55,9 @@ export function putToken(id: string, record: TokenRecord): Write {
   return { op: 'put', key: keys.token(id), value: JSON.stringify(record) }
 }
 
-function infoOf(id: string, { label, scopes, createdAtMs, expiresAtMs, node }: TokenRecord): TokenInfo {
-  return { id, label, scopes, createdAtMs, expiresAtMs, node }
+function infoOf(id: string, record: TokenRecord): TokenInfo {
+  const { hash: _, ...info } = record
+  return { id, ...info }
 }
 
 /**
@@ -74,6 +75,20 @@ export async function createToken(
     if (allows(by.scopes, scope.verb, scope.prefix)) continue
     throw new FlotillaError('FORBIDDEN', `your own token does not cover ${formatScope(scope)}`)
   }
+  const expiresAtMs = Math.min(ttlMs === undefined ? Infinity : clock.nowMs() + ttlMs, by.expiresAtMs ?? Infinity)
+  return issueToken(store, clock, {
+    label,
+    scopes: parsed.map((scope) => formatScope(scope)),
+    ...(Number.isFinite(expiresAtMs) && { expiresAtMs }),
+  })
+}
+
+/** Makes a token that somebody was found to have a right to. Throws `TOO_LARGE` where there are too many. */
+export async function issueToken(
+  store: Store,
+  clock: Clock,
+  granted: Omit<TokenRecord, 'hash' | 'createdAtMs'>,
+): Promise<CreateTokenAnswer> {
   const { id, token, hash } = mintToken()
   const now = clock.nowMs()
   const { entries } = await store.list(keys.tokens)
@@ -81,19 +96,39 @@ export async function createToken(
   if (entries.length - over.length >= TOKENS_MAX) {
     throw new FlotillaError('TOO_LARGE', `there are ${TOKENS_MAX} tokens already`, { hint: 'Revoke some of them.' })
   }
-  const expiresAtMs = Math.min(ttlMs === undefined ? Infinity : now + ttlMs, by.expiresAtMs ?? Infinity)
-  const expiry = Number.isFinite(expiresAtMs) ? { expiresAtMs } : {}
-  const record = { label, scopes: parsed.map((scope) => formatScope(scope)), createdAtMs: now, ...expiry, hash }
-  const expired = over.slice(0, EXPIRED_AT_ONCE).map(({ key }): Write => ({ op: 'delete', key }))
+  const record = { ...granted, createdAtMs: now, hash }
+  const expired = over.slice(0, EXPIRED_AT_ONCE).flatMap(({ key }) => withoutToken(key.slice(keys.tokens.length)))
   await store.commit({ changes: [putToken(id, record), ...expired] })
   return { ...infoOf(id, record), token: token.reveal() }
 }
 
-/** Sorted by creation. */
-export async function listTokens(store: Store): Promise<readonly TokenInfo[]> {
+/** Ends a token, and with it what is known of its use. */
+function withoutToken(id: string): readonly Write[] {
+  return [
+    { op: 'delete', key: keys.token(id) },
+    { op: 'delete', key: keys.use(id) },
+  ]
+}
+
+/** Ends the tokens that a node made for its profiles. */
+export async function withoutTokensOf(store: Store, node: string): Promise<readonly Write[]> {
+  const { entries } = await store.list(keys.tokens)
+  const made = entries.filter(({ value }) => parseRecord(value).madeBy === node)
+  return made.flatMap(({ key }) => withoutToken(key.slice(keys.tokens.length)))
+}
+
+/** Sorted by creation; `useOf` tells what is known of the use of a token. */
+export async function listTokens(
+  store: Store,
+  useOf: (id: string) => TokenUse | undefined = () => undefined,
+): Promise<readonly TokenInfo[]> {
   const { entries } = await store.list(keys.tokens)
   return entries
-    .map(({ key, value }) => infoOf(key.slice(keys.tokens.length), parseRecord(value)))
+    .map(({ key, value }) => {
+      const info = infoOf(key.slice(keys.tokens.length), parseRecord(value))
+      const use = useOf(info.id)
+      return use === undefined ? info : Object.assign(info, { use })
+    })
     .toSorted((a, b) => a.createdAtMs - b.createdAtMs)
 }
 
@@ -110,7 +145,7 @@ export async function revokeToken(store: Store, id: string): Promise<void> {
     throw new FlotillaError('NOT_FOUND', `there is no token ${id}`, { hint: '`flotilla token list` lists them.' })
   const scopes = parseRecord(entry.value).scopes.map((text) => parseScope(text))
   const knewKey = allows(scopes, 'read', keys.peerKey)
-  await store.commit({ changes: [{ op: 'delete', key }, ...(knewKey ? [newPeerKey()] : [])] })
+  await store.commit({ changes: [...withoutToken(id), ...(knewKey ? [newPeerKey()] : [])] })
 }
 
 function digest(secret: string): Buffer {

@@ -3,7 +3,7 @@ import { type Json, unfitness } from '../core/json-patch/json.ts'
 import { keys } from '../core/keys.ts'
 import type { Op } from '../core/op.ts'
 import { checkParamName, defaultOf, type Definition, invalid, PROFILE_LIMITS } from '../core/profile/profile.ts'
-import type { Expectation, Store } from '../core/store.ts'
+import type { Store } from '../core/store.ts'
 import type { Schemas } from './schemas.ts'
 
 /** A definition, and the revision that last wrote it. */
@@ -46,7 +46,6 @@ interface PutOptions extends Op {
   readonly schemas: Schemas
   /** The revision that it must have, 0 for none. */
   readonly ifRevision?: number | undefined
-  readonly expect?: readonly Expectation[] | undefined
 }
 
 /**
@@ -54,7 +53,7 @@ interface PutOptions extends Op {
  * does not match it, and with `LOST_RACE`.
  */
 export async function putDefinition(store: Store, definition: Definition, options: PutOptions): Promise<number> {
-  const { schemas, ifRevision, expect = [] } = options
+  const { schemas, ifRevision } = options
   const { name, schema } = definition
   checkParamName(name)
   const unfit = unfitness(withoutUndefined(definition), PROFILE_LIMITS.depth + 2)
@@ -71,7 +70,7 @@ export async function putDefinition(store: Store, definition: Definition, option
   const key = keys.param(name)
   const commit = await store.commit(
     {
-      expect: [...(ifRevision === undefined ? [] : [{ key, revision: ifRevision }]), ...expect],
+      expect: ifRevision === undefined ? [] : [{ key, revision: ifRevision }],
       changes: [{ op: 'put', key, value }],
     },
     options,

@@ -1,12 +1,11 @@
 import type { Clock } from '../core/clock.ts'
-import { parseFence, staleFence } from '../core/coordination/fences.ts'
 import { FlotillaError } from '../core/errors.ts'
 import type { Json } from '../core/json-patch/json.ts'
 import { keys } from '../core/keys.ts'
 import type { Op } from '../core/op.ts'
 import type { Edit } from '../core/profile/edit.ts'
 import { type Known, PROFILE_LIMITS, type Profile } from '../core/profile/profile.ts'
-import type { Expectation, Store } from '../core/store.ts'
+import type { Store } from '../core/store.ts'
 import { KeyLocks } from '../lib/key-locks.ts'
 import type { FirstAnswers, Once } from '../lib/once.ts'
 import { checkAgainst, definitionsOf } from './definitions.ts'
@@ -21,11 +20,9 @@ export interface ProfilesDeps {
   readonly schemas: Schemas
 }
 
-/** Who changes profiles, and what must hold besides for the change to be made. */
+/** Who changes profiles. */
 export interface How extends Op {
   readonly by: Author
-  /** Fences: keys and the revisions they must have. A write under a stale one rejects with `STALE_FENCE`. */
-  readonly expect?: readonly Expectation[] | undefined
   /** The same request again is told the first answer, and changes nothing. */
   readonly once?: Once | undefined
 }
@@ -81,7 +78,7 @@ export class Profiles {
   /**
    * Makes all edits, in their order, as one commit, or none. An edit of a profile sees what those before it made of it.
    * Rejects with what an edit throws, with `INVALID_VALUE` where a param does not match its schema, and with
-   * `STALE_FENCE`, `KEY_REUSED`, `TOO_LARGE`; nothing was changed then.
+   * `KEY_REUSED` and `TOO_LARGE`; nothing was changed then.
    */
   async change(edits: readonly Edit[], how: How): Promise<Changed> {
     if (edits.length > PROFILE_LIMITS.operations) {
@@ -114,18 +111,10 @@ export class Profiles {
       if (changed.size > 0) await checkAgainst(await definitionsOf(store, [...changed.keys()], how), changed, schemas)
     }
     const writes = work.names.flatMap((name) => work.writes(name, how.by, clock.nowMs()))
-    const { expect = [], once } = how
     const changes = edits.map((edit, index) => work.changeOf(edit, results[index]))
-    if (writes.length === 0 && expect.length === 0 && once === undefined) return work.changed(changes)
-    const commit = await answers.commit(
-      { expect: [...work.expectations(), ...expect], changes: writes },
-      once,
-      changes,
-      how,
-    )
+    if (writes.length === 0 && how.once === undefined) return work.changed(changes)
+    const commit = await answers.commit({ expect: work.expectations(), changes: writes }, how.once, changes, how)
     if (commit.committed) return work.changed(changes.map((change) => withRevision(change, commit.revision)))
-    const fence = expect.find(({ key, revision }) => key === commit.key && revision !== commit.actual)
-    if (fence !== undefined) throw staleFence(parseFence(`${fence.key}@${fence.revision}`))
     return undefined
   }
 }

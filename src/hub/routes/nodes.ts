@@ -9,7 +9,7 @@ import { nodesFrom, parseValue } from '../node-entries.ts'
 import { type Route, route } from '../route.ts'
 import { zDataset, zName } from '../schemas/common.ts'
 import { zItemState, zNodeDatasets, zNodesAnswer, zStatusAnswer, zWhyAnswer } from '../schemas/nodes.ts'
-import { newPeerKey } from '../tokens.ts'
+import { newPeerKey, withoutTokensOf } from '../tokens.ts'
 import { drainedFor, underwayOf, underwayView } from '../underway.ts'
 
 export const nodeRoutes: readonly Route[] = [
@@ -92,10 +92,12 @@ async function forget(store: Store, node: string): Promise<string | undefined> {
   const { entries } = await store.list(keys.node(node))
   if (entries.length === 0) throw new FlotillaError('NOT_FOUND', `there is no node ${node}`)
   const drains = await store.list(keys.drainsOf(node))
+  const tokens = await withoutTokensOf(store, node)
   const joined = entries.find(({ key }) => key === keys.joined(node))
   const tokenId = joined && (JSON.parse(joined.value) as Joined).tokenId
   const all: readonly Write[] = [
     ...(tokenId === undefined ? [] : [{ op: 'delete' as const, key: keys.token(tokenId) }, newPeerKey()]),
+    ...tokens,
     ...[...entries, ...drains.entries].map(({ key }) => ({ op: 'delete' as const, key })),
   ]
   for (let start = 0; start < all.length; start += STORE_LIMITS.changes) {

@@ -6,6 +6,8 @@ import type { HubContext } from '../context.ts'
 import { createJoinCode, joinNode } from '../join.ts'
 import { refuseWhileLocked } from '../rate-limit.ts'
 import { type Route, route } from '../route.ts'
+import { zName } from '../schemas/common.ts'
+import { zProfileTokenRequest } from '../schemas/profiles.ts'
 import {
   zCreateTokenAnswer,
   zCreateTokenRequest,
@@ -15,6 +17,7 @@ import {
   zTokenInfo,
   zTokensAnswer,
 } from '../schemas/tokens.ts'
+import { createProfileToken } from '../profile-tokens.ts'
 import { createToken, listTokens, revokeToken } from '../tokens.ts'
 
 const EVERYBODY = '*'
@@ -28,7 +31,7 @@ export const tokenRoutes: readonly Route[] = [
     access: 'token',
     answer: zTokenInfo,
     handler: async (_hub, { caller }) => {
-      const { id, label, scopes, createdAtMs, expiresAtMs, node } = caller
+      const { id, label, scopes, createdAtMs, expiresAtMs, node, profile } = caller
       return {
         id,
         label,
@@ -36,6 +39,7 @@ export const tokenRoutes: readonly Route[] = [
         createdAtMs,
         expiresAtMs,
         node,
+        profile,
       }
     },
   }),
@@ -46,7 +50,10 @@ export const tokenRoutes: readonly Route[] = [
     summary: 'All tokens, without their secrets',
     access: ['read:token/'],
     answer: zTokensAnswer,
-    handler: async ({ store }) => ({ tokens: await listTokens(store) }),
+    handler: async ({ store, uses }) => {
+      const known = await uses.all()
+      return { tokens: await listTokens(store, (id) => known.get(id)) }
+    },
   }),
   route({
     method: 'POST',
@@ -61,6 +68,25 @@ export const tokenRoutes: readonly Route[] = [
     handler: async ({ store, clock, log }, { body, caller }) => {
       const answer = await createToken(store, clock, body, caller)
       log.info('token made', { id: answer.id, label: answer.label, scopes: answer.scopes, by: caller.id })
+      return answer
+    },
+  }),
+  route({
+    method: 'POST',
+    url: '/v1/profiles/:name/token',
+    id: 'createProfileToken',
+    summary: 'Makes a token for one profile, or for some of its params, that ends by itself',
+    details:
+      'A node makes one for each profile that an operator gave it, for a day at most; an operator with `write:token/` ' +
+      'for any that their own token covers. Its use is noted: how often, when last and from where.',
+    access: 'token',
+    params: z.strictObject({ name: zName }),
+    body: zProfileTokenRequest,
+    answer: zCreateTokenAnswer,
+    status: 201,
+    handler: async (hub, { params, body, caller }) => {
+      const answer = await createProfileToken(hub, params.name, body, caller)
+      hub.log.info('token made', { id: answer.id, label: answer.label, scopes: answer.scopes, by: caller.id })
       return answer
     },
   }),

@@ -9,7 +9,7 @@ import type {
   TokensAnswer,
 } from '../../core/api.ts'
 import { hold } from './hold.ts'
-import { named, zLine, zMoment, zName } from './common.ts'
+import { named, zCount, zLine, zMoment, zName } from './common.ts'
 
 const TEN_YEARS_MS = 10 * 366 * 24 * 3_600_000
 
@@ -20,6 +20,9 @@ const info = {
   createdAtMs: zMoment,
   expiresAtMs: zMoment.optional(),
   node: z.string().optional(),
+  profile: z.string().optional(),
+  madeBy: z.string().optional(),
+  use: z.object({ count: zCount, lastAtMs: zMoment, lastFrom: z.string() }).optional(),
 }
 
 export const zTokenInfo = hold<TokenInfo>()(z.object(info))
