@@ -4,7 +4,7 @@ import { posix } from 'node:path'
 import { promisify } from 'node:util'
 import { FlotillaError, isError } from '../core/errors.ts'
 import type { FileEntry } from '../core/files/entry.ts'
-import { contiguous, type Span, spansLeft } from '../core/sync/blocks.ts'
+import { BLOCK_BYTES, contiguous, type Span, spansLeft } from '../core/sync/blocks.ts'
 import { decideRetry } from '../core/sync/retry.ts'
 import { syncDirectory } from '../lib/atomic-file.ts'
 import type { FileCalls } from '../lib/file-calls.ts'
@@ -21,8 +21,6 @@ import type { Streams } from './streams.ts'
 import type { Follower, Threads } from './threads.ts'
 import { folderOf } from '../lib/safe-path.ts'
 
-/** So much more is told at once to who hashes. */
-const TELL_BYTES = 4 * 1024 * 1024
 const FILL = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW
 
 const truncate = promisify(ftruncate)
@@ -75,7 +73,12 @@ async function fill(file: number, job: Job, parts: LargeParts, signal: AbortSign
   const { entry, lister } = job
   const stat = await parts.calls.fstat(file)
   const part = PartFile.open(partsPlace(parts), entry, lister.source.name, stat.ino)
-  const there = (): number => contiguous(entry.size, (block) => part.done(block))
+  let whole = 0
+  const there = (): number => {
+    const position = contiguous(entry.size, (block) => part.done(block), whole)
+    whole = Math.floor(position / BLOCK_BYTES)
+    return position
+  }
   let follower: Follower | undefined
   try {
     const isBegun = stat.size === entry.size && spansLeft(entry.size, () => 0).some((_, block) => part.done(block) > 0)
@@ -83,17 +86,13 @@ async function fill(file: number, job: Job, parts: LargeParts, signal: AbortSign
     const expected = { ...hashOf(entry), ...(isBegun ? {} : await begin(file, job, parts, part, present, signal)) }
     const reader = parts.threads.follow(file, expected.algorithm)
     follower = reader
-    let told = 0
-    const done = (): void => {
-      const upTo = there()
-      // Waking the thread for every little costs more than it gains.
-      if (upTo - told < TELL_BYTES && upTo < entry.size) return
-      told = upTo
-      reader.reached(upTo)
-    }
-    done()
     const spans = spansLeft(entry.size, (block) => part.done(block))
-    await parts.streams.each(spans, async (span) => fillSpan(file, span, job, parts, { part, done, reader }, signal))
+    await parts.streams.each(spans, async (span) => {
+      // All that is there is hashed first: where nothing is missing before the span, its bytes can be hashed on their way.
+      reader.reached(there())
+      await fillSpan(file, span, job, parts, { part, reader }, signal)
+    })
+    reader.reached(there())
     await verify(job, reader, expected.hash)
   } finally {
     await follower?.end().catch(() => undefined)
@@ -131,7 +130,7 @@ async function begin(
   const delta = await prepareDelta(file, job, parts, signal)
   await truncate(file, entry.size)
   if (delta === undefined) return {}
-  const progress = { part: undefined, done: () => undefined, reader: undefined }
+  const progress = { part: undefined, reader: undefined }
   await parts.streams.each(delta.left, async (span) => fillSpan(file, span, job, parts, progress, signal))
   for (const { end } of spansLeft(entry.size, () => 0)) part.reached(end)
   return { algorithm: 'sha256', hash: delta.sha256 }

@@ -12,7 +12,6 @@ import type { Follower } from './threads.ts'
 export interface Progress {
   /** Keeps how far it is; absent where it does not matter. */
   readonly part: PartFile | undefined
-  done(): void
   /** Can read in a thread. */
   readonly reader: Follower | undefined
 }
@@ -101,6 +100,5 @@ export class SpanWriter {
     if (this.#position === this.#noted) return
     this.#noted = this.#position
     this.#progress.part?.reached(this.#position)
-    this.#progress.done()
   }
 }

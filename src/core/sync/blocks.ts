@@ -18,9 +18,9 @@ export function spansLeft(size: number, done: (block: number) => number): readon
   return spans
 }
 
-/** How far a file is there from its start without a gap. */
-export function contiguous(size: number, done: (block: number) => number): number {
-  let block = 0
+/** How far a file is there from its start without a gap. `whole`: so many blocks are known to be. */
+export function contiguous(size: number, done: (block: number) => number, whole = 0): number {
+  let block = whole
   while ((block + 1) * BLOCK_BYTES <= size && done(block) >= BLOCK_BYTES) block++
   return Math.min(size, block * BLOCK_BYTES + (block * BLOCK_BYTES < size ? done(block) : 0))
 }
