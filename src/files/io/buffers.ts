@@ -1,7 +1,9 @@
 /** Larger ones bring nothing more: they no longer fit into the caches of the processor. */
 const LARGEST = 512 * 1024
-const SMALLEST = 64 * 1024
-/** Shared by all that read at the same time; beyond 128 of them each still has the smallest, as nobody may wait for a slow client. */
+const SMALLEST = 32 * 1024
+/** Pieces of a reading grow so fast from there. */
+const GROWTH = 4
+/** Shared by all that read at the same time; beyond 256 of them each still has the smallest, as nobody may wait for a slow client. */
 const TOTAL = 8 * 1024 * 1024
 
 /**
@@ -15,6 +17,7 @@ export class Buffers {
 
   begin(): void {
     this.#readers++
+    this.#dropLarger(this.#size())
   }
 
   end(): void {
@@ -26,7 +29,7 @@ export class Buffers {
    * still is.
    */
   take(piece: number): Buffer {
-    const size = Math.min(this.#size(), SMALLEST * 2 ** Math.min(piece, 10))
+    const size = Math.min(this.#size(), SMALLEST * GROWTH ** Math.min(piece, 10))
     const used = this.#free.get(size)?.pop()
     if (used === undefined) return Buffer.allocUnsafeSlow(size)
     this.#freeBytes -= size
@@ -52,6 +55,15 @@ export class Buffers {
         free.pop()
         this.#freeBytes -= other
       }
+    }
+  }
+
+  /** Those that are too large for so many go as soon as there are so many: then memory is needed for other things. */
+  #dropLarger(largest: number): void {
+    for (const [size, free] of this.#free) {
+      if (size <= largest) continue
+      this.#freeBytes -= size * free.length
+      this.#free.delete(size)
     }
   }
 
