@@ -1,8 +1,10 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import type { Known } from '../core/sync/compare.ts'
 import type { FileEntry } from '../core/files/entry.ts'
 import { fileError } from './faults.ts'
 import { openDatabase } from './state-database.ts'
+import { filesIn } from './state-folders.ts'
+import { type Collected, collectListing } from './state-listing.ts'
 import {
   ENTRY,
   entryRow,
@@ -15,26 +17,22 @@ import {
   type Todo,
   type Value,
 } from './state-rows.ts'
+import { Statements } from './state-statements.ts'
+import { StateWrites } from './state-writes.ts'
 
 const PAGE = 500
-/** So many small writes are made lasting with one. */
-const TOGETHER = 64
 
 /** What a sync remembers between rounds. On disk: memory does not grow with the files. All calls answer at once. */
 export class SyncState {
   readonly #database: DatabaseSync
-  readonly #path: string
-  readonly #statements = new Map<string, StatementSync>()
-  readonly #isDry: boolean
-  #uncommitted = 0
-  #hasLost = false
+  readonly #statements: Statements
+  readonly #writes: StateWrites
   #mayHaveTodo = true
 
   private constructor(database: DatabaseSync, path: string, isDry: boolean) {
     this.#database = database
-    this.#path = path
-    this.#isDry = isDry
-    if (isDry) database.exec('BEGIN')
+    this.#statements = new Statements(database)
+    this.#writes = new StateWrites(database, path, isDry)
   }
 
   /** `path` may be `:memory:`. With `isDry` nothing that is written stays. Throws `LOST_RACE` while another process has it open. */
@@ -47,22 +45,13 @@ export class SyncState {
   }
 
   close(): void {
-    if (this.#isDry) this.#database.exec('ROLLBACK')
-    else this.#commit()
+    this.#writes.end()
     this.#database.close()
   }
 
   /** All that `write` does stays, or nothing. Not to be nested. */
   transaction(write: () => void): void {
-    if (this.#isDry) {
-      write()
-      return
-    }
-    this.#commit()
-    this.#begun(() => {
-      write()
-      this.#database.exec('COMMIT')
-    })
+    this.#writes.transaction(write)
   }
 
   /**
@@ -70,38 +59,12 @@ export class SyncState {
    * latest with the next `transaction`.
    */
   soon(write: () => void): void {
-    if (this.#isDry) {
-      write()
-      return
-    }
-    this.#begun(write)
-    this.#uncommitted += 1
-    if (this.#uncommitted >= TOGETHER) this.#commit()
+    this.#writes.soon(write)
   }
 
   /** Whether since the last call something was lost that was to be remembered `soon`: it shows when everything is listed. */
   takeLoss(): boolean {
-    const hasLost = this.#hasLost
-    this.#hasLost = false
-    return hasLost
-  }
-
-  #commit(): void {
-    if (this.#database.isTransaction) this.#begun(() => this.#database.exec('COMMIT'))
-    this.#uncommitted = 0
-  }
-
-  #begun(write: () => void): void {
-    try {
-      if (!this.#database.isTransaction) this.#database.exec('BEGIN')
-      write()
-    } catch (error) {
-      // After some errors, such as that of a full disk, SQLite has rolled back by itself.
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
-      this.#hasLost ||= this.#uncommitted > 0
-      this.#uncommitted = 0
-      throw 'errcode' in (error as object) ? fileError(error, this.#path) : error
-    }
+    return this.#writes.takeLoss()
   }
 
   fact(name: string): string | undefined {
@@ -128,38 +91,8 @@ export class SyncState {
   }
 
   /** The files that lie in that folder of the tree itself; '' is the root. */
-  *filesIn(folder: string): Generator<KnownFile, void> {
-    for (const file of this.#directlyIn(folder, 'key', ({ entry }) => entry.key))
-      if (file.path === undefined) yield file
-    yield* this.#directlyIn(folder, 'path', ({ path }) => path ?? '')
-  }
-
-  /** What lies in folders below is passed over at once, however much it is. */
-  *#directlyIn(
-    folder: string,
-    column: 'key' | 'path',
-    nameOf: (file: KnownFile) => string,
-  ): Generator<KnownFile, void> {
-    const start = folder === '' ? '' : `${folder}/`
-    const end = folder === '' ? '\u{10ffff}' : `${folder}0`
-    const sql = `SELECT ${FILE} FROM files WHERE ${column} > ? AND ${column} < ? ORDER BY ${column} LIMIT ?`
-    let after = start
-    for (let limit = 1; ;) {
-      const files = this.#all(sql, after, end, limit).map(knownFile)
-      const isEnd = files.length < limit
-      limit = PAGE
-      let isBelow = false
-      for (const file of files) {
-        const slash = nameOf(file).indexOf('/', start.length)
-        isBelow = slash >= 0
-        after = isBelow ? `${nameOf(file).slice(0, slash)}/\u{10ffff}` : nameOf(file)
-        if (isBelow) break
-        yield file
-      }
-      // More folders are likely to follow: of each only one file is looked at.
-      if (isBelow) limit = 1
-      else if (isEnd) return
-    }
+  filesIn(folder: string): Generator<KnownFile, void> {
+    return filesIn(this.#statements, folder)
   }
 
   /** Those that were found to be missing or others, in the order of keys. */
@@ -323,45 +256,18 @@ export class SyncState {
 
   /** Takes a listing that is not sorted, or has to be seen as a whole. Answers what to read it with. */
   collect(): Collected {
-    this.#database.exec(
-      `DROP TABLE IF EXISTS temp.listed;
-       CREATE TEMP TABLE listed (key TEXT PRIMARY KEY, size INTEGER, modified REAL, etag TEXT, sha256 TEXT, md5 TEXT) WITHOUT ROWID`,
-    )
-    const sql = `INSERT OR IGNORE INTO temp.listed (${ENTRY}) VALUES (?, ?, ?, ?, ?, ?)`
-    return {
-      add: (entry) => this.#run(sql, ...entryRow(entry)) > 0,
-      page: (after, limit) =>
-        this.#all(`SELECT ${ENTRY} FROM temp.listed WHERE key > ? ORDER BY key LIMIT ?`, after, limit).map(fileEntry),
-      drop: () => this.#database.exec('DROP TABLE temp.listed'),
-    }
-  }
-
-  #statement(sql: string): StatementSync {
-    const known = this.#statements.get(sql)
-    if (known !== undefined) return known
-    const statement = this.#database.prepare(sql)
-    statement.setReturnArrays(true)
-    // A statement that goes on referring to a temporary table would keep it from being dropped.
-    if (!sql.includes('temp.')) this.#statements.set(sql, statement)
-    return statement
+    return collectListing(this.#database, this.#statements)
   }
 
   #get(sql: string, ...values: readonly Value[]): Row | undefined {
-    return this.#statement(sql).get(...values) as Row | undefined
+    return this.#statements.get(sql, ...values)
   }
 
   #all(sql: string, ...values: readonly Value[]): readonly Row[] {
-    return this.#statement(sql).all(...values) as unknown as readonly Row[]
+    return this.#statements.all(sql, ...values)
   }
 
   #run(sql: string, ...values: readonly Value[]): number {
-    return Number(this.#statement(sql).run(...values).changes)
+    return this.#statements.run(sql, ...values)
   }
-}
-
-export interface Collected {
-  /** False where the key is there already. */
-  readonly add: (entry: FileEntry) => boolean
-  readonly page: (after: string, limit: number) => readonly FileEntry[]
-  readonly drop: () => void
 }

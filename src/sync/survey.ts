@@ -1,14 +1,14 @@
 import { posix } from 'node:path'
-import { FlotillaError } from '../core/errors.ts'
 import { compareKeys, type FileEntry } from '../core/files/entry.ts'
-import { impossible } from '../core/files/impossible.ts'
 import type { FileChange } from '../core/files/peer.ts'
 import { compare, type Comparison } from '../core/sync/compare.ts'
+import { badListing, checkSound } from '../core/sync/listed.ts'
+import { NewestChunks } from '../core/sync/newest-chunks.ts'
 import { isMetadata, metadataRank } from '../core/sync/order.ts'
 import type { Selection } from '../core/sync/selection.ts'
-import { chunkOf } from '../core/sync/times.ts'
 import type { FileCalls } from '../lib/file-calls.ts'
 import { keyPath, folderOf } from '../lib/safe-path.ts'
+import { KnownFiles } from './known-files.ts'
 import type { Lane } from './lanes.ts'
 import { placedOf } from './places.ts'
 import { type KnownFile, type Placed, STAGES } from './state-rows.ts'
@@ -67,7 +67,8 @@ export class Survey {
     const newest = new NewestChunks(selection.newestChunks)
     try {
       for await (const page of pages) {
-        const covered = page.filter((entry) => isSound(entry) && selection.covers(entry.key))
+        for (const entry of page) checkSound(entry)
+        const covered = page.filter(({ key }) => selection.covers(key))
         let added = 0
         state.transaction(() => {
           for (const entry of covered) if (listed.add(entry)) added += 1
@@ -90,7 +91,7 @@ export class Survey {
       const decided: Decided[] = []
       const gone: KnownFile[] = []
       for (const entry of page) {
-        isSound(entry)
+        checkSound(entry)
         if (compareKeys(entry.key, last) <= 0) throw badListing(`${entry.key} comes after ${last}`)
         last = entry.key
         const one = this.#decide(entry, known.upTo(entry.key, gone), newest)
@@ -120,7 +121,7 @@ export class Survey {
         else state.done(change.key)
         continue
       }
-      isSound(change)
+      checkSound(change)
       decided.push(await this.#decide(change, state.known(change.key)))
     }
     events.listed(changes.length)
@@ -225,77 +226,6 @@ export class Survey {
   }
 }
 
-/** The files that are known, read along with a sorted listing. */
-class KnownFiles {
-  readonly #state: SyncState
-  #page: readonly KnownFile[] = []
-  #at = 0
-  #after = ''
-  #isEnd = false
-
-  constructor(state: SyncState) {
-    this.#state = state
-  }
-
-  /** The file of that key; those before it go to `gone`. */
-  upTo(key: string, gone: KnownFile[]): KnownFile | undefined {
-    for (let file = this.#peek(); file !== undefined; file = this.#peek()) {
-      const order = compareKeys(file.entry.key, key)
-      if (order > 0) return undefined
-      this.#at += 1
-      if (order === 0) return file
-      gone.push(file)
-    }
-    return undefined
-  }
-
-  /** Some of those that are left; false when there are no more. */
-  rest(gone: KnownFile[]): boolean {
-    for (let file = this.#peek(); file !== undefined && gone.length < PAGE; file = this.#peek()) {
-      this.#at += 1
-      gone.push(file)
-    }
-    return this.#peek() !== undefined
-  }
-
-  #peek(): KnownFile | undefined {
-    if (this.#at === this.#page.length && !this.#isEnd) {
-      this.#page = this.#state.page(this.#after, PAGE)
-      this.#at = 0
-      this.#isEnd = this.#page.length < PAGE
-      this.#after = this.#page.at(-1)?.entry.key ?? this.#after
-    }
-    return this.#page[this.#at]
-  }
-}
-
-/** Which chunks of each folder are the newest. */
-class NewestChunks {
-  readonly #count: number | undefined
-  readonly #byFolder = new Map<string, number[]>()
-
-  constructor(count: number | undefined) {
-    this.#count = count
-  }
-
-  see(key: string): void {
-    const chunk = chunkOf(key)
-    if (chunk === undefined || this.#count === undefined) return
-    const folder = folderOf(key)
-    const chunks = this.#byFolder.get(folder) ?? []
-    chunks.push(chunk)
-    chunks.sort((a, b) => b - a)
-    chunks.length = Math.min(chunks.length, this.#count)
-    this.#byFolder.set(folder, chunks)
-  }
-
-  takes(key: string): boolean {
-    const chunk = chunkOf(key)
-    if (chunk === undefined || this.#count === undefined) return true
-    return chunk >= (this.#byFolder.get(folderOf(key))?.at(-1) ?? chunk)
-  }
-}
-
 async function* pagesOf(
   page: (after: string, limit: number) => readonly FileEntry[],
 ): AsyncGenerator<readonly FileEntry[], void> {
@@ -315,15 +245,4 @@ async function isThere(path: string, calls: FileCalls): Promise<boolean> {
   } catch {
     return false
   }
-}
-
-/** True, or throws. */
-function isSound(entry: FileEntry): true {
-  const why = impossible(entry)
-  if (why !== undefined) throw badListing(`of ${JSON.stringify(entry.key).slice(0, 200)} ${why}`)
-  return true
-}
-
-function badListing(why: string): FlotillaError {
-  return new FlotillaError('BAD_LISTING', `the listing contradicts itself: ${why}`)
 }
