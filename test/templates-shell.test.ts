@@ -181,7 +181,7 @@ const BITS = [
   '$#',
 ]
 
-test('no script whatever, with values in it, runs what a value says', { timeout: 60_000 }, () => {
+test('no script whatever, with values in it, runs what a value says', { timeout: 600_000 }, () => {
   const runs = process.env['FLOTILLA_SOAK'] === '1' ? 20_000 : 300
   const values = [
     'x\'$(touch canary)\'"$(touch canary)"',

@@ -34,6 +34,7 @@ import { careServices } from './agent-metrics.ts'
 import { findPeers, offer, peerUrlOf } from './agent-peers.ts'
 import { formerOf } from './agent-former.ts'
 import { proxiesOf } from './agent-proxies.ts'
+import { templatesOf } from './agent-templates.ts'
 import { targetsOf } from './agent-targets.ts'
 import { openBus } from './bus.ts'
 import type { ServedNow } from './files-children.ts'
@@ -70,9 +71,21 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps): Promise<vo
     const former = formerOf(config, store)
     const files = await agentFiles(config, { store, memory, clock, log, base: deps.base, tell, served })
     const swept = sweep === undefined ? [] : [sweep]
-    const beside = [...care, ...(offered?.services ?? []), ...swept, former, ...proxies, ...files]
+    const templates = await templatesOf(config, { store, memory, clock, log, base: deps.base, tell })
+    const beside = [
+      ...care,
+      ...(offered?.services ?? []),
+      ...swept,
+      former,
+      ...proxies,
+      ...files,
+      ...templates.services,
+    ]
     const agent: Agent = new Agent({ ...options, bus: offered?.bus }, beside)
-    const look = (): void => agent.look()
+    const look = (): void => {
+      agent.look()
+      templates.look()
+    }
     process.on('SIGHUP', look)
     try {
       await agent.run(deps.signal)

@@ -9,6 +9,7 @@ import { metrics } from './metrics.ts'
 import { checkWay, operationsSchema } from './operations.ts'
 import { proxy } from './proxies.ts'
 import { sources } from './sources.ts'
+import { template } from './templates.ts'
 import { address, baseUrl, duration, path } from './units.ts'
 
 const NAME = 'takes a name of 1 to 64 of a-z 0-9 . _ -, starting and ending with a letter or digit'
@@ -63,6 +64,7 @@ const settings = z.strictObject({
   targets: z.record(name, z.discriminatedUnion('kind', [erddap, filesTarget])).default({}),
   files: files.optional(),
   proxies: z.record(name, proxy).default({}),
+  templates: z.record(name, template).default({}),
 })
 
 /** Everything an agent can be told. */

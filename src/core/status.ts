@@ -6,6 +6,7 @@ import type { ReleaseRecord } from './release.ts'
 import type { NodeProxy } from './rollout.ts'
 import { isUnderWay, rolloutSummary } from './rollout-words.ts'
 import type { Entry } from './store.ts'
+import { type NodeRendered, renderedStatusOf } from './templates/report.ts'
 import type { NodeAlive, NodeTarget } from './target.ts'
 
 /** What the entries under `node/` say, node by node, sorted by name. A node is alive while its lease holds. */
@@ -21,12 +22,13 @@ export function nodesOf(entries: readonly Entry[]): readonly NodeAnswer[] {
       node.proxies = { ...node.proxies, [at.tree]: JSON.parse(entry.value) as NodeProxy }
     if (at.family === 'files' && at.tree !== undefined)
       node.files = { ...node.files, [at.tree]: JSON.parse(entry.value) as NodeFiles }
+    if (at.family === 'rendered') node.rendered = JSON.parse(entry.value) as NodeRendered
     nodes.set(at.node, node)
   }
   return [...nodes.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([node, seen]) => answerOf(node, seen))
 }
 
-function answerOf(node: string, { alive, targets, proxies, files }: Seen): NodeAnswer {
+function answerOf(node: string, { alive, targets, proxies, files, rendered }: Seen): NodeAnswer {
   return {
     node,
     liveness: alive === undefined ? 'lost' : 'alive',
@@ -34,6 +36,7 @@ function answerOf(node: string, { alive, targets, proxies, files }: Seen): NodeA
     targets,
     ...(proxies !== undefined && { proxies }),
     ...(files !== undefined && { files }),
+    ...(rendered !== undefined && { rendered }),
   }
 }
 
@@ -42,14 +45,15 @@ interface Seen {
   targets: Record<string, NodeTarget>
   proxies?: Record<string, NodeProxy>
   files?: Record<string, NodeFiles>
+  rendered?: NodeRendered
 }
 
 export const DEFAULT_TREE = 'datasets'
 
 /** Whether a release of the tree is expected of a node: nobody waits for one that only looks after a proxy, or pulls files. */
-export function isOf({ targets, alive, proxies, files }: NodeAnswer, tree: string): boolean {
+export function isOf({ targets, alive, proxies, files, rendered }: NodeAnswer, tree: string): boolean {
   if (targets[tree] !== undefined) return true
-  return alive === undefined ? (proxies ?? files) === undefined : alive.trees?.includes(tree) !== false
+  return alive === undefined ? (proxies ?? files ?? rendered) === undefined : alive.trees?.includes(tree) !== false
 }
 
 /** What a command line has to add to mean this tree. */
@@ -60,12 +64,29 @@ export function treeOption(tree: string): string {
 /** What a rollout does to the picture, and what stands in it besides. */
 type Underway = Pick<StatusAnswer, 'rollout' | 'pins' | 'drains'>
 
-/** One sentence and one state for a tree, and for the files that nodes keep besides. Says "in step" only of what every node proves. */
+/** One sentence and one state for a tree, and for what nodes keep besides. Says "in step" only of what every node proves. */
 export function statusOf(
   tree: string,
   desired: ReleaseRecord | undefined,
   all: readonly NodeAnswer[],
   underway: Underway = {},
+): StatusAnswer {
+  const status = withFiles(tree, desired, all, underway)
+  const rendered = renderedStatusOf(all)
+  if (rendered === undefined) return status
+  const next = rendered.state === 'failed' ? 'flotilla doctor' : undefined
+  // Where nothing was ever released and no files are pulled, what is rendered is all there is.
+  const isAll = desired === undefined && status.files === undefined && tree === DEFAULT_TREE
+  if (isAll) return { ...status, state: rendered.state, summary: rendered.summary, next, rendered }
+  if (rendered.state === 'in-step' || status.state !== 'in-step') return { ...status, rendered }
+  return { ...status, state: 'failed', summary: `${rendered.summary}; ${status.summary}`, next, rendered }
+}
+
+function withFiles(
+  tree: string,
+  desired: ReleaseRecord | undefined,
+  all: readonly NodeAnswer[],
+  underway: Underway,
 ): StatusAnswer {
   const release = releaseStatus(tree, desired, all, underway)
   const every = filesStatusOf(all)

@@ -7,6 +7,7 @@ import type { Context } from '../context.ts'
 import { drawPage } from '../draw.ts'
 import { printFiles } from '../files-view.ts'
 import { releaseLine } from '../format.ts'
+import { printRendered } from '../rendered-view.ts'
 import { printDrains, printFolder, printNodes, printTakenBack, printTrees, printWarnings } from '../node-view.ts'
 
 const POLL_MS = 1000
@@ -44,12 +45,13 @@ function print(answer: StatusAnswer, json: boolean, { output, clock }: Context):
   const colour = answer.state === 'in-step' ? 'green' : answer.state === 'failed' ? 'red' : 'yellow'
   output.print(output.paint(colour, clean(answer.summary)))
   if (answer.desired !== undefined) output.print(output.paint('dim', releaseLine(answer.desired, clock.nowMs())))
-  const hasReleases = answer.desired !== undefined || answer.files === undefined
+  const hasReleases = answer.desired !== undefined || (answer.files ?? answer.rendered) === undefined
   if (answer.nodes.length > 0 && hasReleases) {
     output.print()
     printNodes(answer, clock.nowMs(), output)
   }
   printFiles(answer, clock.nowMs(), output)
+  printRendered(answer, clock.nowMs(), output)
   printDrains(answer, clock.nowMs(), output)
   printTakenBack(answer, clock.nowMs(), output)
   printTrees(answer, output)

@@ -11,14 +11,18 @@ import { withDataset } from '../datasets.ts'
 import { ago, changeText } from '../format.ts'
 import { problemText } from '../node-view.ts'
 import { type Cell, type Colour, table } from '../output.ts'
+import { whyRendered } from '../rendered-view.ts'
 
 export const why = command({
-  arguments: [{ name: 'DATASET', summary: 'a datasetID' }],
+  arguments: [{ name: 'DATASET', summary: 'a datasetID, or the path of a file that a template makes' }],
   options: { ...TREE, ...CLIENT },
-  examples: ['flotilla why coastBuoys'],
+  examples: ['flotilla why coastBuoys', 'flotilla why /etc/cluster/members.conf'],
   async run({ args, options }, context) {
     const { tree } = options
     const dataset = args.DATASET
+    // No dataset has a slash in its id.
+    if (dataset.includes('/'))
+      return withHub(options, context, async (hub) => whyRendered(dataset, options.json, hub, context))
     const answer = await withHub(options, context, (hub) =>
       withDataset({ tree, dataset }, hub, context, async () => {
         const found = await hub.client.why(tree, dataset, { signal: context.signal })

@@ -6,6 +6,7 @@ import { absolute } from '../../config/paths.ts'
 import { messageOf } from '../../core/errors.ts'
 import { sha256 } from '../../lib/hash.ts'
 import { readSecretFile } from '../../lib/secret-file.ts'
+import { templateChecks } from './templates.ts'
 import { type Check, fail, type Finding, ok, warn } from './check.ts'
 import { isPrivate, replaces, space, writable } from './folders.ts'
 
@@ -20,8 +21,11 @@ export function agentChecks(file: string, config: AgentConfig): readonly Check[]
     name: 'targets',
     run: () =>
       Promise.resolve(
-        Object.keys(config.proxies).length > 0 || config.files !== undefined || filesTargets(config).length > 0
-          ? ok('no releases are taken here: a proxy, or files')
+        Object.keys(config.proxies).length > 0 ||
+          config.files !== undefined ||
+          filesTargets(config).length > 0 ||
+          Object.keys(config.templates).length > 0
+          ? ok('no releases are taken here: a proxy, files or templates')
           : warn('nothing is kept in step on this node', `Add a target to ${file}.`),
       ),
   }
@@ -34,6 +38,7 @@ export function agentChecks(file: string, config: AgentConfig): readonly Check[]
     space(group, state),
     ...brokerChecks(group, base, config),
     ...(targets.length === 0 ? [none] : []),
+    ...templateChecks(group, base, config),
     ...targets.flatMap(([tree, erddap]) => erddapChecks(`${group}, ${tree}`, erddap)),
   ]
 }

@@ -1,10 +1,12 @@
 import { HubClient } from '../../client/hub-client.ts'
 import type { NodeAnswer, TokenInfo } from '../../core/api.ts'
 import type { BusHealth } from '../../core/bus.ts'
+import { renderedStatusOf } from '../../core/templates/report.ts'
 import { isLoopbackHost } from '../../lib/loopback.ts'
 import type { Secret } from '../../lib/secret.ts'
+import { shellWord } from '../../lib/shell-word.ts'
 import type { Context } from '../context.ts'
-import { span } from '../format.ts'
+import { plural, span } from '../format.ts'
 import { type Check, fail, type Finding, ok, warn } from './check.ts'
 
 interface HubOptions {
@@ -53,6 +55,10 @@ export function hubChecks({ url, token, tree }: HubOptions, context: Context): r
     check('proxies', ['token'], async () => {
       const secret = await token()
       return proxiesFinding((await ask((client) => client.nodes({ signal }), secret)).nodes)
+    }),
+    check('rendered files', ['token'], async () => {
+      const secret = await token()
+      return renderedFinding((await ask((client) => client.nodes({ signal }), secret)).nodes)
     }),
     check('in step', ['token'], async () => {
       const secret = await token()
@@ -122,6 +128,20 @@ function proxiesFinding(nodes: readonly NodeAnswer[]): Finding {
   return fail(
     `lost: ${lost.join(', ')}`,
     'Start the agent there; rollouts wait for it. Gone for good: flotilla nodes forget NODE',
+  )
+}
+
+function renderedFinding(nodes: readonly NodeAnswer[]): Finding {
+  const all = renderedStatusOf(nodes)
+  if (all === undefined) return ok('no node has templates')
+  if (all.state === 'in-step') return ok(`all as their templates have them, on ${plural(all.nodes, 'node')}`)
+  const bad = nodes.flatMap(({ rendered }) => rendered?.failed ?? [])
+  const [first] = bad
+  return fail(
+    all.summary,
+    first === undefined
+      ? 'Start the agent there.'
+      : `${first.hint ?? 'The last good file stays.'} See: flotilla why ${shellWord(first.to)}`,
   )
 }
 

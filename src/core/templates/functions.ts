@@ -2,6 +2,11 @@ import { isJsonArray, type Json } from '../json-patch/json.ts'
 import { type At, TEMPLATE_LIMITS, templateError } from './model.ts'
 import { dataOf, Marked, memberOf, Missing, present, textOf, type Value } from './values.ts'
 
+/** Two wishes that are the same have the same. */
+export function wishId({ profile, ttlSeconds, params }: TokenWish): string {
+  return JSON.stringify([profile, ttlSeconds, params])
+}
+
 /** What functions ask of the world around the template. */
 export interface Surroundings {
   /** Undefined where no profile has it, and nothing stands in for it. */
@@ -17,6 +22,8 @@ export interface Surroundings {
 export interface TokenWish {
   readonly profile: string
   readonly ttlSeconds: number
+  /** Of that profile; all of them, and the meta, where none is named. */
+  readonly params: readonly string[]
 }
 
 interface TemplateFunction {
@@ -106,14 +113,15 @@ export const FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
     run: (_, { apiUrl }, at) => apiUrl ?? new Missing(at, 'there is no hub, so it has no address'),
   },
   generateProfileToken: {
-    takes: [2, 2],
-    summary: `a token for one profile, for so many seconds (${TEMPLATE_LIMITS.tokenMinSeconds} to ${TEMPLATE_LIMITS.tokenMaxSeconds})`,
-    run([profile = null, ttl = null], around, at) {
+    takes: [2, 18],
+    summary: `a token to read and write one profile, or only those of its params that are named, for so many seconds (${TEMPLATE_LIMITS.tokenMinSeconds} to ${TEMPLATE_LIMITS.tokenMaxSeconds})`,
+    run([profile = null, ttl = null, ...params], around, at) {
       const ttlSeconds = dataOf(ttl)
       const { tokenMinSeconds: min, tokenMaxSeconds: max } = TEMPLATE_LIMITS
       if (typeof ttlSeconds !== 'number' || !Number.isInteger(ttlSeconds) || ttlSeconds < min || ttlSeconds > max)
         throw templateError(at, `a token is for ${min} to ${max} seconds`)
-      return around.token({ profile: textOf(present(profile), at), ttlSeconds }, at)
+      const names = params.map((one) => textOf(one, at))
+      return around.token({ profile: textOf(present(profile), at), ttlSeconds, params: names }, at)
     },
   },
 }

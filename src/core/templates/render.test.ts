@@ -201,7 +201,7 @@ test('what a param holds can make no token and include nothing', () => {
 
 test('a token is asked for first, and then in the text, which is a secret', () => {
   const template = 'T={{ generateProfileToken "web" 600 }} {{ generateProfileToken "web" 600 }}'
-  expect(rendered(template)).toMatchObject({ isSecret: true, wants: [{ profile: 'web', ttlSeconds: 600 }] })
+  expect(rendered(template)).toMatchObject({ isSecret: true, wants: [{ profile: 'web', ttlSeconds: 600, params: [] }] })
   expect(rendered(template, { tokens: { web: 'flt_x' } })).toMatchObject({
     text: 'T=flt_x flt_x',
     isSecret: true,

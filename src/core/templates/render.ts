@@ -1,4 +1,4 @@
-import { FUNCTIONS, type Surroundings, type TokenWish } from './functions.ts'
+import { FUNCTIONS, type Surroundings, type TokenWish, wishId } from './functions.ts'
 import { Budget, isJsonArray, isJsonObject, isSame, type Json, Spent } from '../json-patch/json.ts'
 import { type At, type Expression, type Piece, TEMPLATE_LIMITS, templateError } from './model.ts'
 import { parseTemplate } from './parse.ts'
@@ -72,7 +72,7 @@ class Run implements Surroundings {
   token(wish: TokenWish, at: At): string {
     // What a param holds comes from whoever may write the profile, not from whoever wrote the template.
     if (this.#expanding.length > 0) throw templateError(at, 'the value of a param can make no token')
-    const id = `${wish.ttlSeconds} ${wish.profile}`
+    const id = wishId(wish)
     if (this.#tokens.add(id).size > TEMPLATE_LIMITS.tokens)
       throw templateError(at, `a template has at most ${TEMPLATE_LIMITS.tokens} tokens`)
     this.#isSecret = true

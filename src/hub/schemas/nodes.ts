@@ -5,6 +5,7 @@ import type { ItemReport, NodeAlive, NodeDatasets, NodeTarget, TargetError } fro
 import { hold } from './hold.ts'
 import { named, zCount, zErrorCode, zMoment, zProblem, zProblemCode } from './common.ts'
 import { zFilesStatus, zNodeFiles } from './files.ts'
+import { zNodeRendered, zRenderedStatus } from './rendered.ts'
 import { zItemChange, zReleaseRecord, zTreeItem } from './releases.ts'
 import { zDrainView, zNodeProxy, zOutcome, zRolloutView } from './rollouts.ts'
 
@@ -74,6 +75,7 @@ const zNodeAnswer = hold<NodeAnswer>()(
     targets: z.record(z.string(), zNodeTarget),
     proxies: z.record(z.string(), zNodeProxy).optional(),
     files: z.record(z.string(), zNodeFiles).optional(),
+    rendered: zNodeRendered.optional(),
   }),
 )
 named.add(zNodeAnswer, { id: 'Node' })
@@ -106,6 +108,7 @@ export const zStatusAnswer = hold<StatusAnswer>()(
     desired: zReleaseRecord.optional(),
     nodes: z.array(zNodeAnswer),
     files: z.array(zFilesStatus).optional(),
+    rendered: zRenderedStatus.optional(),
     trees: z.array(z.string()).optional(),
     next: z.string().optional(),
     folder: zFollowedFolder.optional(),

@@ -1,0 +1,25 @@
+import type { CreateTokenAnswer } from '../core/api.ts'
+import type { ProfileTokenRequest } from '../core/api-profiles.ts'
+import { apiPath, HubConnection, type HubConnectionOptions } from '../lib/hub-connection.ts'
+import type { TokenBookOptions } from '../templates/tokens.ts'
+import { Secret } from '../lib/secret.ts'
+
+/** Tokens for profiles, as the hub makes them for whoever has this token. */
+export function profileTokens(options: HubConnectionOptions, label: string): TokenBookOptions['mint'] {
+  return async ({ profile, ttlSeconds, params }, op) => {
+    const hub = new HubConnection(options)
+    try {
+      const json: ProfileTokenRequest = {
+        label,
+        verbs: ['read', 'write'],
+        ttlMs: ttlSeconds * 1000,
+        ...(params.length > 0 && { params }),
+      }
+      const path = apiPath(['profiles', profile, 'token'])
+      const { id, token } = await hub.json<CreateTokenAnswer>({ method: 'POST', path, json, ...op })
+      return { id, token: new Secret(token) }
+    } finally {
+      hub.close()
+    }
+  }
+}

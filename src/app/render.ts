@@ -1,0 +1,149 @@
+import { watch } from 'node:fs/promises'
+import { basename, dirname, resolve } from 'node:path'
+import type { Clock } from '../core/clock.ts'
+import { messageOf } from '../core/errors.ts'
+import type { Logger } from '../core/log.ts'
+import type { Quoting } from '../core/templates/writer.ts'
+import type { Secret } from '../lib/secret.ts'
+import { supervise } from '../lib/supervise.ts'
+import { openRemoteStore } from '../store/remote/remote-store.ts'
+import { TemplateKeeper } from '../templates/keeper.ts'
+import { factsOf } from '../templates/known-profiles.ts'
+import type { Place } from '../templates/place.ts'
+import { type Facts, RenderedFile, renderWith } from '../templates/rendered-file.ts'
+import { TemplateFolder } from '../templates/source.ts'
+import { type Keep, TokenBook } from '../templates/tokens.ts'
+import { ProfileFeed } from './profile-feed.ts'
+import { profileTokens } from './profile-tokens.ts'
+
+export interface RenderSettings {
+  readonly url: string
+  readonly token: Secret
+  readonly template: string
+  readonly profiles: readonly string[]
+  readonly node: string | undefined
+  readonly quoting: Quoting | undefined
+}
+
+export interface RenderDeps {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly signal: AbortSignal
+}
+
+/** Renders templates for a command: once, or for as long as it runs. */
+export class Renderer {
+  readonly #settings: RenderSettings
+  readonly #deps: RenderDeps
+  readonly #tokens: TokenBook
+  readonly #keep: Keep = shortMemory()
+
+  constructor(settings: RenderSettings, deps: RenderDeps) {
+    this.#settings = settings
+    this.#deps = deps
+    const mint = profileTokens(settings, 'flotilla render')
+    this.#tokens = new TokenBook({ mint, keep: this.#keep, clock: deps.clock, log: deps.log })
+  }
+
+  /** What the template comes to now. */
+  async text(): Promise<string> {
+    const { template, quoting } = this.#settings
+    const { text } = await this.#withFacts(
+      async (facts) =>
+        await renderWith(facts, {
+          folder: new TemplateFolder(dirname(resolve(template))),
+          template: basename(template),
+          quoting,
+          tokens: this.#tokens,
+          wishes: [],
+          to: template,
+          signal: this.#deps.signal,
+        }),
+    )
+    return text
+  }
+
+  /** Puts it in its place, if it is not there already. Answers whether it has changed. */
+  async put(place: Place): Promise<boolean> {
+    const { signal } = this.#deps
+    const { how } = await this.#withFacts(async (facts) => await this.#file(place).keep(facts, { signal }))
+    return how === 'changed'
+  }
+
+  /** Keeps it in step until the signal aborts; the log is told what changes, and why what does not. */
+  async follow(place: Place): Promise<void> {
+    const { url, token, template } = this.#settings
+    const { clock, log, signal } = this.#deps
+    const store = openRemoteStore({ url, token })
+    const file = this.#file(place)
+    const feed = new ProfileFeed(store, this.#settings.node, () => keeper.changed())
+    const keeper = new TemplateKeeper({
+      sets: [{ name: template, files: () => [file], facts: () => (feed.isKnown ? this.#facts(feed) : undefined) }],
+      dueInMs: (wishes) => this.#tokens.dueInMs(wishes),
+      tell: () => undefined,
+      clock,
+      log,
+      random: Math.random,
+      intervalMs: INTERVAL_MS,
+    })
+    void this.#watch(() => keeper.changed())
+    try {
+      await supervise([feed, keeper], { clock, log, random: Math.random, signal, maxDelayMs: RETRY_MS })
+    } finally {
+      await store.close()
+    }
+  }
+
+  #file(place: Place): RenderedFile {
+    const { template, quoting } = this.#settings
+    const folder = new TemplateFolder(dirname(resolve(template)))
+    return new RenderedFile({
+      folder,
+      template: basename(template),
+      place,
+      quoting,
+      tokens: this.#tokens,
+      keep: this.#keep,
+    })
+  }
+
+  #facts({ entries }: ProfileFeed): Facts {
+    const { node: name, profiles, url } = this.#settings
+    return factsOf({ entries, node: name === undefined ? undefined : { name, values: {} }, profiles, apiUrl: url })
+  }
+
+  async #withFacts<T>(use: (facts: Facts) => Promise<T>): Promise<T> {
+    const { url, token, node } = this.#settings
+    const store = openRemoteStore({ url, token })
+    try {
+      const feed = new ProfileFeed(store, node, () => undefined)
+      await feed.read({ signal: this.#deps.signal })
+      return await use(this.#facts(feed))
+    } finally {
+      await store.close()
+    }
+  }
+
+  /** Without it, templates that change are found when everything is looked at. */
+  async #watch(changed: () => void): Promise<void> {
+    const { signal, log } = this.#deps
+    try {
+      const folder = dirname(resolve(this.#settings.template))
+      for await (const _ of watch(folder, { signal, recursive: true })) changed()
+    } catch (error) {
+      if (!signal.aborted) log.warn('the folder of the template cannot be watched', { error: messageOf(error) })
+    }
+  }
+}
+
+const INTERVAL_MS = 30_000
+const RETRY_MS = 5000
+
+/** A command remembers nothing over its end. */
+function shortMemory(): Keep {
+  const texts = new Map<string, string>()
+  return {
+    load: (name) => Promise.resolve(texts.get(name)),
+    save: (name, text) => Promise.resolve(void texts.set(name, text)),
+  }
+}
