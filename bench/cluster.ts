@@ -54,10 +54,21 @@ export class Cluster {
     this.client = new HubClient({ url, token: new Secret(token) })
   }
 
-  static async start(): Promise<Cluster> {
+  /** `more` are options of `up`. */
+  static async start(...more: readonly string[]): Promise<Cluster> {
     const folder = mkdtempSync(join(tmpdir(), 'flotilla-bench-'))
     const log = openSync(join(folder, 'hub.log'), 'a')
-    const options = ['up', '--json', '--data', join(folder, 'hub'), '--listen', '127.0.0.1:0', '--log-level', 'warn']
+    const options = [
+      'up',
+      '--json',
+      '--data',
+      join(folder, 'hub'),
+      '--listen',
+      '127.0.0.1:0',
+      '--log-level',
+      'warn',
+      ...more,
+    ]
     const hub = spawn(process.execPath, [PROGRAM, ...options], { stdio: ['ignore', 'pipe', log] })
     if (hub.stdout === null) throw new Error('the hub has no output')
     const [line] = (await once(createInterface(hub.stdout), 'line')) as [string]

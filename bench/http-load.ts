@@ -4,8 +4,8 @@ export interface HttpLoad {
   readonly url: string
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
-  /** The body of one request: which connection sends it, and how many it sent before. */
-  readonly body: (connection: number, turn: number) => string
+  /** The body of one request: which connection sends it, how many it sent before, and what it was answered last. */
+  readonly body: (connection: number, turn: number, answer: string) => string
   readonly connections: number
   readonly ms: number
 }
@@ -15,34 +15,47 @@ export interface HttpLoad {
  * Plain sockets instead of an HTTP client: what is measured is the server, on a machine that runs both.
  */
 export async function requestsPerSecond(load: HttpLoad): Promise<number> {
-  const started = performance.now()
-  const counts = await Promise.all(Array.from({ length: load.connections }, (_, index) => keepAsking(load, index)))
-  return counts.reduce((sum, count) => sum + count, 0) / ((performance.now() - started) / 1000)
+  const { perSecond } = await askedFor(load)
+  return perSecond
 }
 
-function keepAsking({ url, path, headers = {}, body, ms }: HttpLoad, connection: number): Promise<number> {
+/** The same, and how long the slowest hundredth waited at least. */
+export async function askedFor(load: HttpLoad): Promise<{ readonly perSecond: number; readonly p99Ms: number }> {
+  const started = performance.now()
+  const all = await Promise.all(Array.from({ length: load.connections }, (_, index) => keepAsking(load, index)))
+  const waits = all.flat().toSorted((a, b) => a - b)
+  const perSecond = waits.length / ((performance.now() - started) / 1000)
+  return { perSecond, p99Ms: waits[Math.floor(waits.length * 0.99)] ?? NaN }
+}
+
+/** How long each answer took. */
+function keepAsking({ url, path, headers = {}, body, ms }: HttpLoad, connection: number): Promise<readonly number[]> {
   const { hostname, port, host } = new URL(url)
   const end = performance.now() + ms
   const lines = Object.entries({ host, 'content-type': 'application/json', ...headers })
   const head = `POST ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}`
   return new Promise((resolve, reject) => {
     const socket = connect({ host: hostname, port: Number(port), noDelay: true })
-    let turn = 0
+    const waits: number[] = []
     let received = ''
-    const ask = (): void => {
-      const text = body(connection, turn)
+    let askedMs = 0
+    const ask = (answer: string): void => {
+      const text = body(connection, waits.length, answer)
+      askedMs = performance.now()
       socket.write(`${head}content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`)
     }
-    socket.on('connect', ask)
+    socket.on('connect', () => ask(''))
     socket.on('error', reject)
     socket.on('data', (chunk: Buffer) => {
       received += chunk.toString('latin1')
       if (!isWhole(received)) return
       if (!received.startsWith('HTTP/1.1 200 ')) reject(new Error(received))
+      const answer = received
       received = ''
-      turn += 1
-      if (performance.now() < end) ask()
-      else socket.end(() => resolve(turn))
+      const nowMs = performance.now()
+      waits.push(nowMs - askedMs)
+      if (nowMs < end) ask(answer)
+      else socket.end(() => resolve(waits))
     })
   })
 }

@@ -103,7 +103,9 @@ class Member implements EtcdMember {
     const child = spawn('etcd', this.#argv, { stdio: 'ignore', env: { PATH: process.env['PATH'], GOMAXPROCS: '2' } })
     this.#process = child
     // A test run that is ended in the middle leaves nothing behind.
-    process.once('exit', () => child.kill('SIGKILL'))
+    const end = (): void => void child.kill('SIGKILL')
+    process.once('exit', end)
+    child.once('exit', () => process.off('exit', end))
   }
 
   async kill(): Promise<void> {

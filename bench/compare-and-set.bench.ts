@@ -1,0 +1,114 @@
+import { Cluster } from './cluster.ts'
+import { type Etcd, startEtcd } from './etcd.ts'
+import { type Bench, type Figure, inTurn, timesOf } from './figure.ts'
+import { askedFor, type HttpLoad } from './http-load.ts'
+
+const RUNS = 5
+const RUN_MS = 1500
+const CLIENTS = [1, 16, 64]
+const VALUE = 'x'.repeat(200)
+
+/** With keys that nobody used before. */
+type NewLoad = () => Pick<HttpLoad, 'url' | 'path' | 'headers' | 'body'>
+type Measured = Awaited<ReturnType<typeof askedFor>>
+
+export const bench: Bench = {
+  about:
+    'Compare-and-set, durable, over HTTP: every client counts up its own key, each time expecting the revision that it was told ' +
+    `last; values of ${VALUE.length} bytes, servers and load on one machine, all on one disk. The peer is a single etcd over its ` +
+    'HTTP gateway; then the hub has that etcd as its store, and stands between it and the clients.',
+  run: async (say) => {
+    const etcd = await startEtcd()
+    const embedded = await Cluster.start()
+    const onEtcd = etcd && (await Cluster.start('--store', `etcd://${new URL(etcd.url).host}`))
+    try {
+      const figures: Figure[] = []
+      for (const clients of CLIENTS) {
+        say(`${clients} clients …`)
+        figures.push(...(await compared(clients, 'embedded', await ofHub(embedded), etcd, 2)))
+        if (onEtcd !== undefined)
+          figures.push(...(await compared(clients, 'hub on etcd', await ofHub(onEtcd), etcd, 0.7)))
+      }
+      return figures
+    } finally {
+      await onEtcd?.stop()
+      await embedded.stop()
+      await etcd?.stop()
+    }
+  },
+}
+
+async function compared(
+  clients: number,
+  what: string,
+  ours: NewLoad,
+  etcd: Etcd | undefined,
+  ratio: number,
+): Promise<readonly Figure[]> {
+  const p99 = { ours: [] as number[], peer: [] as number[] }
+  const measure = async (load: NewLoad, waits: number[]): Promise<number> => {
+    const { perSecond, p99Ms }: Measured = await askedFor({ ...load(), connections: clients, ms: RUN_MS })
+    waits.push(p99Ms)
+    return perSecond
+  }
+  const peer = etcd === undefined ? undefined : ofEtcd(etcd)
+  const rates = await inTurn(
+    RUNS,
+    async () => await measure(ours, p99.ours),
+    async () => (peer === undefined ? Number.NaN : await measure(peer, p99.peer)),
+  )
+  const by = (values: readonly number[]) =>
+    etcd === undefined ? {} : { peer: { name: `etcd ${etcd.version}`, values } }
+  return [
+    { name: `${what}, ${clients} clients`, unit: '/s', ours: rates.ours, ...by(rates.peer) },
+    ...(etcd === undefined
+      ? []
+      : [timesOf(`${what}, ${clients} clients, times etcd's`, rates.ours, rates.peer, { min: ratio })]),
+    { name: `${what}, ${clients} clients, p99`, unit: 'ms', ours: p99.ours, ...by(p99.peer) },
+  ]
+}
+
+async function ofHub({ client }: Cluster): Promise<NewLoad> {
+  const { token } = await client.createToken({ label: 'bench', scopes: ['read:node/', 'write:node/'] })
+  return () => ({
+    url: client.url,
+    path: '/v1/store/commit',
+    headers: { authorization: `Bearer ${token}` },
+    body: startingAt('node', /"revision":(\d+)/, (key, revision) =>
+      JSON.stringify({ expect: [{ key, revision }], changes: [{ op: 'put', key, value: VALUE }] }),
+    ),
+  })
+}
+
+function ofEtcd({ url }: Etcd): NewLoad {
+  const value = base64(VALUE)
+  return () => ({
+    url,
+    path: '/v3/kv/txn',
+    body: startingAt('direct', /"revision":"(\d+)"/, (text, revision) => {
+      const key = base64(text)
+      return JSON.stringify({
+        compare: [{ key, target: 'MOD', modRevision: revision }],
+        success: [{ requestPut: { key, value } }],
+        failure: [{ requestRange: { key, keysOnly: true } }],
+      })
+    }),
+  })
+}
+
+let runs = 0
+
+/** Bodies for keys of their own in every run. Throws when an answer is not that of a race won. */
+function startingAt(
+  root: string,
+  revisionIn: RegExp,
+  bodyOf: (key: string, revision: number) => string,
+): HttpLoad['body'] {
+  const run = ++runs
+  return (connection, turn, answer) => {
+    if (turn > 0 && !/"(committed|succeeded)":true/.test(answer)) throw new Error(`not committed: ${answer}`)
+    return bodyOf(`${root}/n${connection}/${run}`, turn === 0 ? 0 : Number(revisionIn.exec(answer)?.[1]))
+  }
+}
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64')
