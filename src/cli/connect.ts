@@ -13,7 +13,7 @@ export const CLIENT = {
   url: {
     type: 'value',
     placeholder: 'URL',
-    summary: 'the hub; otherwise FLOTILLA_URL, or the one that `up` started here',
+    summary: 'the hub, or several over one store with commas between; otherwise FLOTILLA_URL, or the one that `up` started here',
   },
   tokenFile: {
     type: 'value',

@@ -10,7 +10,7 @@ import { checkWay, operationsSchema } from './operations.ts'
 import { proxy } from './proxies.ts'
 import { sources } from './sources.ts'
 import { template } from './templates.ts'
-import { address, baseUrl, duration, path } from './units.ts'
+import { address, baseUrl, baseUrls, duration, path } from './units.ts'
 
 const NAME = 'takes a name of 1 to 64 of a-z 0-9 . _ -, starting and ending with a letter or digit'
 const name = z.string({ error: NAME }).refine(isName, { error: NAME })
@@ -36,9 +36,11 @@ const erddap = z.strictObject({
 
 const settings = z.strictObject({
   node: name.describe('name of this node'),
-  hub: baseUrl()
+  hub: baseUrls()
     .optional()
-    .describe('address of the hub; without one, `operations` and `sources` say what this node does'),
+    .describe(
+      'address of the hub, or of several over one store with commas between; without one, `operations` and `sources` say what this node does',
+    ),
   credentialFile: path().default('credential').describe('file that holds this node’s token, as `join` wrote it'),
   state: path().default('.').describe('folder of what the agent remembers, and of the contents it has fetched'),
   values: z

@@ -51,6 +51,20 @@ export function baseUrl() {
     .transform((text) => text.replace(/\/+$/, ''))
 }
 
+/** Of one hub, or of several over one store, with commas between. */
+export function baseUrls() {
+  const takes = 'takes a URL such as http://127.0.0.1:8470, or several with commas between'
+  return z
+    .string({ error: takes })
+    .refine((text) => text.split(',').every((each) => isBaseUrl(each.trim())), { error: takes })
+    .transform((text) =>
+      text
+        .split(',')
+        .map((each) => each.trim().replace(/\/+$/, ''))
+        .join(','),
+    )
+}
+
 function isBaseUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { protocol, username, password, search, hash } = new URL(text)

@@ -154,6 +154,12 @@ const NOT_TLS: ReadonlySet<string> = new Set([
   'EPROTO',
 ])
 
+/** Of an error that `send` rejected with: the other side certainly saw nothing. */
+export function wasNotSent(error: FlotillaError): boolean {
+  const { code = '' } = (error.details.cause ?? {}) as NodeJS.ErrnoException
+  return code in NOT_CONNECTED
+}
+
 class Silence extends Error {}
 
 /** The connection failed before an answer came. */

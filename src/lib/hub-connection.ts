@@ -1,10 +1,12 @@
 import type { IncomingMessage } from 'node:http'
 import { API_HEADER, type ErrorBody } from '../core/api.ts'
 import { ERRORS, type ErrorCode, FlotillaError } from '../core/errors.ts'
-import { HttpClient, type HttpRequest, readBody } from './http.ts'
+import { HttpOfSeveral } from './http-several.ts'
+import { type HttpRequest, readBody } from './http.ts'
 import type { Secret } from './secret.ts'
 
 export interface HubConnectionOptions {
+  /** Of several hubs over one store, with commas between: each is as good as the others. */
   readonly url: string
   /** Absent only for joining, whose code is the credential. */
   readonly token?: Secret | undefined
@@ -26,16 +28,19 @@ const ERROR_BYTES = 4 * 1024 * 1024
 
 /** Speaks with a hub: sends the token, turns error answers back into the `FlotillaError` the hub threw. */
 export class HubConnection {
-  readonly url: string
-  readonly #http: HttpClient
+  readonly #http: HttpOfSeveral
   readonly #token: Secret | undefined
   readonly #answerBytes: number
 
   constructor({ url, token, silenceMs = SILENCE_MS, answerBytes = ANSWER_BYTES }: HubConnectionOptions) {
-    this.#http = new HttpClient({ url, silenceMs })
-    this.url = this.#http.url
+    this.#http = new HttpOfSeveral({ url, silenceMs })
     this.#token = token
     this.#answerBytes = answerBytes
+  }
+
+  /** Of the hub that is asked next. */
+  get url(): string {
+    return this.#http.url
   }
 
   /** One call of the API, JSON in and out; undefined for an answer without a body. */
@@ -61,7 +66,10 @@ export class HubConnection {
     const answer = await this.#http.send({ ...request, headers: { ...request.headers, ...authorization } })
     const status = answer.statusCode ?? 0
     if (status >= 200 && status < 300) return answer
-    throw await this.#failure(answer, status, request)
+    const failure = await this.#failure(answer, status, request)
+    // A hub that is stopping says so; the others over its store go on.
+    if (failure.code === 'NOT_READY') this.#http.leave(this.url)
+    throw failure
   }
 
   close(): void {

@@ -208,7 +208,8 @@ export class GrpcConnection {
     if (cause instanceof GrpcError) return cause
     const hadNoEffect = rstCode === constants.NGHTTP2_REFUSED_STREAM
     const { reason } = this.#over.signal
-    const message = reason instanceof GrpcError ? reason.message : `${this.url}: the answer broke off`
+    const why = cause instanceof Error ? cause.message.trim() : 'the answer broke off'
+    const message = reason instanceof GrpcError ? reason.message : `${this.url}: ${why}`
     return new GrpcError(GRPC.UNAVAILABLE, message, { hadNoEffect, cause })
   }
 }
