@@ -89,6 +89,23 @@ test('wget fetches what is missing since today', async () => {
   expect(Object.fromEntries(found)).toEqual(below(TODAY))
 })
 
+test('what wget would save under the name of another file is no link; the script fetches it', async () => {
+  const tree = fedTree('music', { '50%': 'plain', '50%25': 'escaped', 'a%20b': 'no space' })
+  tree.distribution.add(CHILD)
+  for (const key of tree.index.files.keys()) tree.distribution.lack(CHILD, putOf(key, 'x'), Date.now())
+  const { url } = await openFileServer({ trees: [tree], open: { openWrites: true } })
+  const folder = temporaryFolder()
+  await sh(folder, await commandAfter(url, '# Get all missing files'))
+  const found = Object.entries(filesBelow(folder)).filter(([path]) => !isPage(path))
+  expect(Object.fromEntries(found)).toEqual({ 'music/50%': 'plain' })
+  await sh(folder, await commandAfter(url, '# By hand'))
+  expect(filesBelow(folder)).toMatchObject({
+    'music/50%': 'plain',
+    'music/50%25': 'escaped',
+    'music/a%20b': 'no space',
+  })
+})
+
 test('the script fetches what is missing, whatever it is called, removes what is gone, and says what it could not do', async () => {
   const tree = treeOf()
   const odd = { "it's $(touch owned); `x`\n": 'odd', '../../escape': 'dots', 'end/': 'slash', '-o': 'dash', empty: '' }

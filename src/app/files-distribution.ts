@@ -87,6 +87,7 @@ export async function openDistribution(
     )
   const at = isJoined ? [] : await Promise.all(children.map(async (child) => childAt(child, plain.name, deps)))
   const isParent = isJoined || at.length > 0
+  if (!isParent && ack !== 'local') log.warn(ALONE, { tree: plain.name, ack })
   const ledgers = new LateLedger(deps)
   // A root without children has a ledger too: what it writes is newer than what a former root has.
   const isWriter = isParent || elected || config.root
@@ -182,6 +183,8 @@ function rooted(
     services: [...distribution.services, adopted],
   }
 }
+
+const ALONE = 'this tree has no children: `ack` makes no difference, and every write is answered when it is here'
 
 type TreeConfig = FilesConfig['trees'][string]
 type ChildConfig = Exclude<TreeConfig['children'], string>[number]

@@ -14,7 +14,7 @@ interface ElectedRoot {
   readonly onChange: () => void
   /** Resolves with how others reach this node, once it listens. */
   readonly listening: Promise<string>
-  readonly cluster: FilesCluster
+  readonly cluster: Pick<FilesCluster, 'election'>
 }
 
 /** This node as one of several roots: it competes once others can be sent to it. */

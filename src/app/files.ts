@@ -9,6 +9,7 @@ import { supervise } from '../lib/supervise.ts'
 import { FilesAccess } from './files-access.ts'
 import { type OpenTree, openTrees, type TreesDeps } from './files-trees.ts'
 import { urlOf } from './files-url.ts'
+import { warnNested } from './files-nested.ts'
 
 export interface FilesDeps extends Omit<TreesDeps, 'nodeName' | 'listening'> {
   /** May read everything, besides what the files of keys say. */
@@ -59,6 +60,7 @@ export async function openFiles(
   const listening = Promise.withResolvers<string>()
   const nodeName = (): string => new URL(url).host
   const trees = await openTrees(config, { ...deps, nodeName, listening: listening.promise })
+  warnNested(trees, log)
   const { domain, sendfilePrefix, publicUrl, nginxSocket } = config
   const server = new FileServer({
     ...config.listen,

@@ -207,3 +207,11 @@ test('what verify could not compare is not told as good, and a name that is nowh
   expect(mixed.stdout).toMatch(/^1 file read and compared: no fault\n\d files? not compared/)
   expect(await service.flotilla('verify', 'data/nowhere')).toMatchObject({ code: 1, stdout: '' })
 }, 60_000)
+
+test('what makes no sense is told at the start: a level without children, a tree in a tree', async () => {
+  const service = new Service()
+  await service.start('--ack', 'all', '--tree', `inner=${service.data}/icon`)
+  const said = service.running?.said() ?? ''
+  expect(said).toContain('this tree has no children: `ack` makes no difference')
+  expect(said).toMatch(/"tree":"inner","in":"data","msg":"a tree lies in another/)
+})

@@ -1,11 +1,14 @@
 import { setImmediate } from 'node:timers/promises'
-import { RootElection } from '../../src/agent/root-election.ts'
+import { RootElection, type RootElectionOptions } from '../../src/agent/root-election.ts'
+import { electedRoot, isRootNow } from '../../src/app/files-roots.ts'
 import { silent } from '../../src/core/log.ts'
 import type { Child } from '../../src/core/push/child.ts'
 import type { AckLevel } from '../../src/core/push/ack.ts'
 import type { Conditions, PutResult } from '../../src/core/files/tree-files.ts'
+import type { Service } from '../../src/core/service.ts'
 import type { Store } from '../../src/core/store.ts'
 import { supervise } from '../../src/lib/supervise.ts'
+import { adoption } from '../../src/outbox/adopt.ts'
 import { TreeDistribution } from '../../src/outbox/distribution.ts'
 import { PushedFiles } from '../../src/outbox/pushed-files.ts'
 import { PushedTurns } from '../../src/outbox/pushed-turns.ts'
@@ -20,6 +23,8 @@ import type { VirtualClock } from './virtual-clock.ts'
 
 const TREE = 'music'
 const LEASE_MS = 6000
+
+type ElectionOptions = Pick<RootElectionOptions, 'tree' | 'url' | 'floor' | 'onLead' | 'onLost'>
 
 /** Which lines are cut: `a b` between two nodes, `a store`. */
 export type Cuts = ReadonlySet<string>
@@ -48,8 +53,9 @@ interface Life {
 /** One of several roots in memory, or a child of theirs: what it has on its disk outlives its kills. */
 export class RootNode {
   readonly name: string
-  readonly tree = new MemoryTree()
-  readonly disk: LedgerDisk
+  tree = new MemoryTree()
+  disk: LedgerDisk
+  #disks = 1
   readonly #world: World
   readonly #children: readonly string[]
   readonly #isRoot: boolean
@@ -76,7 +82,8 @@ export class RootNode {
     const { clock, random, nodes } = this.#world
     const ledger = new MemoryLedger(clock, this.disk)
     const plain = new MemoryTreeFiles(this.tree)
-    const election = this.#isRoot ? this.#election(ledger, () => distribution.onParent()) : undefined
+    const elected = this.#isRoot ? this.#elected(ledger, () => distribution.onParent()) : undefined
+    const election = elected?.election
     const receiver: TreeReceiver = new TreeReceiver({
       ledger: async () => ledger,
       files: plain,
@@ -121,7 +128,16 @@ export class RootNode {
       onGrowing: (growing, outcome) => distribution.onGrowing(growing, outcome),
     })
     const stop = new AbortController()
-    const services = [...distribution.services, ...(election === undefined ? [] : [election])]
+    const adopting = adoption({
+      tree: TREE,
+      index: this.tree,
+      ledger,
+      turns,
+      isRoot: () => isRootNow(ledger, election),
+      onRecorded: () => distribution.onRecorded(),
+      clock,
+    })
+    const services = [...distribution.services, ...(elected === undefined ? [] : [elected.service, adopting])]
     const over = supervise(services, { clock, log: silent, random, signal: stop.signal, maxDelayMs: 1000 })
     this.life = { stop, over, receiver, election, distribution, files, ledger }
   }
@@ -131,6 +147,19 @@ export class RootNode {
     const { life } = this
     this.life = undefined
     life?.stop.abort(new Error('killed'))
+  }
+
+  /** It has lost all that it had, and is started with an empty disk. */
+  reinstall(): void {
+    this.kill()
+    this.tree = new MemoryTree()
+    this.disk = new LedgerDisk(`ledger-${this.name}-${++this.#disks}`, 1)
+    this.start()
+  }
+
+  /** Another program puts a file into its folder. */
+  async drop(key: string, content: string): Promise<void> {
+    this.tree.put(key, Buffer.from(content))
   }
 
   async put(key: string, content: string, conditions: Conditions = {}): Promise<PutResult | undefined> {
@@ -150,24 +179,25 @@ export class RootNode {
     return (await life.distribution.reached(key, { level, timeoutMs }, { signal: life.stop.signal })).isReached
   }
 
-  #election(ledger: MemoryLedger, onChange: () => void): RootElection {
+  /** As the product makes it, over a store that is not always there. */
+  #elected(ledger: MemoryLedger, onChange: () => void): { election: RootElection; service: Service } {
     const { clock } = this.#world
-    return new RootElection({
-      tree: TREE,
-      node: this.name,
-      store: this.#storeSeen(),
-      clock,
-      log: silent,
-      url: () => `http://${this.name}:1`,
-      ttlMs: LEASE_MS,
-      floor: () => ledger.next().epoch,
-      onLead: (epoch) => {
-        ledger.keepParent(undefined)
-        ledger.lead(epoch)
-        onChange()
-      },
-      onLost: onChange,
-    })
+    let made: RootElection | undefined
+    const cluster = {
+      election: (options: ElectionOptions) =>
+        (made = new RootElection({
+          ...options,
+          node: this.name,
+          store: this.#storeSeen(),
+          clock,
+          log: silent,
+          ttlMs: LEASE_MS,
+        })),
+    }
+    const listening = Promise.resolve(`http://${this.name}:1`)
+    const { service } = electedRoot({ tree: TREE, ledger, onChange, listening, cluster })
+    if (made === undefined) throw new Error('no election')
+    return { election: made, service }
   }
 
   /** A killed node cannot end its lease, and answers get lost as well as questions. */

@@ -145,6 +145,51 @@ test('what was acknowledged here alone is handed over when the former leader com
   expect(former.contents()).toEqual({ 'only-here': 'kept', later: 'new' })
 })
 
+test('what another program puts into the folder of a root is distributed when that root leads', async () => {
+  const cluster = clusterOf(6)
+  const leader = await cluster.leader()
+  await cluster.pass(30_000)
+  const other = cluster.roots.find((one) => one !== leader)!
+  await leader.drop('here', 'of the leader')
+  await other.drop('there', 'of another')
+  await cluster.until(() => cluster.node('of-all').contents()['here'] === 'of the leader', 30_000)
+  await cluster.pass(90_000)
+  expect(leader.contents()).toEqual({ here: 'of the leader' })
+  expect(other.disk.rows.get('there')).toBeUndefined()
+  for (const node of cluster.roots) if (node !== other) cluster.cuts.add(`${node.name} store`)
+  await cluster.until(() => other.term !== undefined)
+  await cluster.until(() => cluster.node('of-all').contents()['there'] === 'of another')
+  expect(other.disk.rows.get('there')?.version.epoch).toBe(other.term)
+})
+
+test.each([0, 1, 2, 3, 4, 5, 6, 7])(
+  'what more than half have acknowledged survives the loss of the disk of the leader [%i]',
+  async (seed) => {
+    const random = seeded(seed + 500)
+    const cluster = clusterOf(seed)
+    // The leaf that only `b` has would count, and gives nothing back.
+    cluster.cuts.add('b store')
+    const leader = await cluster.leader()
+    await cluster.pass(10_000)
+    const others = [...ROOTS, 'of-all'].filter((name) => name !== leader.name)
+    for (const name of others) if (random() < 0.6) cluster.cuts.add(`${leader.name} ${name}`)
+    const acknowledged: string[] = []
+    for (let n = 0; n < 5; n++) {
+      await leader.put(`k${n}`, `${n}`)
+      const reached = leader.reached(`k${n}`, 'quorum', 2000)
+      await cluster.pass(2500)
+      if (await reached) acknowledged.push(`k${n}`)
+    }
+    cluster.cuts.delete('b store')
+    leader.reinstall()
+    cluster.heal()
+    await cluster.until(() => cluster.areEqual() && cluster.leaders().length === 1)
+    await cluster.pass(65_000)
+    expect(Object.keys(leader.contents())).toEqual(expect.arrayContaining(acknowledged))
+    expect(cluster.areEqual()).toBe(true)
+  },
+)
+
 const CREATE = { ifNoneMatch: ['*'] }
 
 test('a new leader looks at no condition before it knows what the one before it has acknowledged', async () => {

@@ -50,5 +50,5 @@ ${WGET} ${page}/\`date +%Y-%m-%d\`.log.html
 # Get all missing files:
 ${WGET} ${page}/
 # In the folder of the tree itself: --cut-dirs=3. Names beyond ASCII need --restrict-file-names=nocontrol besides. Files that are called
-# index.html are fetched by catchup.sh only.`
+# index.html, or have a percent sign and two hexadecimal digits in their name, are fetched by catchup.sh only.`
 }

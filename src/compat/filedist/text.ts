@@ -45,8 +45,9 @@ export function shellWord(text: string): string {
 
 /** Whether wget would bring a file of that key to where it belongs: others are shown, but are no links. */
 export function isCrawlable(key: string): boolean {
+  // wget decodes twice what it names a file after: `50%25` would take the place of `50%`. facts: GNU Wget 1.21.3 saves `/50%2525` as `50%`.
   // oxlint-disable-next-line no-control-regex -- wget puts other names in their place
-  return keyPath(key) === key && !/[\u0000-\u001f\u007f]/.test(key)
+  return keyPath(key) === key && !/[\u0000-\u001f\u007f]|%[0-9a-f]{2}/i.test(key)
 }
 
 /** As the date of this machine's clocks on the wall, which is what `date +%Y-%m-%d` says. */

@@ -416,6 +416,21 @@ describe('the files of a folder', () => {
     }
   })
 
+  test('what a process that was killed a moment ago has left is swept when it is old, without another start', async () => {
+    const root = temporaryFolder()
+    const left = join(root, 'a/.flotilla-tmp-put-1')
+    write(left, 'x')
+    const later = Promise.withResolvers<void>()
+    let aheadMs = 0
+    const clock = { ...systemClock, nowMs: () => Date.now() + aheadMs, sleep: async () => later.promise }
+    const { files } = await opened(root, clock)
+    await files.swept
+    expect(existsSync(left)).toBe(true)
+    aheadMs = 7_200_000
+    later.resolve()
+    await expect.poll(() => existsSync(left)).toBe(false)
+  })
+
   test('a folder that is not there is NOT_FOUND', async () => {
     await expect(opened('/no/such/folder')).rejects.toMatchObject({ code: 'NOT_FOUND' })
   })

@@ -31,7 +31,7 @@ import { changed, LongFile, WholeFile } from './reading.ts'
 import { factsOf, receive } from './receive.ts'
 import { SmallCache } from './small-cache.ts'
 import { PartHashing } from './part-digests.ts'
-import { sweepTemporaries, temporaryPutName } from './temporaries.ts'
+import { sweepAgain, sweepTemporaries, temporaryPutName } from './temporaries.ts'
 
 /** Small files that are held whole while they are sent; beyond, they are read piece by piece like large ones. */
 const WHOLE_TOTAL = 32 * 1024 * 1024
@@ -69,6 +69,7 @@ export class FolderFiles implements TreeFiles, PutTogether {
   readonly #stopped = new AbortController()
   /** Resolves when the temporary files of an earlier life are gone. */
   swept: Promise<void> = Promise.resolve()
+  #sweptAgain: Promise<void> = Promise.resolve()
   #wholeBytes = 0
 
   constructor(tree: Tree, clock: Clock) {
@@ -125,14 +126,17 @@ export class FolderFiles implements TreeFiles, PutTogether {
   /** Removes in the background what was left of bodies that never came to their end. */
   sweep(log: Logger): void {
     const { root, calls } = this.tree
-    this.swept = sweepTemporaries({ root, calls, clock: this.#clock, log, signal: this.#stopped.signal })
+    const sweep = { root, calls, clock: this.#clock, log, signal: this.#stopped.signal }
+    const first = sweepTemporaries(sweep)
+    this.swept = first.then(() => undefined)
+    this.#sweptAgain = first.then(async (young) => sweepAgain(sweep, young))
   }
 
   /** Ends what goes on in the background. */
   async close(): Promise<void> {
     this.#stopped.abort()
     await this.hashing.close()
-    await this.swept
+    await this.#sweptAgain
   }
 
   /** The same file as it was read before needs no opening. */
