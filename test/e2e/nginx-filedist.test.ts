@@ -25,6 +25,7 @@ import { writeFiles } from '../helpers/folder.ts'
 import { needs } from '../helpers/needs.ts'
 import { type FiledistNginx, openFiledistNginx } from '../helpers/nginx-filedist.ts'
 import { noise } from '../helpers/s3-clients.ts'
+import { tinyDisk } from '../helpers/tiny-disk.ts'
 
 /** What `flotilla proxy render filedist` prints, on a real nginx before a file service that runs. */
 
@@ -349,6 +350,35 @@ test('what is put at a root behind nginx is read from the nginx of its child, wh
   expect(gone.status).toBe(200)
   expect(existsSync(child.at('var', 'a/x.mp3'))).toBe(false)
 })
+
+const asRoot = await needs({ tools: ['nginx'], root: true })
+asRoot(
+  'a disk that becomes full while nginx writes a body: it is refused, nothing is left, and there is room again',
+  async () => {
+    const tree = tinyDisk(4096)
+    const args = ['--tree', `var=${tree}`, '--nginx-socket', 'nginx.sock']
+    const own = await startFileService({ trees: [], keys: `${API_KEY} write\n`, args })
+    onTestFinished(async () => own.stop())
+    const before = await openFiledistNginx(own)
+    onTestFinished(async () => before.stop())
+    const putThere = async (key: string, content: Buffer): Promise<number> => {
+      const init = { method: 'PUT', body: new Uint8Array(content), headers: bearer }
+      const answer = await fetch(`${before.url}/var/${key}`, init)
+      await answer.arrayBuffer()
+      return answer.status
+    }
+    const held = noise(MIB, 3)
+    expect(await putThere('a', held)).toBe(200)
+    for (const key of ['a', 'new/b']) expect(await putThere(key, noise(6 * MIB, 4))).toBeGreaterThanOrEqual(500)
+    const left = (): readonly string[] =>
+      readdirSync(tree, { recursive: true, withFileTypes: true })
+        .filter((one) => one.isFile())
+        .map(({ name }) => name)
+    await vi.waitFor(() => expect(left()).toEqual(['a']), { timeout: 20_000 })
+    expect(readFileSync(join(tree, 'a')).equals(held)).toBe(true)
+    expect(await putThere('c', noise(2 * MIB, 5))).toBe(200)
+  },
+)
 
 test('under the path that nginx.filedist had, files are where they were', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'flotilla-filedist-'))
