@@ -1,5 +1,7 @@
 import type { Command } from './command.ts'
+import { COORDINATION_COMMANDS } from './coordination-commands.ts'
 import { FILES_COMMANDS } from './files-commands.ts'
+import { PROFILE_COMMANDS } from './profile-commands.ts'
 import { PROXY_COMMANDS } from './proxy-commands.ts'
 import { TOKEN_COMMANDS } from './token-commands.ts'
 
@@ -14,7 +16,7 @@ export interface Entry {
 
 export type Group = (typeof GROUPS)[number]
 
-export const GROUPS = ['Start', 'Look', 'Change', 'Write and check', 'Access', 'Help'] as const
+export const GROUPS = ['Start', 'Look', 'Change', 'Work together', 'Write and check', 'Access', 'Help'] as const
 
 /** Every command there is. Help, completion and docs/reference/cli.md are made from this table. */
 export const COMMANDS: readonly Entry[] = [
@@ -258,6 +260,14 @@ export const COMMANDS: readonly Entry[] = [
     group: 'Change',
     summary: 'keep a folder in step with a node, an Open-Meteo server, S3 or another folder',
     load: async () => (await import('./commands/sync.ts')).sync,
+  },
+  ...PROFILE_COMMANDS,
+  ...COORDINATION_COMMANDS,
+  {
+    name: 'render',
+    group: 'Write and check',
+    summary: 'make a file of a template, from profiles and facts',
+    load: async () => (await import('./commands/render.ts')).render,
   },
   ...PROXY_COMMANDS,
   ...TOKEN_COMMANDS,

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { CoordinationClient } from '../client/coordination-client.ts'
 import { HubClient } from '../client/hub-client.ts'
+import { ProfilesClient } from '../client/profiles-client.ts'
 import { FlotillaError, isError } from '../core/errors.ts'
 import { isName } from '../core/keys.ts'
 import { DEFAULT_TREE } from '../core/status.ts'
@@ -13,7 +15,8 @@ export const CLIENT = {
   url: {
     type: 'value',
     placeholder: 'URL',
-    summary: 'the hub, or several over one store with commas between; otherwise FLOTILLA_URL, or the one that `up` started here',
+    summary:
+      'the hub, or several over one store with commas between; otherwise FLOTILLA_URL, or the one that `up` started here',
   },
   tokenFile: {
     type: 'value',
@@ -48,6 +51,8 @@ interface ClientOptions {
 
 export interface Hub {
   readonly client: HubClient
+  readonly coordination: CoordinationClient
+  readonly profiles: ProfilesClient
   readonly url: string
   readonly tokenFile: string
 }
@@ -56,15 +61,21 @@ export interface Hub {
 export async function withHub<T>(options: ClientOptions, context: Context, use: (hub: Hub) => Promise<T>): Promise<T> {
   const { url, origin } = await findUrl(options, context)
   const { token, tokenFile } = await findToken(options, context, url)
-  const client = new HubClient({ url, token })
+  // What runs under a lock or a leadership writes under its fence, without a word about it.
+  const fence = nonEmpty(context.env['FLOTILLA_FENCE'])
+  const client = new HubClient({ url, token, fence })
+  const coordination = new CoordinationClient({ url, token, fence })
+  const profiles = new ProfilesClient({ url, token, fence, clock: context.clock })
   try {
-    return await use({ client, url, tokenFile })
+    return await use({ client, coordination, profiles, url, tokenFile })
   } catch (error) {
     if (isError(error, 'UNREACHABLE') && origin !== undefined) throw withHint(error, origin)
     if (isError(error, 'UNAUTHENTICATED')) throw hinted(error, `The token is from ${tokenFile}. ${WHERE_TOKEN}`)
     throw error
   } finally {
     client.close()
+    coordination.close()
+    profiles.close()
   }
 }
 

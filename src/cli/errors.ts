@@ -1,3 +1,4 @@
+import type { Conflict } from '../core/conflict.ts'
 import { ERRORS, type ExitCode, FlotillaError, messageOf } from '../core/errors.ts'
 import { placeOf, type Problem } from '../core/problem.ts'
 import { clean } from '../lib/clean.ts'
@@ -18,9 +19,9 @@ export function renderError(error: unknown, output: Output, form: Form): ExitCod
 }
 
 function errorFields(error: FlotillaError): object {
-  const { node, file, line, column, hint, problems } = error.details
+  const { node, file, line, column, hint, problems, conflict } = error.details
   const place = { node, file, line, column }
-  return { code: error.code, message: error.message, ...place, hint, problems, page: pageOf(error.code) }
+  return { code: error.code, message: error.message, ...place, hint, problems, conflict, page: pageOf(error.code) }
 }
 
 function humanError(error: FlotillaError, output: Output): string {
@@ -32,9 +33,20 @@ function humanError(error: FlotillaError, output: Output): string {
   if (place !== '' && !error.message.includes(place)) lines.push(`  at ${clean(place)}`)
   const cause = details.cause instanceof Error ? details.cause.message : undefined
   if (cause !== undefined && cause !== '' && !error.message.includes(cause)) lines.push(`  why: ${clean(cause)}`)
+  if (details.conflict !== undefined) lines.push(...nowLines(details.conflict))
   if (details.hint !== undefined) lines.push(`  → ${clean(details.hint)}`)
   lines.push(output.paint('dim', `  ${pageOf(error.code)}`))
   return lines.join('\n')
+}
+
+const NOW_CHARS = 2000
+
+/** What whoever lost a race finds now. */
+function nowLines({ actual, revision, pointer }: Conflict): readonly string[] {
+  if (revision === 0) return []
+  const value =
+    actual === undefined ? [] : [`  now: ${clean(pointer)} is ${clean(JSON.stringify(actual).slice(0, NOW_CHARS))}`]
+  return [...value, `  revision: ${revision}`]
 }
 
 /** Findings of a check, each `b.xml:3:12: error: … [ID_DUPLICATE]`; advice that is the same for several in a row once. */

@@ -36,10 +36,34 @@ function parseWords(
     }
   }
   try {
-    return parseArgs({ args: [...words], options, allowPositionals: true, strict: true })
+    const { values, positionals } = parseArgs({
+      args: words.map(shielded),
+      options,
+      allowPositionals: true,
+      strict: true,
+    })
+    const bare = Object.entries(values).map(([key, value]) => [
+      key,
+      Array.isArray(value) ? value.map(unshielded) : unshielded(value),
+    ])
+    return {
+      values: Object.fromEntries(bare) as Values,
+      positionals: positionals.map((word) => unshielded(word)),
+    }
   } catch (error) {
     throw usage(name, ...explain(messageOf(error), Object.keys(options)))
   }
+}
+
+/** No option is a digit: what looks like a negative number is one, as in `set … to -5`. */
+const SHIELD = '\u0000'
+
+function shielded(word: string): string {
+  return /^-\d/.test(word) ? SHIELD + word : word
+}
+
+function unshielded<T>(value: T | string): T | string {
+  return typeof value === 'string' && value.startsWith(SHIELD) ? value.slice(SHIELD.length) : value
 }
 
 /** Rewords what node:util says. */

@@ -4,7 +4,7 @@ import { FlotillaError } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
 
 export interface HttpRequest extends Op {
-  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'PATCH' | 'DELETE'
   /** Path and query, encoded, starting with a slash; joined to the path of the base URL. */
   readonly path: string
   readonly headers?: Readonly<Record<string, string | number>>

@@ -10,13 +10,15 @@ export interface HubConnectionOptions {
   readonly url: string
   /** Absent only for joining, whose code is the credential. */
   readonly token?: Secret | undefined
+  /** The fencing token that goes with every request that may change something. */
+  readonly fence?: string | undefined
   /** How long the hub may be silent before it counts as gone. Its watches say something at least every 5 s. */
   readonly silenceMs?: number | undefined
   /** The largest JSON answer that is read. */
   readonly answerBytes?: number | undefined
 }
 
-export interface JsonRequest extends Omit<HttpRequest, 'body' | 'headers'> {
+export interface JsonRequest extends Omit<HttpRequest, 'body'> {
   readonly json?: object | undefined
   /** Sent as they are, in place of JSON. */
   readonly bytes?: HttpRequest['body']
@@ -30,11 +32,13 @@ const ERROR_BYTES = 4 * 1024 * 1024
 export class HubConnection {
   readonly #http: HttpOfSeveral
   readonly #token: Secret | undefined
+  readonly #fence: string | undefined
   readonly #answerBytes: number
 
-  constructor({ url, token, silenceMs = SILENCE_MS, answerBytes = ANSWER_BYTES }: HubConnectionOptions) {
+  constructor({ url, token, fence, silenceMs = SILENCE_MS, answerBytes = ANSWER_BYTES }: HubConnectionOptions) {
     this.#http = new HttpOfSeveral({ url, silenceMs })
     this.#token = token
+    this.#fence = fence
     this.#answerBytes = answerBytes
   }
 
@@ -46,7 +50,8 @@ export class HubConnection {
   /** One call of the API, JSON in and out; undefined for an answer without a body. */
   async json<Answer>(request: JsonRequest): Promise<Answer> {
     const { json, bytes, ...rest } = request
-    const answer = await this.open({ ...rest, ...bodyOf(json, bytes) })
+    const { headers, ...body } = bodyOf(json, bytes)
+    const answer = await this.open({ ...rest, ...body, headers: { ...headers, ...request.headers } })
     if (answer.headers[API_HEADER] === undefined) {
       answer.destroy()
       throw this.#noHub(answer)
@@ -63,7 +68,9 @@ export class HubConnection {
   /** Resolves with a successful answer, whose body the caller reads or destroys; rejects with what the hub says else. */
   async open(request: HttpRequest): Promise<IncomingMessage> {
     const authorization = this.#token && { authorization: `Bearer ${this.#token.reveal()}` }
-    const answer = await this.#http.send({ ...request, headers: { ...request.headers, ...authorization } })
+    const isRead = request.method === 'GET' || request.method === 'HEAD'
+    const fence = isRead || this.#fence === undefined ? {} : { fence: this.#fence }
+    const answer = await this.#http.send({ ...request, headers: { ...request.headers, ...fence, ...authorization } })
     const status = answer.statusCode ?? 0
     if (status >= 200 && status < 300) return answer
     const failure = await this.#failure(answer, status, request)

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parseScope } from '../../core/scope.ts'
 import { FlotillaError } from '../../core/errors.ts'
@@ -7,6 +6,7 @@ import { parseDuration } from '../../lib/duration.ts'
 import { command } from '../command.ts'
 import { CLIENT, withHub } from '../connect.ts'
 import type { Context } from '../context.ts'
+import { keepToken } from '../token-file.ts'
 
 export const tokenCreate = command({
   arguments: [],
@@ -59,7 +59,7 @@ export const tokenCreate = command({
       client.createToken(request, { signal: context.signal }),
     )
     const { token: _, ...info } = answer
-    if (out !== undefined) await keep(out, answer)
+    if (out !== undefined) await keepToken(out, answer)
     if (options.json) context.output.json('token', options.out === undefined ? answer : info)
     else tell(answer, options.out, context)
     return 0
@@ -82,17 +82,6 @@ function ttlOf(text: string): number | undefined {
   const ms = parseDuration(text)
   if (ms !== undefined) return ms
   throw new FlotillaError('USAGE', `--ttl takes a time such as 12h or 90d, not "${text}"`)
-}
-
-async function keep(path: string, { id, token }: { readonly id: string; readonly token: string }): Promise<void> {
-  try {
-    await writeFile(path, `${token}\n`, { mode: 0o600, flag: 'wx' })
-  } catch (cause) {
-    throw new FlotillaError('USAGE', `the token could not be written to ${path}`, {
-      cause,
-      hint: `The token was made but nobody has it: end it with \`flotilla token revoke ${id}\`, then create one into a new file.`,
-    })
-  }
 }
 
 function tell(
