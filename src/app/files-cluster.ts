@@ -1,7 +1,9 @@
 import { Mirror } from '../agent/mirror.ts'
 import type { Memory } from '../agent/memory.ts'
 import { RootElection, type RootElectionOptions } from '../agent/root-election.ts'
+import { holderOf } from '../coordination/claims.ts'
 import type { Clock } from '../core/clock.ts'
+import { type Fence, staleFence } from '../core/coordination/fences.ts'
 import { messageOf } from '../core/errors.ts'
 import { keys } from '../core/keys.ts'
 import type { Logger } from '../core/log.ts'
@@ -56,6 +58,13 @@ export class FilesCluster {
   static async open(options: FilesClusterOptions): Promise<FilesCluster> {
     const text = await options.memory.load(MEMORY)
     return new FilesCluster(options, text === undefined ? {} : (JSON.parse(text) as Joined))
+  }
+
+  /** Whether the claim of a fence holds, as the hub has it. Rejects with `STALE_FENCE`, and where the hub cannot be asked. */
+  async checkFence(fence: Fence, op: Op): Promise<{ readonly isExclusive: boolean }> {
+    const holder = await holderOf(this.#options.store, fence, op)
+    if (holder === undefined) throw staleFence(fence)
+    return { isExclusive: holder.seats === 1 }
   }
 
   /** To be run while the tree is served. */

@@ -7,6 +7,7 @@ import { FlotillaError } from '../core/errors.ts'
 import type { PullWhy } from '../core/files/peer-look.ts'
 import type { Logger } from '../core/log.ts'
 import type { Service } from '../core/service.ts'
+import { type FenceCheck, FileFences } from '../files/fences.ts'
 import { IndexThread } from '../files/index/index-client.ts'
 import { type IndexedTree, openTreeIndex } from '../files/index/tree-index.ts'
 import { type FolderFiles, openTreeFiles } from '../files/io/tree-files.ts'
@@ -49,7 +50,10 @@ export interface OpenTree extends ServedTree {
 
 /** Rejects, with nothing left open, where one of them cannot be opened. */
 export async function openTrees(config: FilesConfig, deps: TreesDeps): Promise<readonly OpenTree[]> {
-  const shared = { thread: new IndexThread(), throttle: throttleOf(config, deps.clock), config }
+  const { cluster } = deps
+  const check: FenceCheck | undefined = cluster && ((fence, op) => cluster.checkFence(fence, op))
+  const fences = await FileFences.open(join(deps.state, 'fences.json'), check)
+  const shared = { thread: new IndexThread(), throttle: throttleOf(config, deps.clock), config, fences }
   const open: OpenTree[] = []
   try {
     for (const [name, { folder, readOnly }] of Object.entries(config.trees)) {
@@ -74,11 +78,12 @@ interface Shared {
   readonly thread: IndexThread
   readonly throttle: Throttle
   readonly config: FilesConfig
+  readonly fences: FileFences
 }
 
 async function openTree({ name, root, readOnly }: TreePlace, shared: Shared, deps: TreesDeps): Promise<OpenTree> {
   const { clock, log, state, pullWhy } = deps
-  const { thread, throttle, config } = shared
+  const { thread, throttle, config, fences } = shared
   // By its folder: what was known of another one that had this name must not be mixed with it.
   const home = join(state, `${name}-${sha256(root).slice(0, 12)}`)
   const stateFile = join(home, 'index.sqlite')
@@ -101,6 +106,7 @@ async function openTree({ name, root, readOnly }: TreePlace, shared: Shared, dep
     name,
     folder: root,
     readOnly,
+    fences,
     index,
     files: distributed.files,
     uploads: distributed.uploads,

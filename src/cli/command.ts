@@ -1,4 +1,3 @@
-import type { ExitCode } from '../core/errors.ts'
 import type { Context } from './context.ts'
 
 /** What the shell may offer in place of a value. */
@@ -48,7 +47,8 @@ export interface Argument {
 
 /**
  * One command: everything that help, completion, parsing and the reference need, and what it does.
- * `run` answers the exit code; it throws `FlotillaError` for what went wrong and prints nothing of it itself.
+ * `run` answers the exit code, or passes on that of a command it ran; it throws `FlotillaError` for what went wrong and
+ * prints nothing of it itself.
  */
 export interface Command<O extends Options = Options, A extends readonly Argument[] = readonly Argument[]> {
   readonly arguments: A
@@ -57,7 +57,7 @@ export interface Command<O extends Options = Options, A extends readonly Argumen
   readonly details?: string
   /** Whole command lines. */
   readonly examples: readonly string[]
-  run(input: Input<O, A>, context: Context): Promise<ExitCode>
+  run(input: Input<O, A>, context: Context): Promise<number>
 }
 
 export interface Input<O extends Options = Options, A extends readonly Argument[] = readonly Argument[]> {

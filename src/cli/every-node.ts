@@ -1,4 +1,4 @@
-import { type ExitCode, FlotillaError } from '../core/errors.ts'
+import { FlotillaError } from '../core/errors.ts'
 import type { Command, Option } from './command.ts'
 import type { Context } from './context.ts'
 import type { NodeAt } from './nodes-file.ts'
@@ -45,17 +45,17 @@ export function splitNodes(argv: readonly string[]): Split | undefined {
   return { nodes: { list: found.get('--nodes'), file: found.get('--nodes-file') }, rest: [...rest, ...argv.slice(end)] }
 }
 
-type Run = (argv: readonly string[], context: Context) => Promise<ExitCode | 130>
+type Run = (argv: readonly string[], context: Context) => Promise<number>
 
 interface Told {
   readonly node: NodeAt
-  readonly code: ExitCode | 130
+  readonly code: number
   readonly out: string
   readonly err: string
 }
 
 /** Of several, the one that a script should hear of: what passes by itself counts least, then what a person has to see to. */
-const WORST_LAST: readonly (ExitCode | 130)[] = [0, 3, 7, 5, 4, 6, 1, 2, 130]
+const WORST_LAST: readonly number[] = [0, 3, 7, 5, 4, 6, 1, 2, 130]
 
 /**
  * Runs the command for every node at once, each as if its address and token were in the environment. Answers the worst of
@@ -66,7 +66,7 @@ export async function runOnNodes(
   command: Command | undefined,
   run: Run,
   context: Context,
-): Promise<ExitCode | 130> {
+): Promise<number> {
   if (rest.some((word) => word === '--help' || word === '-h')) return run(rest, context)
   refuseUnlessForEach(rest, command)
   const { nodesOf } = await import('./nodes-file.ts')

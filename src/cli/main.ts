@@ -10,7 +10,7 @@ import { parseInput } from './parse.ts'
 const INTERRUPTED = 130
 
 /** Runs one command line, without the program's own name. Answers the exit code; never throws. */
-export async function main(argv: readonly string[], context: Context): Promise<ExitCode | typeof INTERRUPTED> {
+export async function main(argv: readonly string[], context: Context): Promise<number> {
   try {
     return await run(argv, context)
   } catch (error) {
@@ -19,7 +19,7 @@ export async function main(argv: readonly string[], context: Context): Promise<E
   }
 }
 
-async function run(argv: readonly string[], context: Context): Promise<ExitCode | typeof INTERRUPTED> {
+async function run(argv: readonly string[], context: Context): Promise<number> {
   const several = splitNodes(argv)
   if (several !== undefined) return runOnNodes(several, await find(several.rest)?.entry.load(), main, context)
   const [first, ...rest] = argv

@@ -11,6 +11,7 @@ import { type Fence, staleFence } from '../core/coordination/fences.ts'
 import { FlotillaError } from '../core/errors.ts'
 import { keys } from '../core/keys.ts'
 import type { Clock } from '../core/clock.ts'
+import type { Op } from '../core/op.ts'
 import type { Entry, Expectation, Store } from '../core/store.ts'
 import { type Board, checkRoom } from './board.ts'
 import type { LeaseWish } from './leases.ts'
@@ -32,7 +33,7 @@ export interface FoundClaim extends Claim {
   readonly value: unknown
 }
 
-export interface Contender extends Omit<ClaimRecord, 'atMs'> {
+export interface Contender extends Omit<ClaimRecord, 'atMs' | 'own'> {
   readonly kind: ClaimKind
   readonly name: string
   readonly who: string
@@ -81,7 +82,7 @@ export class Claims {
     try {
       const endMs = clock.monotonicMs() + wait.ms
       for (;;) {
-        const record: ClaimRecord = { ...rest, atMs: clock.nowMs() }
+        const record: ClaimRecord = { ...rest, ...('ttlMs' in lease && { own: true }), atMs: clock.nowMs() }
         const put = { op: 'put', key, value: JSON.stringify(record), leaseId: held.id } as const
         const answer = await store.commit({ expect: [{ key, revision: 0 }], changes: [put] })
         if (answer.committed) return { key, revision: answer.revision, leaseId: held.id }
@@ -102,8 +103,14 @@ export class Claims {
     }
   }
 
-  /** How it stands with a claim; waits until it holds. Undefined where it is gone. */
-  async state(kind: ClaimKind, name: string, revision: number, wait: Wait): Promise<ClaimState | undefined> {
+  /** How it stands with a claim; waits until it holds, or until it is gone. Undefined where it is gone. */
+  async state(
+    kind: ClaimKind,
+    name: string,
+    revision: number,
+    wait: Wait,
+    until: 'held' | 'gone' = 'held',
+  ): Promise<ClaimState | undefined> {
     const { board } = this.#deps
     const topic = `${kind}/${name}`
     if (!(await board.reached(revision, topic, { ...wait, ms: BACK_MS }))) {
@@ -111,7 +118,7 @@ export class Claims {
     }
     const look = (): 'gone' | ClaimState | undefined => {
       const state = stateIn(this.seen(kind, name), revision)
-      return state === undefined ? 'gone' : state.holds ? state : undefined
+      return state === undefined ? 'gone' : state.holds && until === 'held' ? state : undefined
     }
     const found = (await board.until(topic, look, wait)) ?? stateIn(this.seen(kind, name), revision)
     return found === 'gone' ? undefined : found
@@ -148,7 +155,12 @@ export class Claims {
     const { store } = this.#deps
     const found = await this.find(kind, name, who)
     if (found === undefined || (revision !== undefined && found.revision !== revision)) return false
-    const { key } = found
+    const { key, leaseId } = found
+    if (found.record.own === true && leaseId !== undefined) {
+      // Whoever renews it hears that it has ended.
+      await store.lease(leaseId).revoke()
+      return true
+    }
     const changes = [key, keys.claimValue(key)].map((each) => ({ op: 'delete', key: each }) as const)
     const answer = await store.commit({ expect: [{ key, revision: found.revision }], changes })
     return answer.committed
@@ -188,6 +200,12 @@ export class Claims {
   #isGone(topic: string, { key, revision }: Entry): boolean {
     return this.#deps.board.entries(topic).get(key)?.revision !== revision
   }
+}
+
+/** The claim of a fence, where it holds now. */
+export async function holderOf(store: Store, fence: Fence, op: Op): Promise<FoundClaim | undefined> {
+  const { entries } = await store.list(keys.claims(fence.kind, fence.name), op)
+  return holdersOf(lineOf(entries)).find(({ key, revision }) => key === fence.key && revision === fence.revision)
 }
 
 function ownOf(found: Entry, { session, by }: Contender): PutClaim | undefined {

@@ -10,6 +10,7 @@ import { openElsewhere } from './elsewhere.ts'
 import type { Exchange } from './exchange.ts'
 import { isoSeconds } from './listing/elements.ts'
 import { answerPatiently } from './patience.ts'
+import { underFence } from './fence.ts'
 import { keptHeaders } from './object-headers.ts'
 import type { ServedTree } from './options.ts'
 import { refuseUnknown, written } from './put-object.ts'
@@ -38,7 +39,8 @@ export async function copyObject(
     const body = source.read(0, size, { signal })
     const options = { size, check: checksum?.check, facts, signal, ...writeConditions(exchange) }
     await answerPatiently(exchange, clock, async () => {
-      const entry = written(await tree.files.put(key, body, options), exchange, tree, key)
+      const put = await underFence(exchange, tree, async () => tree.files.put(key, body, options))
+      const entry = written(put, exchange, tree, key)
       await requireReached(exchange, tree, key, wish)
       const result = { LastModified: isoSeconds(entry.modifiedMs), ETag: `"${entry.etag}"`, ...checksum?.elements() }
       return xmlDocument('CopyObjectResult', result)

@@ -6,6 +6,7 @@ import { type BodyOptions, readSmallBody } from './body.ts'
 import { parseETags } from './conditions.ts'
 import { sendXml, toS3Error } from './errors.ts'
 import type { Exchange } from './exchange.ts'
+import { underFence } from './fence.ts'
 import type { ServedTree } from './options.ts'
 import { answerPlainly } from './plain-answer.ts'
 
@@ -14,7 +15,8 @@ export async function deleteObject(exchange: Exchange, tree: ServedTree, key: st
   const wish = ackWish(exchange, tree)
   const match = exchange.header('if-match')
   const conditions = match === undefined ? {} : { ifMatch: parseETags(match) }
-  const removed = await tree.files.remove(key, { ...conditions, signal: exchange.signal })
+  const remove = { ...conditions, signal: exchange.signal }
+  const removed = await underFence(exchange, tree, async () => tree.files.remove(key, remove))
   if (removed === 'failed-condition') throw new S3Error('PreconditionFailed')
   if (wish !== undefined && isPlain(exchange)) {
     const reach = await reachedBy(exchange, tree, key, wish)
@@ -47,13 +49,15 @@ export async function deleteObjects(exchange: Exchange, tree: ServedTree, option
 }
 
 async function removeOne(
-  { caller, signal }: Exchange,
+  exchange: Exchange,
   tree: ServedTree,
   { key, versionId, etag }: ObjectToDelete,
 ): Promise<S3Error | undefined> {
+  const { caller, signal } = exchange
   if (!caller.mayWrite(tree.name, key)) return new S3Error('AccessDenied')
   if (versionId !== undefined && versionId !== 'null') return new S3Error('NoSuchVersion')
-  const removed = await tree.files.remove(key, { signal, ...(etag !== undefined && { ifMatch: [etag] }) })
+  const remove = { signal, ...(etag !== undefined && { ifMatch: [etag] }) }
+  const removed = await underFence(exchange, tree, async () => tree.files.remove(key, remove))
   return removed === 'failed-condition' ? new S3Error('PreconditionFailed') : undefined
 }
 

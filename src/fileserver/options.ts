@@ -9,6 +9,11 @@ import type { Op } from '../core/op.ts'
 import type { Distribution } from '../core/push/distribution.ts'
 import type { Access } from './access.ts'
 
+/** Lets a write in whose fence is good, and answers what to call when it is done. Rejects with `STALE_FENCE`. */
+export interface FenceKeeper {
+  enter(fence: string, op: Op): Promise<() => void>
+}
+
 /** A folder that is served under a name. */
 export interface ServedTree {
   readonly name: string
@@ -20,6 +25,8 @@ export interface ServedTree {
   readonly parts?: Pick<TreeParts, 'take' | 'incoming'> | undefined
   /** For people who miss a file. */
   readonly why?: ((key: string, op: Op) => Promise<FileWhy>) | undefined
+  /** What the `Fence` of a write is checked by; without it a write that has one is refused. */
+  readonly fences?: FenceKeeper | undefined
   /** Nobody may write, whatever their credentials say. */
   readonly readOnly: boolean
   /** How it goes to its children and comes from its parent, where it has any. */

@@ -9,6 +9,7 @@ import { Body, bodyError, type BodyOptions } from './body.ts'
 import { writeConditions } from './conditions.ts'
 import { digestField, wantsDigest } from './digest-fields.ts'
 import type { Exchange } from './exchange.ts'
+import { putUnderFence, underFence } from './fence.ts'
 import { takeHanded } from './handed.ts'
 import { keptHeaders } from './object-headers.ts'
 import type { ServedTree } from './options.ts'
@@ -61,15 +62,28 @@ async function store(
   options: PutOptions & Op,
 ): Promise<PutResult> {
   const file = exchange.handed?.file
-  if (file === undefined) return await tree.files.put(key, body.bytes, options)
+  if (file === undefined) {
+    return putUnderFence(exchange, tree, body.bytes, async (bytes, hasEntered) =>
+      tree.files.put(key, bytes, { ...options, check: checked(options.check, hasEntered) }),
+    )
+  }
   exchange.takeTime()
   const part = await takeHanded(tree, file)
   try {
     // Nobody saw the bytes come, so each digest is a reading of them: MD5 is for those who know S3.
     const digests = { md5: options.digests?.md5 === true || !isPlain(exchange), sha256: true }
-    return await part.place(key, { ...options, digests })
+    return await underFence(exchange, tree, async () => part.place(key, { ...options, digests }))
   } finally {
     await part.close()
+  }
+}
+
+/** Nothing becomes visible of which the end was not seen. */
+function checked(check: PutOptions['check'], hasEntered: () => boolean): PutOptions['check'] {
+  return (chunk) => {
+    check?.(chunk)
+    if (chunk === undefined && !hasEntered())
+      throw new Error('a body was taken for whole before its fence was looked at')
   }
 }
 

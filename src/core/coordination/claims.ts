@@ -22,6 +22,8 @@ export interface ClaimRecord {
   /** Chosen by whoever contends: the same one asks again, after an answer that was lost. */
   readonly session: string
   readonly atMs: number
+  /** The lease was taken along with it, and is for nothing else. */
+  readonly own?: true | undefined
   /** The node that contends, where it said so. */
   readonly node?: string | undefined
   /** What it lets others know from the start. */

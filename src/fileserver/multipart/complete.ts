@@ -9,6 +9,7 @@ import { ackWish, requireReached } from '../acknowledge.ts'
 import { type BodyOptions, readSmallBody } from '../body.ts'
 import { writeConditions } from '../conditions.ts'
 import type { Exchange } from '../exchange.ts'
+import { underFence } from '../fence.ts'
 import { PARTS_HEADER, UPLOAD_HEADER } from '../object-headers.ts'
 import { packSizes } from '../get-object.ts'
 import { answerPatiently } from '../patience.ts'
@@ -39,7 +40,8 @@ export async function completeUpload(exchange: Exchange, place: UploadPlace, opt
   const { signal } = exchange
   const conditions = writeConditions(exchange)
   const complete = async (): Promise<FileEntry> => {
-    const completing = uploads.complete(key, upload.id, { parts, facts, modifiedMs, signal, ...conditions })
+    const wanted = { parts, facts, modifiedMs, signal, ...conditions }
+    const completing = underFence(exchange, tree, async () => uploads.complete(key, upload.id, wanted))
     const entry = written(await completing.catch(asPartError), exchange, tree, key)
     await requireReached(exchange, tree, key, wish)
     return entry

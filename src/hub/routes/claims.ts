@@ -137,7 +137,8 @@ function stateRoute({ kind, base, Name }: Words): Route {
     method: 'GET',
     url: `/v1/${base}/:name/claims/:who`,
     id: `get${Name}Claim`,
-    summary: 'How it stands with one contender; waits until it holds, up to `waitMs`',
+    summary:
+      'How it stands with one contender; waits until it holds, or with `until=gone` until it is gone, up to `waitMs`',
     details: '410 when it is gone: its lease has ended, or it was released.',
     access: {
       says: `\`write:${kind}/{name}/{who}\` or \`read:${kind}/{name}\``,
@@ -147,15 +148,19 @@ function stateRoute({ kind, base, Name }: Words): Route {
       },
     },
     params: zClaimParams,
-    query: z.strictObject({ waitMs: zWaitText, revision: zNumberText.optional() }),
+    query: z.strictObject({
+      waitMs: zWaitText,
+      revision: zNumberText.optional(),
+      until: z.enum(['held', 'gone']).optional(),
+    }),
     answer: zClaimAnswer,
     handler: async (hub, call) => {
       const { name, who } = call.params
-      const { waitMs = 0 } = call.query
+      const { waitMs = 0, until } = call.query
       const revision = call.query.revision ?? (await hub.claims.find(kind, name, who))?.revision
       if (revision === undefined) throw gone(who)
       return hub.waits.within(call, waitMs, async (wait) => {
-        const state = await hub.claims.state(kind, name, revision, wait)
+        const state = await hub.claims.state(kind, name, revision, wait, until)
         if (state === undefined) throw gone(who)
         return answerOf(kind, name, who, state)
       })

@@ -45,6 +45,7 @@ export const S3_ERRORS = {
   OperationAborted: [409, 'A conflicting operation is in progress against this resource. Try again.'],
   OwnershipControlsNotFoundError: [404, 'The bucket ownership controls were not found.'],
   PreconditionFailed: [412, 'At least one of the preconditions that you specified did not hold.'],
+  StaleFence: [412, 'The leadership or lock that this write was made under has gone to another, or has ended.'],
   ReplicationConfigurationNotFoundError: [404, 'The replication configuration was not found.'],
   RequestTimeTooSkewed: [403, "The difference between the request time and the server's time is too large."],
   RequestTimeout: [400, 'Your socket connection to the server was not read from or written to in time.'],
