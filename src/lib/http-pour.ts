@@ -6,6 +6,8 @@ export interface PourRequest extends Op {
   /** Path and query as they go over the wire. */
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
+  /** With one it is a POST, of what changes nothing: it may be sent twice. */
+  readonly body?: string | undefined
 }
 
 export interface PourHead {
@@ -32,7 +34,7 @@ const HEAD_BYTES_MAX = 64 * 1024
 const IDLE_MAX = 128
 
 /**
- * Reads large answers over plain HTTP/1.1, each connection into one buffer of its own. Other clients make a new buffer for each piece, and
+ * Reads answers over plain HTTP/1.1, each connection into one buffer of its own. Other clients make a new buffer for each piece, and
  * for gigabytes a second clearing those away costs more than everything else.
  */
 export class PourPool {
@@ -45,7 +47,7 @@ export class PourPool {
   }
 
   /**
-   * Sends a GET, and gives the body to `take`, all of it. `accepts` sees the head first: where it answers false, or the length is not told,
+   * Sends the request, and gives the body to `take`, all of it. `accepts` sees the head first: where it answers false, or the length is not told,
    * nothing is given, and the answer is `refused`: ask in another way then. Rejects with `UNREACHABLE`, with what `take` throws, or with
    * the signal's reason.
    */
@@ -60,6 +62,22 @@ export class PourPool {
     const outcome = await this.#exchange(this.#connect(), request, accepts, take)
     if (outcome === 'stale') throw new FlotillaError('UNREACHABLE', `${this.#options.name} closed the connection`)
     return outcome
+  }
+
+  /** Likewise, into one piece of memory; undefined where it is refused. */
+  async whole(request: PourRequest, accepts: (head: PourHead) => boolean): Promise<Buffer | undefined> {
+    let bytes = Buffer.alloc(0)
+    let filled = 0
+    const prepares = (head: PourHead): boolean => {
+      if (!accepts(head)) return false
+      bytes = Buffer.allocUnsafe(Number(head.header('content-length')))
+      return true
+    }
+    const take = (chunk: Uint8Array): void => {
+      bytes.set(chunk, filled)
+      filled += chunk.byteLength
+    }
+    return (await this.pour(request, prepares, take)) === 'poured' ? bytes : undefined
   }
 
   close(): void {
@@ -157,7 +175,7 @@ class Connection {
   }
 
   async exchange(
-    { path, headers = {} }: PourRequest,
+    { path, headers = {}, body }: PourRequest,
     accepts: Exchange['accepts'],
     take: Take,
   ): Promise<'poured' | 'refused' | 'stale'> {
@@ -168,10 +186,13 @@ class Connection {
       }
       this.#exchange = { accepts, take, resolve, reject }
       const lines = Object.entries({ host: this.#host, ...headers }).map(([name, value]) => `${name}: ${value}`)
-      const head = [`GET ${path} HTTP/1.1`, ...lines, '', ''].join('\r\n')
+      const method = body === undefined ? 'GET' : 'POST'
+      if (body !== undefined) lines.push(`content-length: ${Buffer.byteLength(body)}`)
+      const head = [`${method} ${path} HTTP/1.1`, ...lines, '', ''].join('\r\n')
       if (lines.some((line) => /[\r\n]/.test(line)) || /[\r\n ]/.test(path))
         this.#end(new Error('a header has a line break'))
-      else this.#socket.write(head, 'latin1')
+      else if (body === undefined) this.#socket.write(head, 'latin1')
+      else this.#socket.write(Buffer.concat([Buffer.from(head, 'latin1'), Buffer.from(body)]))
     })
   }
 

@@ -105,15 +105,9 @@ async function poured(
   const part = { start: 0, end: entry.size }
   const range = entry.size === 0 ? undefined : source.range?.(entry, part)
   if (range === undefined) return undefined
-  const bytes = Buffer.allocUnsafe(entry.size)
-  let filled = 0
-  const take = (chunk: Uint8Array): void => {
-    bytes.set(chunk, filled)
-    filled += chunk.byteLength
-  }
   const request = { path: range.path, headers: range.headers, signal }
   const accepts = (head: PourHead): boolean => isPart(head, { entry, ...part }, source.name)
-  return (await pours.of(range.origin, source.name).pour(request, accepts, take)) === 'poured' ? bytes : undefined
+  return await pours.of(range.origin, source.name).whole(request, accepts)
 }
 
 async function collect(

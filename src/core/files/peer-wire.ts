@@ -48,7 +48,7 @@ export type BatchWish = readonly [key: string, etag: string, size: number]
 export const FRAME = {
   headerBytes: 8,
   hashBytes: 32,
-  /** There are no bytes of this very content. */
+  /** There are no bytes of this very content. The number is that of the bytes that follow and say nothing: so the length is known before. */
   absent: 0,
   /** The number is that of the bytes that follow. */
   bytes: 1,

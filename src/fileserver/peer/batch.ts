@@ -17,7 +17,8 @@ const BUFFER_BYTES = TOGETHER.bytes + TOGETHER.files * HEAD_BYTES
 export async function answerBatch(call: TreeCall): Promise<void> {
   const { request, response, signal } = call
   const wishes = wishesOf(await readJson(request, BODY_BYTES_MAX))
-  response.writeHead(200, { 'content-type': 'application/octet-stream' })
+  const length = wishes.reduce<number>((sum, wish) => sum + roomFor(wish), FRAME.headerBytes)
+  response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': length })
   // Buffers that were sent: memory that is used again costs much less than new.
   const free: Buffer[] = []
   for (const some of inGroups(wishes)) {
@@ -60,42 +61,42 @@ function sizeOf(wish: BatchWish | undefined): number {
   return size > BATCH_LIMITS.fileBytes ? 0 : size
 }
 
+/** Its frame is as long whether there are bytes of it or not. */
+function roomFor(wish: BatchWish | undefined): number {
+  return HEAD_BYTES + sizeOf(wish)
+}
+
 /**
  * Files are read to where their bytes go in the answer. One that is not there any more, or is another, or cannot be read, does not hold up
  * the others: whoever asks for it alone is told why. Uses `buffer` where that is large enough.
  */
 async function framesOf({ tree, allowed }: TreeCall, wishes: readonly BatchWish[], buffer: Buffer): Promise<Buffer> {
-  const sum = wishes.reduce((all, wish) => all + HEAD_BYTES + sizeOf(wish), 0)
-  const frames = sum <= buffer.byteLength ? buffer : Buffer.allocUnsafeSlow(sum)
+  const sum = wishes.reduce((all, wish) => all + roomFor(wish), 0)
+  const frames = sum <= buffer.byteLength ? buffer.subarray(0, sum) : Buffer.allocUnsafeSlow(sum)
   let room = 0
   const places = wishes.map((wish) => {
-    const into = frames.subarray(room + HEAD_BYTES, room + HEAD_BYTES + sizeOf(wish))
-    room += HEAD_BYTES + into.byteLength
-    return into
+    const start = room
+    room += roomFor(wish)
+    return { start, into: frames.subarray(start + HEAD_BYTES, room) }
   })
   const wanted = wishes.flatMap(([key, etag, size], index) => {
-    const into = places[index]
+    const into = places[index]?.into
     return into?.byteLength === size && mayRead(allowed, key) ? [{ key, etag, into }] : []
   })
   const found = await tree.files.gather(wanted)
   const entries = new Map(wanted.map(({ into }, index) => [into, found[index]]))
-  let used = 0
-  for (const into of places) {
+  for (const { start, into } of places) {
     const entry = entries.get(into)
-    used = entry === undefined ? putHead(frames, used, FRAME.absent, 0) : putFile(frames, used, into, entry.sha256)
+    if (entry === undefined) putAbsent(frames, start, into)
+    else frames.write(entry.sha256 ?? sha256(into), putHead(frames, start, FRAME.hashedBytes, into.byteLength), 'hex')
   }
-  return frames.subarray(0, used)
+  return frames
 }
 
-/** What is absent takes less room than was left for it, so the bytes of what follows move. Answers where the frame ends. */
-function putFile(frames: Buffer, start: number, bytes: Buffer, known: string | undefined): number {
-  const hash = known ?? sha256(bytes)
-  const at = putHead(frames, start, FRAME.hashedBytes, bytes.byteLength)
-  frames.write(hash, at, 'hex')
-  const to = at + FRAME.hashBytes
-  const from = bytes.byteOffset - frames.byteOffset
-  if (from !== to) frames.copyWithin(to, from, from + bytes.byteLength)
-  return to + bytes.byteLength
+/** What was in the buffer before is not for whoever asks now. */
+function putAbsent(frames: Buffer, start: number, into: Buffer): void {
+  const at = putHead(frames, start, FRAME.absent, FRAME.hashBytes + into.byteLength)
+  frames.fill(0, at, at + FRAME.hashBytes + into.byteLength)
 }
 
 function putHead(frames: Buffer, start: number, kind: number, count: number): number {

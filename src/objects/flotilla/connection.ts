@@ -1,8 +1,9 @@
 import { isError } from '../../core/errors.ts'
-import { PEER_PATH } from '../../core/files/peer-wire.ts'
+import { PEER_HEADER, PEER_PATH } from '../../core/files/peer-wire.ts'
 import type { HttpRange } from '../../core/files/source.ts'
 import { type Authorize, authorizer, type FileCredentials, originOf, unauthenticated } from '../../lib/file-access.ts'
-import { HttpPool, type PoolAnswer, type PoolRequest } from '../../lib/http-pool.ts'
+import { HttpPool, type PoolAnswer, type PoolRequest, readAnswer } from '../../lib/http-pool.ts'
+import { type PourHead, PourPool } from '../../lib/http-pour.ts'
 import { jsonOf, peerAnswer } from '../../lib/peer-answers.ts'
 
 export interface ConnectionOptions {
@@ -24,12 +25,14 @@ const SILENCE_MS = 30_000
 export class Connection {
   readonly origin: string
   readonly #pool: HttpPool
+  readonly #pours: PourPool
   readonly #authorize: Authorize
   readonly #credentials: FileCredentials | undefined
 
   constructor({ server, credentials, nowMs, connections = CONNECTIONS, silenceMs = SILENCE_MS }: ConnectionOptions) {
     this.origin = originOf(server).origin
     this.#pool = new HttpPool({ origin: this.origin, name: this.origin, connections, silenceMs })
+    this.#pours = new PourPool({ origin: this.origin, name: this.origin, silenceMs })
     this.#credentials = credentials
     this.#authorize = authorizer(credentials, this.origin, nowMs)
   }
@@ -55,11 +58,25 @@ export class Connection {
     }
   }
 
+  /** The same for what is asked with a text, and answered with many bytes: over plain HTTP that costs far less where the length is told. */
+  async askWhole(path: string, body: string, limitBytes: number, signal: AbortSignal | undefined): Promise<Buffer> {
+    const request = { method: 'POST', path, headers: { 'content-type': 'application/json' }, body, signal } as const
+    if (this.origin.startsWith('http:')) {
+      const whole = { ...request, path: `${PEER_PATH}${path}` }
+      const isGood = ({ status, header }: PourHead): boolean =>
+        status === 200 && header(PEER_HEADER) !== undefined && Number(header('content-length')) <= limitBytes
+      const bytes = await this.#pours.whole({ ...whole, headers: this.#authorize(whole) }, isGood)
+      if (bytes !== undefined) return bytes
+    }
+    return await readAnswer(await this.ask(request), limitBytes)
+  }
+
   async json(request: PoolRequest, limitBytes: number): Promise<unknown> {
     return await jsonOf(await this.ask(request), limitBytes, this.origin)
   }
 
   async close(): Promise<void> {
+    this.#pours.close()
     await this.#pool.close()
   }
 }

@@ -18,7 +18,7 @@ import { readAnswer } from '../../lib/http-pool.ts'
 import { uriEncode } from '../../lib/s3/target.ts'
 import { changePages } from './change-lines.ts'
 import type { Connection } from './connection.ts'
-import { batchItems } from './frames.ts'
+import { batchItems, framesBytes } from './frames.ts'
 
 /** Hashes of a terabyte's large blocks. */
 const HASHES_BYTES_MAX = 16 * 1024 * 1024
@@ -47,10 +47,12 @@ export class FlotillaPeer implements PeerSource {
   async *batch(entries: readonly FileEntry[], { signal }: Op = {}): AsyncGenerator<BatchItem, void> {
     checkLimits(entries)
     const wishes = entries.map(({ key, etag, size }): BatchWish => [key, etag, size])
-    const body = JSON.stringify(wishes)
-    const headers = { 'content-type': 'application/json' }
-    const answer = await this.#connection.ask({ method: 'POST', path: `${this.#path}/batch`, headers, body, signal })
-    yield* batchItems(answer.body, entries, this.#name)
+    const path = `${this.#path}/batch`
+    const answer = await this.#connection.askWhole(path, JSON.stringify(wishes), framesBytes(entries), signal)
+    for (const item of batchItems(answer, entries, this.#name)) {
+      signal?.throwIfAborted()
+      yield item
+    }
   }
 
   async blocks(entry: FileEntry, { within, signal }: BlocksOptions & Op): Promise<BlockHashes | undefined> {
