@@ -6,6 +6,7 @@ import { decideRetry, type Tries } from '../core/sync/retry.ts'
 import { fetchBatch, fetchSmall, type FetchParts } from './small.ts'
 import { entryOf } from './entries.ts'
 import type { Lane, Lanes } from './lanes.ts'
+import type { Ready } from './places.ts'
 import { Queue } from './queue.ts'
 
 /** Jobs known at once: whoever adds more waits. */
@@ -107,6 +108,8 @@ export class Fetcher {
     while (this.#single.length > 0 && running.single < this.#lanes.capacity) {
       void this.#start('single', this.#single.take(1))
     }
+    // Nobody else will come for whom the others could wait.
+    if (running.single === 0) void this.#options.placer.flush()
     while (this.#batched.length > 0 && running.batches < BATCHES_MAX) {
       const isWorthIt = this.#isDraining || running.batches === 0 || this.#batched.length >= BATCH.least
       if (!isWorthIt) return
@@ -126,10 +129,25 @@ export class Fetcher {
   }
 
   async #one(kind: 'single' | 'large', state: JobState): Promise<void> {
+    const { signal, placer, large } = this.#options
     try {
-      this.#options.signal.throwIfAborted()
-      if (kind === 'large') await this.#options.large(state.job)
-      else await fetchSmall(state.job, this.#options, this.#options.signal)
+      signal.throwIfAborted()
+      if (kind === 'large') {
+        await large(state.job)
+        this.#finish(() => this.#options.events.fetched(state.job.entry))
+        return
+      }
+      void this.#place(state, await fetchSmall(state.job, this.#options, signal))
+      // Others travel while it is put in its place.
+      await placer.room()
+    } catch (error) {
+      this.#again(state, error)
+    }
+  }
+
+  async #place(state: JobState, ready: Ready): Promise<void> {
+    try {
+      await this.#options.placer.put(ready)
       this.#finish(() => this.#options.events.fetched(state.job.entry))
     } catch (error) {
       this.#again(state, error)

@@ -22,9 +22,9 @@ export interface FetchParts {
   readonly travelled: (bytes: number) => void
 }
 
-/** Brings over one file that fits into memory. Rejects as the source does, with `CORRUPT`, or as writing does. */
-export async function fetchSmall(job: Job, parts: FetchParts, signal: AbortSignal): Promise<void> {
-  const { lanes, placer, throttle, travelled } = parts
+/** Reads one file that fits into memory. Rejects as the source does, or with `CORRUPT`. */
+export async function fetchSmall(job: Job, parts: FetchParts, signal: AbortSignal): Promise<Ready> {
+  const { lanes, throttle, travelled } = parts
   const { entry, lister } = job
   const allows = (lane: Lane): boolean => lanes.mayHave(lane, lister, entry)
   const bytes = await lanes.run({ allows, signal }, async (lane) =>
@@ -38,7 +38,7 @@ export async function fetchSmall(job: Job, parts: FetchParts, signal: AbortSigna
     }),
   )
   verify(entry, bytes, lister)
-  await placer.put({ entry, origin: lister.index, bytes })
+  return { entry, origin: lister.index, bytes }
 }
 
 /**

@@ -104,6 +104,7 @@ class Route {
   readonly location: S3Location
   readonly region: string
   readonly #host: string
+  readonly #origin: string
   readonly #base: string
   readonly #pool: HttpPool
   readonly #signer: Signer | undefined
@@ -117,7 +118,8 @@ class Route {
     this.region = region
     this.#host = isVirtual ? `${bucket}.${url.host}` : url.host
     this.#base = isVirtual || bucket === '' ? '/' : `/${uriEncodePath(bucket)}/`
-    this.#pool = new HttpPool({ origin: `${url.protocol}//${this.#host}`, name, connections, silenceMs })
+    this.#origin = `${url.protocol}//${this.#host}`
+    this.#pool = new HttpPool({ origin: this.#origin, name, connections, silenceMs })
     this.#signer = credentials === undefined ? undefined : new Signer(credentials, region)
     this.#nowMs = nowMs
   }
@@ -127,10 +129,9 @@ class Route {
   }
 
   plain(request: S3Request): HttpRange | undefined {
-    const { protocol } = new URL(this.location.endpoint)
-    if (protocol !== 'http:') return undefined
+    if (!this.#origin.startsWith('http:')) return undefined
     const { path, headers = {} } = this.#signed(request)
-    return { origin: `${protocol}//${this.#host}`, path, headers }
+    return { origin: this.#origin, path, headers }
   }
 
   async whole(request: S3Request, limitBytes: number): Promise<WholeAnswer> {
