@@ -52,6 +52,21 @@ it('gives all of a body, over one connection for one request after the other', a
   expect(connections()).toBe(1)
 })
 
+it('sends a text of any characters, and puts the answer into one piece of memory', async () => {
+  const { pool, connections } = await serving((request, response) => {
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      const said = Buffer.from(`${request.method} ${Buffer.concat(chunks).toString()}`)
+      response.writeHead(200, { 'content-length': said.byteLength }).end(said)
+    })
+  })
+  for (const body of ['["grün ☂"]', ''])
+    expect(String(await pool.whole({ path: '/', body }, () => true))).toBe(`POST ${body}`)
+  expect(connections()).toBe(1)
+  expect(await pool.whole({ path: '/', body: 'x' }, () => false)).toBeUndefined()
+})
+
 it('waits for who takes it, and does not use the buffer meanwhile', async () => {
   const { pool } = await serving((_, response) =>
     response.writeHead(200, { 'content-length': BYTES.byteLength }).end(BYTES),

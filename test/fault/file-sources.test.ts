@@ -243,6 +243,8 @@ describe('a Flotilla node that lies', () => {
   test.for([
     ['is empty', Buffer.alloc(0), 'UNREACHABLE'],
     ['is cut within the bytes', frame(FRAME.bytes, 3, 'ab'), 'UNREACHABLE'],
+    ['is cut within what says nothing', frame(FRAME.absent, 30, 'ab'), 'UNREACHABLE'],
+    ['says nothing at length', Buffer.concat([frame(FRAME.absent, 36, 'x'.repeat(30)), end]), 'BAD_LISTING'],
     ['is cut before its end', frame(FRAME.bytes, 3, 'abc'), 'UNREACHABLE'],
     ['is of another kind', Buffer.concat([frame(77, 3, 'abc'), end]), 'BAD_LISTING'],
     ['has other sizes', Buffer.concat([frame(FRAME.bytes, 2, 'ab'), end]), 'BAD_LISTING'],

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { FileEntry } from '../../../src/core/files/entry.ts'
 import { BATCH_LIMITS, BLOCKS, type ChangePage, type ChangesOptions } from '../../../src/core/files/peer.ts'
-import { PEER_HEADER, PEER_PATH } from '../../../src/core/files/peer-wire.ts'
+import { FRAME, PEER_HEADER, PEER_PATH } from '../../../src/core/files/peer-wire.ts'
 import { sha256 } from '../../../src/lib/hash.ts'
 import { systemClock } from '../../../src/lib/system-clock.ts'
 import { type FlotillaSource, openFlotillaSource } from '../../../src/objects/flotilla/flotilla-source.ts'
@@ -258,6 +258,29 @@ describe('a batch of small files', () => {
       ['a/4', '4'],
       ['b/5', undefined],
     ])
+  })
+
+  test('is as long as it says whatever is there, and where nothing is to be told it has zeros', async () => {
+    const two = await pair({ a: 'gone in a moment', b: 'not for everybody', c: 'here' }, { readable: () => ['a', 'c'] })
+    const entries = two.tree.page({ prefix: '', after: '', limit: 10 })
+    const gather = two.files.gather.bind(two.files)
+    // It was read, and turned out to be another.
+    two.files.gather = async (wanted) => (await gather(wanted)).map((entry) => (entry?.key === 'a' ? undefined : entry))
+    const answer = await fetch(`${two.server.url}${PEER_PATH}trees/t/batch`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(entries.map(({ key, etag, size }) => [key, etag, size])),
+    })
+    const bytes = Buffer.from(await answer.arrayBuffer())
+    expect(Number(answer.headers.get('content-length'))).toBe(bytes.byteLength)
+    expect(bytes.toString('latin1')).toContain('here')
+    for (let index = 0, at = 0; index < 2; index++) {
+      const count = FRAME.hashBytes + (entries[index]?.size ?? NaN)
+      expect([bytes.readUInt32LE(at), bytes.readUInt32LE(at + 4)]).toEqual([FRAME.absent, count])
+      const from = at + FRAME.headerBytes
+      at = from + count
+      expect(bytes.subarray(from, at).equals(Buffer.alloc(count))).toBe(true)
+    }
   })
 
   test('can be empty, left early and given up', async () => {
