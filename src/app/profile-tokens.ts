@@ -1,5 +1,8 @@
 import type { CreateTokenAnswer } from '../core/api.ts'
-import type { ProfileTokenRequest } from '../core/api-profiles.ts'
+import type { ProfileParamsAnswer, ProfileTokenRequest } from '../core/api-profiles.ts'
+import type { JsonObject } from '../core/json-patch/json.ts'
+import type { Op } from '../core/op.ts'
+import { nodeProfile } from '../core/profile/profile.ts'
 import { apiPath, HubConnection, type HubConnectionOptions } from '../lib/hub-connection.ts'
 import type { TokenBookOptions } from '../templates/tokens.ts'
 import { Secret } from '../lib/secret.ts'
@@ -18,6 +21,19 @@ export function profileTokens(options: HubConnectionOptions, label: string): Tok
       const path = apiPath(['profiles', profile, 'token'])
       const { id, token } = await hub.json<CreateTokenAnswer>({ method: 'POST', path, json, ...op })
       return { id, token: new Secret(token) }
+    } finally {
+      hub.close()
+    }
+  }
+}
+
+/** All params that count for a node, of whichever profiles: only its own credential may ask for them. */
+export function effectiveParams(options: HubConnectionOptions, node: string): (op: Op) => Promise<JsonObject> {
+  return async (op) => {
+    const hub = new HubConnection(options)
+    try {
+      const path = apiPath(['profiles', nodeProfile(node), 'params'], { aggregate: 'true' })
+      return (await hub.json<ProfileParamsAnswer>({ method: 'GET', path, ...op })).params
     } finally {
       hub.close()
     }

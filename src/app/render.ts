@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { Quoting } from '../core/templates/writer.ts'
+import type { Store } from '../core/store.ts'
 import type { Secret } from '../lib/secret.ts'
 import { supervise } from '../lib/supervise.ts'
 import { openRemoteStore } from '../store/remote/remote-store.ts'
@@ -14,7 +15,7 @@ import { type Facts, RenderedFile, renderWith } from '../templates/rendered-file
 import { TemplateFolder } from '../templates/source.ts'
 import { type Keep, TokenBook } from '../templates/tokens.ts'
 import { ProfileFeed } from './profile-feed.ts'
-import { profileTokens } from './profile-tokens.ts'
+import { effectiveParams, profileTokens } from './profile-tokens.ts'
 
 export interface RenderSettings {
   readonly url: string
@@ -22,6 +23,8 @@ export interface RenderSettings {
   readonly template: string
   readonly profiles: readonly string[]
   readonly node: string | undefined
+  /** The token is the credential of that node. */
+  readonly isNode: boolean
   readonly quoting: Quoting | undefined
 }
 
@@ -76,7 +79,7 @@ export class Renderer {
     const { clock, log, signal } = this.#deps
     const store = openRemoteStore({ url, token })
     const file = this.#file(place)
-    const feed = new ProfileFeed(store, this.#settings.node, () => keeper.changed())
+    const feed = this.#feed(store, () => keeper.changed())
     const keeper = new TemplateKeeper({
       sets: [{ name: template, files: () => [file], facts: () => (feed.isKnown ? this.#facts(feed) : undefined) }],
       dueInMs: (wishes) => this.#tokens.dueInMs(wishes),
@@ -107,16 +110,30 @@ export class Renderer {
     })
   }
 
-  #facts({ entries }: ProfileFeed): Facts {
+  #feed(store: Store, onChange: () => void): ProfileFeed {
+    const { url, token, node, profiles, isNode } = this.#settings
+    const { clock } = this.#deps
+    const asks = isNode && profiles.length === 0 && node !== undefined
+    const effective = asks ? effectiveParams({ url, token }, node) : undefined
+    return new ProfileFeed({ store, node, effective, clock, onChange })
+  }
+
+  #facts({ entries, effective }: ProfileFeed): Facts {
     const { node: name, profiles, url } = this.#settings
-    return factsOf({ entries, node: name === undefined ? undefined : { name, values: {} }, profiles, apiUrl: url })
+    return factsOf({
+      entries,
+      node: name === undefined ? undefined : { name, values: {} },
+      profiles,
+      apiUrl: url,
+      effective,
+    })
   }
 
   async #withFacts<T>(use: (facts: Facts) => Promise<T>): Promise<T> {
-    const { url, token, node } = this.#settings
+    const { url, token } = this.#settings
     const store = openRemoteStore({ url, token })
     try {
-      const feed = new ProfileFeed(store, node, () => undefined)
+      const feed = this.#feed(store, () => undefined)
       await feed.read({ signal: this.#deps.signal })
       return await use(this.#facts(feed))
     } finally {

@@ -14,19 +14,19 @@ import type { RenderedSet } from '../templates/keeper.ts'
 import { TemplateKeeper } from '../templates/keeper.ts'
 import { factsOf } from '../templates/known-profiles.ts'
 import { renderedSet } from '../templates/rendered-set.ts'
-import { TokenBook, type TokenBookOptions } from '../templates/tokens.ts'
+import { TokenBook } from '../templates/tokens.ts'
 import type { TemplatesDeps, TemplateServices } from './agent-templates.ts'
 import { ProfileFeed } from './profile-feed.ts'
-import { profileTokens } from './profile-tokens.ts'
+import { effectiveParams, profileTokens } from './profile-tokens.ts'
 
 /** One keeper for all files, with one copy of the store for each token that is used to read it. */
 export async function keeperOf(config: AgentConfig, deps: TemplatesDeps): Promise<TemplateServices> {
   const { clock, log, base, tell } = deps
   const changed = (): void => keeper.changed()
-  const views = new Map<string, View>()
+  const views = new Map<string | undefined, View>()
   const sets: RenderedSet[] = []
   for (const [name, settings] of Object.entries(config.templates)) {
-    const tokenFile = settings.tokenFile ?? config.credentialFile
+    const { tokenFile } = settings
     const view = views.get(tokenFile) ?? (await viewOf(tokenFile, config, { ...deps, changed }))
     views.set(tokenFile, view)
     sets.push(setOf(name, settings, view, config, deps))
@@ -53,16 +53,23 @@ interface View {
 }
 
 async function viewOf(
-  tokenFile: string,
+  tokenFile: string | undefined,
   { hub, node, credentialFile }: AgentConfig,
   { store, memory, clock, log, base, changed }: TemplatesDeps & { readonly changed: () => void },
 ): Promise<View> {
-  const access = hub === undefined ? undefined : { url: hub, token: await readSecretFile(absolute(base, tokenFile)) }
-  const mint: TokenBookOptions['mint'] =
-    access === undefined ? async () => await withoutHub() : profileTokens(access, `templates of ${node}`)
-  const isOwn = access === undefined || tokenFile === credentialFile
-  const seen = isOwn ? store : openRemoteStore(access)
-  return { feed: new ProfileFeed(seen, node, changed), tokens: new TokenBook({ mint, keep: memory, clock, log }) }
+  const common = { node, clock, onChange: changed }
+  if (hub === undefined) {
+    const tokens = new TokenBook({ mint: withoutHub, keep: memory, clock, log })
+    return { feed: new ProfileFeed({ store, ...common }), tokens }
+  }
+  const accessOf = async (file: string) => ({ url: hub, token: await readSecretFile(absolute(base, file)) })
+  // Only a node makes tokens for the profiles that it has, whoever reads them.
+  const own = await accessOf(credentialFile)
+  const tokens = new TokenBook({ mint: profileTokens(own, `templates of ${node}`), keep: memory, clock, log })
+  if (tokenFile === undefined) {
+    return { feed: new ProfileFeed({ store, effective: effectiveParams(own, node), ...common }), tokens }
+  }
+  return { feed: new ProfileFeed({ store: openRemoteStore(await accessOf(tokenFile)), ...common }), tokens }
 }
 
 async function withoutHub(): Promise<never> {
@@ -79,7 +86,8 @@ function setOf(
 ): RenderedSet {
   const place = { from: absolute(base, from), to: absolute(base, to), mode: Number.parseInt(mode, 8) }
   const known = { node: { name: node, values }, profiles, apiUrl: hub }
-  const facts = () => (feed.isKnown ? factsOf({ entries: feed.entries, ...known }) : undefined)
+  const facts = () =>
+    feed.isKnown ? factsOf({ entries: feed.entries, effective: feed.effective, ...known }) : undefined
   return renderedSet({ name, ...place, ...rest }, { tokens, keep: memory, facts })
 }
 

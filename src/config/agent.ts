@@ -9,7 +9,7 @@ import { metrics } from './metrics.ts'
 import { checkWay, operationsSchema } from './operations.ts'
 import { proxy } from './proxies.ts'
 import { sources } from './sources.ts'
-import { template } from './templates.ts'
+import { template, whyNoProfiles } from './templates.ts'
 import { address, baseUrl, baseUrls, duration, path } from './units.ts'
 
 const NAME = 'takes a name of 1 to 64 of a-z 0-9 . _ -, starting and ending with a letter or digit'
@@ -72,6 +72,10 @@ const settings = z.strictObject({
 /** Everything an agent can be told. */
 export const agentSchema = settings.superRefine((told, context) => {
   for (const issue of checkWay(told)) context.addIssue({ code: 'custom', ...issue })
+  for (const [name, one] of Object.entries(told.templates)) {
+    const message = whyNoProfiles(one, told.hub)
+    if (message !== undefined) context.addIssue({ code: 'custom', path: ['templates', name, 'profiles'], message })
+  }
 })
 
 export type AgentConfig = z.output<typeof agentSchema>

@@ -20,11 +20,11 @@ export const template = z.strictObject({
     .array(z.string({ error: PROFILE }).refine(isName, { error: PROFILE }), { error: PROFILE })
     .max(16)
     .default([])
-    .describe('profiles whose params it uses, after `node.` and the name of this node, and before `global`'),
+    .describe('profiles whose params it uses, in their order and before `global`; with `tokenFile`'),
   tokenFile: path()
     .optional()
     .describe(
-      'file that holds a token which may read `profiles`, and make the tokens in the file; the node’s own when not set',
+      'file that holds a token which may read `profiles`; without it the params count that the profiles of this node give it',
     ),
   mode: z
     .string({ error: MODE })
@@ -52,3 +52,9 @@ export const template = z.strictObject({
 })
 
 export type TemplateSettings = z.output<typeof template>
+
+/** A node may not read other profiles than its own by themselves. */
+export function whyNoProfiles({ profiles, tokenFile }: TemplateSettings, hub: string | undefined): string | undefined {
+  if (profiles.length === 0 || tokenFile !== undefined || hub === undefined) return undefined
+  return 'needs `tokenFile`; or else an operator gives this node the profiles, in `profiles` of `node.` and its name'
+}

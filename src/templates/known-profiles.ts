@@ -1,4 +1,4 @@
-import type { Json } from '../core/json-patch/json.ts'
+import { type Json, type JsonObject, memberOf } from '../core/json-patch/json.ts'
 import { keys } from '../core/keys.ts'
 import { defaultOf, type Definition, GLOBAL_PROFILE, nodeProfile, type Profile } from '../core/profile/profile.ts'
 import type { Entry } from '../core/store.ts'
@@ -14,13 +14,15 @@ export interface KnownProfiles {
   /** Looked at after the node's own, in this order. */
   readonly profiles: readonly string[]
   readonly apiUrl: string | undefined
+  /** Where the hub has said which params count: these, and nothing is looked up. */
+  readonly effective?: JsonObject | undefined
 }
 
 /**
  * What templates know: `param` looks into the node's own profile, those that are named, in their order, each before those that it
  * names itself, and `global`; then come the defaults. `profile` is the first that is named, or else the node's own.
  */
-export function factsOf({ entries, node, profiles, apiUrl }: KnownProfiles): Facts {
+export function factsOf({ entries, node, profiles, apiUrl, effective }: KnownProfiles): Facts {
   const own = node === undefined ? [] : [nodeProfile(node.name)]
   const read = (key: string): unknown => {
     const entry = entries.get(key)
@@ -39,12 +41,14 @@ export function factsOf({ entries, node, profiles, apiUrl }: KnownProfiles): Fac
     names,
     secretNames: ['node.values'],
     apiUrl,
-    param: (key) =>
-      paramIn(key, {
+    param(key) {
+      if (effective !== undefined) return memberOf(effective, key)
+      return paramIn(key, {
         profiles: [...own, ...profiles, GLOBAL_PROFILE],
         profile: profileOf,
         fallback: (param) => defaultOf(read(keys.param(param)) as Definition | undefined),
-      }),
+      })
+    },
   }
 }
 

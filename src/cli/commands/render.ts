@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { FlotillaError } from '../../core/errors.ts'
+import { type ExitCode, FlotillaError } from '../../core/errors.ts'
 import { isName } from '../../core/keys.ts'
 import type { Logger } from '../../core/log.ts'
 import { clean } from '../../lib/clean.ts'
@@ -65,16 +65,18 @@ export const render = command({
     if (check?.includes('{}') === false)
       throw new FlotillaError('USAGE', '--check needs {} where the path of the new file belongs')
     const { Renderer } = await import('../../app/render.ts')
-    return withHub(options, context, async (hub) => {
+    return withHub(options, context, async (hub): Promise<ExitCode> => {
       const { url } = await findUrl(options, context)
       const { token } = await findToken(options, context, url)
-      const node = options.node ?? (await nodeOf(hub, context))
+      const own = await nodeOf(hub, context)
+      const node = options.node ?? own
       const settings = {
         url,
         token,
         template: resolve(context.cwd, args.TEMPLATE),
         profiles: options.profile,
         node,
+        isNode: node !== undefined && node === own,
         quoting: options.quoting,
       }
       const { clock, signal } = context
