@@ -14,6 +14,9 @@ const PARAMS: Readonly<Record<string, string>> = {
   ':list': 'requestBlacklist',
   ':value': '192.0.2.1',
   ':id': '0123456789abcdef',
+  ':name': 'example',
+  ':param': 'a%2Fb',
+  ':version': '1',
   '*': 'a.xml',
 }
 const QUERIES: Readonly<Record<string, string>> = {
@@ -37,6 +40,33 @@ const BODIES: Readonly<Record<string, unknown>> = {
   '/v1/trees/:tree/policy': { canary: 1 },
   '/v1/nodes/:node/drain': {},
   '/v1/tokens': { label: 'x', scopes: ['read:x/'] },
+  '/v1/profiles': { name: 'example' },
+  '/v1/profiles/:name': [{ op: 'test', path: '', value: 1 }],
+  '/v1/profiles/:name/params': {},
+  '/v1/transactions': { operations: [{ op: 'set', profile: 'example', param: 'a/b', value: 1 }] },
+}
+/** Bodies of routes whose other methods take another one. */
+const BODIES_BY_METHOD: Readonly<Record<string, unknown>> = {
+  'PUT /v1/profiles/:name': {},
+  'PUT /v1/profiles/:name/params/:param': { value: 1 },
+  'POST /v1/profiles/:name/params/:param': { op: 'increment' },
+  'POST /v1/profiles/:name/token': {},
+  'PATCH /v1/profiles/:name/params': [{ op: 'test', path: '', value: 1 }],
+  'PUT /v1/params/:param': {},
+}
+const PARAM = 'profile/example/params/a%2Fb'
+/** Of routes that look at more than the path. */
+const NEEDED: Readonly<Record<string, Scope>> = {
+  'POST /v1/profiles': { verb: 'write', prefix: 'profile/example' },
+  'PATCH /v1/profiles/:name': { verb: 'read', prefix: 'profile/example' },
+  'PATCH /v1/profiles/:name/params': { verb: 'read', prefix: 'profile/example/params' },
+  'GET /v1/profiles/:name/params/:param': { verb: 'read', prefix: PARAM },
+  'PUT /v1/profiles/:name/params/:param': { verb: 'write', prefix: PARAM },
+  'POST /v1/profiles/:name/params/:param': { verb: 'write', prefix: PARAM },
+  'DELETE /v1/profiles/:name/params/:param': { verb: 'write', prefix: PARAM },
+  'GET /v1/profiles/:name': { verb: 'read', prefix: 'profile/example' },
+  'GET /v1/profiles/:name/params': { verb: 'read', prefix: 'profile/example' },
+  'POST /v1/transactions': { verb: 'write', prefix: PARAM },
 }
 /** A PUT that says all in its path. */
 const BARE: ReadonlySet<string> = new Set(['/v1/trees/:tree/lists/:list/:value'])
@@ -48,7 +78,8 @@ const pathOf = (url: string): string =>
 
 /** A request that the route takes, but for the token. */
 const validAsk = (method: string, url: string): Ask => {
-  if ((method === 'POST' || method === 'PUT') && BODIES[url] !== undefined) return { json: BODIES[url] }
+  const body = BODIES_BY_METHOD[`${method} ${url}`] ?? BODIES[url]
+  if ((method === 'POST' || method === 'PUT' || method === 'PATCH') && body !== undefined) return { json: body }
   return method === 'PUT' && !BARE.has(url)
     ? { body: 'bytes', headers: { 'content-type': 'application/octet-stream' } }
     : {}
@@ -117,12 +148,12 @@ describe('every route', () => {
   it.each(scoped)(
     'answers %s %s with 403 to a token that has every right but the one it needs',
     async (method, url, { access }) => {
-      const needed = neededBy(url, access)
+      const needed = neededBy(method, url, access)
       for (const { verb, prefix } of needed) {
         const family = prefix.split('/')[0] ?? ''
         const other = verb === 'read' ? 'write' : 'read'
         // A listing holds what may be seen under its prefix, so a right to a part of that is enough for it.
-        const deeper = /entries|watch/.test(url) ? [] : [`${verb}:${prefix}/deeper`]
+        const deeper = /entries|watch|^\/v1\/profiles\/:name(\/params)?$/.test(url) ? [] : [`${verb}:${prefix}/deeper`]
         const beside = [`${verb}:${family}x`, `${verb}:${family.slice(0, -1)}/`, `${verb}:/`, ...deeper]
         const rest = needed.filter((one) => one.prefix !== prefix).map((one) => `${one.verb}:${one.prefix}`)
         const token = await hub.token([`${other}:`, ...beside, ...rest])
@@ -138,7 +169,7 @@ describe('every route', () => {
     async (method, url, { access }) => {
       // It would go on for ever.
       if (url === '/v1/store/watch') return
-      const token = await hub.token(neededBy(url, access).map(({ verb, prefix }) => `${verb}:${prefix}`))
+      const token = await hub.token(neededBy(method, url, access).map(({ verb, prefix }) => `${verb}:${prefix}`))
       const answer = await hub.ask(method, pathOf(url), { ...validAsk(method, url), token })
       // Some find nothing to work with. What the route would do itself is tested elsewhere.
       if (url !== '/v1/tokens' || method === 'GET') expect([401, 403]).not.toContain(answer.status)
@@ -148,7 +179,9 @@ describe('every route', () => {
 })
 
 /** The scopes that the request of `validAsk` needs. */
-function neededBy(url: string, access: Access): readonly Scope[] {
+function neededBy(method: string, url: string, access: Access): readonly Scope[] {
+  const checked = NEEDED[`${method} ${url}`]
+  if (checked !== undefined) return [checked]
   if (!Array.isArray(access)) return [{ verb: url === '/v1/store/commit' ? 'write' : 'read', prefix: 'x/y' }]
   return (access as readonly string[]).map((text) =>
     parseScope(text.replaceAll(/\{(\w+)\}/g, (_, name: string) => PARAMS[`:${name}`] ?? '')),
