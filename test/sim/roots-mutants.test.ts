@@ -17,8 +17,8 @@ test('each fault that the simulation of several roots has to find can still be m
 })
 
 test.runIf(process.env['FLOTILLA_SOAK'] === '1').each(ROOTS_MUTANTS)(
-  'the simulation of several roots finds it where $name',
-  async ({ file, from, to }) => {
+  'it is found where $name',
+  async ({ file, from, to, by = 'test/sim/roots.test.ts' }) => {
     const copy = temporaryFolder()
     for (const name of ['src', 'test', 'scripts', 'package.json', 'tsconfig.json', 'vitest.config.ts']) {
       cpSync(join(HOME, name), join(copy, name), { recursive: true })
@@ -28,7 +28,7 @@ test.runIf(process.env['FLOTILLA_SOAK'] === '1').each(ROOTS_MUTANTS)(
     writeFileSync(path, readFileSync(path, 'utf8').replace(from, to))
     const { FLOTILLA_SOAK: _, ...env } = process.env
     const vitest = join(HOME, 'node_modules/vitest/vitest.mjs')
-    const ran = run(process.execPath, [vitest, 'run', '--bail=1', 'test/sim/roots.test.ts'], { cwd: copy, env })
+    const ran = run(process.execPath, [vitest, 'run', '--bail=1', by], { cwd: copy, env })
     await expect(ran).rejects.toMatchObject({ code: 1, stdout: expect.stringMatching(/Tests .*failed/s) })
   },
   300_000,

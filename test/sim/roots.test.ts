@@ -53,6 +53,7 @@ class Cluster {
       await turns(3)
       // Whoever is in the midst of it, nobody may be certain of leading but one.
       expect(this.leaders().length).toBeLessThanOrEqual(1)
+      for (const { life } of this.leaders()) expect(life?.distribution.fedBy).toBeUndefined()
     }
   }
 
@@ -172,7 +173,9 @@ test.each([0, 1, 2, 3, 4, 5, 6, 7])(
     const leader = await cluster.leader()
     await cluster.pass(10_000)
     const others = [...ROOTS, 'of-all'].filter((name) => name !== leader.name)
-    for (const name of others) if (random() < 0.6) cluster.cuts.add(`${leader.name} ${name}`)
+    // At first none of the other roots can be reached, but the leaf.
+    const isCut = (name: string): boolean => (seed === 0 ? name !== 'of-all' : random() < 0.6)
+    for (const name of others) if (isCut(name)) cluster.cuts.add(`${leader.name} ${name}`)
     const acknowledged: string[] = []
     for (let n = 0; n < 5; n++) {
       await leader.put(`k${n}`, `${n}`)
@@ -183,10 +186,11 @@ test.each([0, 1, 2, 3, 4, 5, 6, 7])(
     cluster.cuts.delete('b store')
     leader.reinstall()
     cluster.heal()
-    await cluster.until(() => cluster.areEqual() && cluster.leaders().length === 1)
+    // What only the leaf had is nobody's: it was not acknowledged, and a leaf gives nothing back.
+    const areAgreed = (): boolean => new Set(cluster.roots.map((root) => JSON.stringify(root.contents()))).size === 1
     await cluster.pass(65_000)
+    await cluster.until(() => areAgreed() && cluster.leaders().length === 1)
     expect(Object.keys(leader.contents())).toEqual(expect.arrayContaining(acknowledged))
-    expect(cluster.areEqual()).toBe(true)
   },
 )
 
