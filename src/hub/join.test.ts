@@ -33,8 +33,13 @@ describe('a join code', () => {
       'read:node/',
       'read:flip/',
       'read:root/',
+      'read:elect/',
+      'read:lock/',
       'read:blob/',
       'read:peer/',
+      'read:profile/node.erd1',
+      'write:profile/node.erd1/params',
+      'write:profile/node.erd1/meta',
       'write:node/erd1/',
       'write:flip/',
       'write:root/',
@@ -50,6 +55,8 @@ describe('a join code', () => {
     const { scopes } = await hub.as(minted.token).whoami()
     expect(scopes).toContain('read:list/')
     expect(scopes.filter((scope) => scope.startsWith('write:'))).toEqual([
+      'write:profile/node.erd1/params',
+      'write:profile/node.erd1/meta',
       'write:node/erd1/',
       'write:flip/',
       'write:root/',
