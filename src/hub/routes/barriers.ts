@@ -61,7 +61,9 @@ export const barrierRoutes: readonly Route[] = [
       check: (caller, { params, query }) => {
         const { name } = params as { name: string }
         if (allows(caller.scopes, 'read', `barrier/${name}`)) return
-        checkParty(caller, name, (query as { who?: string }).who ?? '')
+        const { who } = query as { readonly who?: string }
+        if (who === undefined) throw refused(`read:barrier/${name}`)
+        checkParty(caller, name, who)
       },
     },
     params: zBarrier,
@@ -137,8 +139,12 @@ export const barrierRoutes: readonly Route[] = [
 function checkParty({ scopes }: Caller, name: string, who: string): void {
   const key = `barrier/${name}/${encodeURIComponent(who)}`
   if (allows(scopes, 'write', key)) return
-  throw new FlotillaError('FORBIDDEN', `your token has no right to write ${key}`, {
-    hint: `It would need the scope write:barrier/${name}`,
+  throw refused(`write:${key}`)
+}
+
+function refused(scope: string): FlotillaError {
+  return new FlotillaError('FORBIDDEN', 'your token has no right to this barrier', {
+    hint: `It would need the scope ${scope}`,
   })
 }
 
