@@ -63,7 +63,7 @@ export function profilesContract(name: string, open: OpenStore): void {
         const hubs = [serviceOver(store), serviceOver(store)]
         await hubs[0]?.change([{ op: 'create', profile: 'p', params: { leader: 'none' } }])
         const outcomes = await Promise.allSettled(
-          Array.from({ length: 64 }, (_, index) =>
+          Array.from({ length: 64 }, async (_, index) =>
             hubs[index % 2]?.change([{ op: 'set', profile: 'p', param: 'leader', value: index, ref: 'none' }]),
           ),
         )
@@ -84,7 +84,7 @@ export function profilesContract(name: string, open: OpenStore): void {
       using(open, async (store) => {
         const hubs = [serviceOver(store), serviceOver(store)]
         for (const profile of ['a', 'b']) await hubs[0]?.change([{ op: 'create', profile, params: { n: 100 } }])
-        const moves = Array.from({ length: 200 }, (_, index) => {
+        const moves = Array.from({ length: 200 }, async (_, index) => {
           const [from, to] = index % 3 === 0 ? ['a', 'b'] : ['b', 'a']
           return hubs[index % 2]?.change([
             { op: 'increment', profile: from ?? '', param: 'n', by: -1 },
@@ -104,7 +104,7 @@ export function profilesContract(name: string, open: OpenStore): void {
         await hubs[0]?.change([{ op: 'create', profile: 'p' }])
         const once = onceOf('me', 'key', 'increment')
         const answers = await Promise.all(
-          Array.from({ length: 20 }, (_, index) =>
+          Array.from({ length: 20 }, async (_, index) =>
             hubs[index % 2]?.change([{ op: 'increment', profile: 'p', param: 'n' }], once),
           ),
         )
