@@ -105,6 +105,7 @@ export async function openDistribution(
     ...(root && { roots: { tree: plain.name, election: root.election } }),
     deep: async (keys, waitMs, op) => distribution.deep(keys, waitMs, op),
     below: () => distribution.below,
+    isLeaf: () => distribution.children().length === 0,
     onRecorded: () => distribution.onRecorded(),
     ...(isParent && { onGrowing: (growing, outcome) => distribution.onGrowing(growing, outcome) }),
     onParent,

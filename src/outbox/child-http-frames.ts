@@ -8,9 +8,12 @@ import { sleepQuietly } from '../lib/waiting.ts'
 /** Smaller pieces are joined to this many bytes before they are sent. */
 const JOIN_BYTES = 64 * 1024
 
-/** The body of `push-ops`, each time it is iterated over. A content is not copied where it is worth more than the copy. */
-export function operationFrames(items: readonly OperationItem[]): AsyncIterable<Uint8Array> {
-  return { [Symbol.asyncIterator]: () => joined(piecesOf(items)) }
+/**
+ * The body of `push-ops`, each time it is iterated over. A content is not copied where it is worth more than the copy. `onSent`: all of it is on its
+ * way, and no memory of the contents is looked at any more.
+ */
+export function operationFrames(items: readonly OperationItem[], onSent?: () => void): AsyncIterable<Uint8Array> {
+  return { [Symbol.asyncIterator]: () => joined(piecesOf(items), onSent) }
 }
 
 function* piecesOf(items: readonly OperationItem[]): Generator<Uint8Array, void> {
@@ -24,7 +27,7 @@ function* piecesOf(items: readonly OperationItem[]): Generator<Uint8Array, void>
   yield head(FRAME.end, items.length)
 }
 
-async function* joined(pieces: Iterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+async function* joined(pieces: Iterable<Uint8Array>, onSent?: () => void): AsyncGenerator<Uint8Array, void> {
   let held: Uint8Array[] = []
   let size = 0
   for (const piece of pieces) {
@@ -41,6 +44,7 @@ async function* joined(pieces: Iterable<Uint8Array>): AsyncGenerator<Uint8Array,
     size += piece.byteLength
   }
   yield Buffer.concat(held)
+  onSent?.()
 }
 
 /**

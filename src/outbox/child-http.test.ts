@@ -341,6 +341,26 @@ test('what the parent cannot read is thrown as it is, and whoever breaks off is 
   await expect(sending).rejects.toThrow('enough')
 })
 
+test('contents that nobody else has are given back when they have gone out, and not while they may still be sent', async () => {
+  let isHasty = false
+  const { url } = await serve(
+    json(async (request) => {
+      if (!isHasty) await framesIn(request)
+      return [{ result: 'applied' }]
+    }),
+  )
+  const child = childOf(url)
+  const [own, shared, early] = [1, 2, 64].map((mib) => Buffer.allocUnsafeSlow(mib * 1024 * 1024))
+  const send = async (bytes: Buffer | undefined, isOwn: boolean) =>
+    child.operations([{ operation: put('a', bytes?.byteLength ?? 0), bytes, isOwn }], {})
+  await send(own, true)
+  await send(shared, false)
+  expect([own, shared].map((bytes) => bytes?.byteLength)).toEqual([0, 2 * 1024 * 1024])
+  isHasty = true
+  expect(await send(early, true)).toEqual([{ result: 'applied' }])
+  expect(early?.byteLength).toBe(64 * 1024 * 1024)
+})
+
 test('operations are sent once more when a kept connection was closed meanwhile', async () => {
   const { url, server } = await serve(
     json(async (request) => {

@@ -6,6 +6,7 @@ import type { Op } from '../core/op.ts'
 import type { Child, LongBody, OperationItem, RowsWish } from '../core/push/child.ts'
 import { type Hello, type HelloAnswer, type Outcome, RELAY_HEADER, type SumRow, type Sums } from '../core/push/wire.ts'
 import { type Authorize, authorizer, type FileCredentials } from '../lib/file-access.ts'
+import { giveBack } from '../lib/give-back.ts'
 import { HttpClient, type HttpRequest } from '../lib/http.ts'
 import type { PoolAnswer } from '../lib/http-pool.ts'
 import { uriEncode } from '../lib/s3/target.ts'
@@ -61,15 +62,18 @@ export class HttpChild implements Child {
     items: readonly OperationItem[],
     { deepMs, relay, signal }: Parameters<Child['operations']>[1],
   ): Promise<readonly Outcome[]> {
+    let isSent = false
     const answer = await this.#ask({
       method: 'POST',
       path: `push-ops${queryOf({ ...deep(deepMs) })}`,
       headers: relayed(relay),
-      body: operationFrames(items),
+      body: operationFrames(items, () => (isSent = true)),
       isRepeatable: true,
       answerMs: () => this.#silenceMs + (deepMs ?? 0),
       ...(signal !== undefined && { signal }),
     })
+    // Who answers before may still be sent the rest.
+    if (isSent) for (const { bytes, isOwn } of items) if (isOwn === true && bytes !== undefined) giveBack(bytes)
     return outcomesOf(answer, items.length, this.url)
   }
 

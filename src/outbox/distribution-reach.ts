@@ -95,7 +95,7 @@ async function hasArrived(
     const row = ledger.get(key)
     if (row === undefined) return true
     if (sender.arrival(key, row.position).state === 'reached') {
-      if (level !== 'all' || (await probes.isDeep(row, signal))) return true
+      if (level !== 'all' || sender.isDeep(row) || (await probes.isDeep(row, signal))) return true
       await sleepQuietly(clock, AGAIN_MS, signal)
     } else await sender.settled(key, signal).catch(() => undefined)
   }

@@ -93,6 +93,24 @@ test('all means every node below: a grandchild that lacks it is waited for', asy
   expect(await inTime(reaching, node)).toMatchObject({ isReached: true })
 })
 
+test('a child with nothing below it has said so with its answer, and is not asked again', async () => {
+  const calls: string[] = []
+  const { node, receivers, distribution, put } = distributing({
+    faults: [{ before: async ({ name }) => void calls.push(name) }],
+  })
+  receivers[0]!.isLeaf = true
+  // So it would answer if it were asked.
+  receivers[0]!.isDeep = false
+  await put('a', 'x')
+  const all = { level: 'all', timeoutMs: 60_000 } as const
+  expect(await inTime(distribution.reached('a', all, {}), node)).toMatchObject({ isReached: true })
+  expect(calls.filter((name) => name === 'operations')).toHaveLength(1)
+  receivers[0]!.isLeaf = false
+  await put('a', 'y')
+  const early = await inTime(distribution.reached('a', { ...all, timeoutMs: 500 }, {}), node)
+  expect(early).toMatchObject({ isReached: false })
+})
+
 test('what lies below a node is deep when its own children have it', async () => {
   const setting = distributing({
     faults: [{}, { before: async (call) => (call.name === 'operations' ? setting.node.clock.sleep(5000) : undefined) }],

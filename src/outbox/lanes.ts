@@ -2,7 +2,7 @@ import { FlotillaError, isError } from '../core/errors.ts'
 import type { OpenedFile, TreeFiles } from '../core/files/tree-files.ts'
 import type { Child, OperationItem } from '../core/push/child.ts'
 import type { OpenLedger } from '../core/push/ledger.ts'
-import { isGone } from '../core/push/operation.ts'
+import { isGone, type Operation } from '../core/push/operation.ts'
 import { OPS_LIMITS, type Outcome } from '../core/push/wire.ts'
 import { Bell } from '../lib/bell.ts'
 import { together } from '../lib/together.ts'
@@ -27,6 +27,8 @@ export interface LanesOptions extends BodyPace {
   readonly relay?: RelayBoard | undefined
   /** After each answer. */
   readonly onAnswer: () => void
+  /** Before it is told that the child has it. */
+  readonly onOutcome: (operation: Operation, outcome: Outcome) => void
 }
 
 interface Prepared extends OperationItem {
@@ -196,6 +198,7 @@ export class Lanes {
   #settle({ item, bytes }: Prepared, outcome: Outcome | undefined): void {
     const { track } = this.#options
     this.#finish(item, outcome)
+    if (outcome !== undefined) this.#options.onOutcome(item.row, outcome)
     if (outcome === undefined) track.setAside(item, new Error('the child left it out of its answer'))
     else if (outcome.result === 'failed') track.setAside(item, new FlotillaError(outcome.code, outcome.message))
     else if (outcome.result !== 'wanted') track.done(item)

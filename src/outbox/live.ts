@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Growing } from '../core/files/growing.ts'
 import type { Child } from '../core/push/child.ts'
-import type { PutOperation } from '../core/push/operation.ts'
+import type { Operation, PutOperation } from '../core/push/operation.ts'
 import type { Outcome } from '../core/push/wire.ts'
 import type { Parts } from './lanes-body.ts'
 import type { RelayBoard } from './sender-relay.ts'
@@ -9,7 +9,7 @@ import { isAboutChild } from './sender-faults.ts'
 import type { Track } from './sender-track.ts'
 
 /** `lagBytes`: whoever is further behind the writer gets the file later, from its row. */
-const LIVE = { bodies: 4, lagBytes: 256 * 1024 * 1024, bufferBytes: 256 * 1024 } as const
+const LIVE = { bodies: 4, lagBytes: 256 * 1024 * 1024, bufferBytes: 1024 * 1024 } as const
 
 export interface LiveOptions {
   readonly child: Child
@@ -18,6 +18,8 @@ export interface LiveOptions {
   readonly relay?: RelayBoard | undefined
   readonly onSent: (bytes: number) => void
   readonly onAnswer: () => void
+  /** As of `Lanes`. */
+  readonly onOutcome: (operation: Operation, outcome: Outcome) => void
   /** The child does not answer any more. */
   readonly onFailure: (error: unknown) => void
 }
@@ -60,7 +62,7 @@ export class Live {
   }
 
   async #run(followed: Followed): Promise<void> {
-    const { track, parts, child, relay, onAnswer, onFailure } = this.#options
+    const { track, parts, child, relay, onAnswer, onOutcome, onFailure } = this.#options
     const { key } = followed.growing
     const claim = relay?.claim(child.url, key, undefined)
     const siblings = claim?.kind === 'carry' ? claim.siblings : []
@@ -69,6 +71,7 @@ export class Live {
     try {
       const sent = await this.#send(followed, id, siblings)
       delivered = sent.delivered
+      if (delivered !== undefined) onOutcome(delivered, sent.outcome)
       relay?.finish(child.url, key, delivered?.version, sent.outcome)
       onAnswer()
     } catch (error) {

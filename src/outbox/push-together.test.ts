@@ -25,6 +25,7 @@ test('what a sender says and a receiver does ends with the same files, the same 
     index: tree,
     isRoot: false,
     deep: async () => true,
+    isLeaf: () => true,
     onRecorded: () => undefined,
     clock,
     log: silent,

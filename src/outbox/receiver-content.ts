@@ -3,8 +3,10 @@ import { isError } from '../core/errors.ts'
 import type { OpenedFile, TreeFiles } from '../core/files/tree-files.ts'
 import type { FileFacts, TreeIndex } from '../core/files/tree-index.ts'
 import type { Op } from '../core/op.ts'
+import type { OperationItem } from '../core/push/child.ts'
 import type { OpenLedger } from '../core/push/ledger.ts'
-import { isGone, type PutOperation } from '../core/push/operation.ts'
+import { compareVersions, isGone, type PutOperation } from '../core/push/operation.ts'
+import { isKey } from '../lib/safe-path.ts'
 
 interface Place {
   readonly files: TreeFiles
@@ -35,6 +37,21 @@ export async function withSameContent<T>(
     throw error
   } finally {
     await file.close()
+  }
+}
+
+/** Nothing tells that it may be here already, which costs more to find out. */
+export function isNews({ operation, bytes }: OperationItem, ledger: Pick<OpenLedger, 'get' | 'compare'>): boolean {
+  const { key, version } = operation
+  if (bytes === undefined || isGone(operation) || operation.sha256 === undefined || !isKey(key)) return false
+  try {
+    const row = ledger.get(key)
+    if (row === undefined) return ledger.compare(key, version) > 0
+    const isKnown = !isGone(row) && row.sha256 === operation.sha256
+    return !isKnown && compareVersions(version, row.version) > 0
+  } catch {
+    // Done by itself, it fails by itself.
+    return false
   }
 }
 

@@ -32,6 +32,7 @@ function child(options: Partial<ReceiverOptions> = {}, clock = new VirtualClock(
     index: tree,
     isRoot: false,
     deep: async () => true,
+    isLeaf: () => true,
     onRecorded: (operation) => void recorded.push(operation),
     onParent,
     clock,

@@ -15,7 +15,7 @@ import type { Below, Hello, HelloAnswer, Outcome, SumRow, Sums } from '../core/p
 import { KeyLocks } from '../lib/key-locks.ts'
 import { forEachLimited } from '../lib/limited.ts'
 import { isKey } from '../lib/safe-path.ts'
-import { factsOf, isAnsweredSo, withSameContent } from './receiver-content.ts'
+import { factsOf, isAnsweredSo, isNews, withSameContent } from './receiver-content.ts'
 import { APPLIED, dropped, failure, OLDER, placed } from './receiver-outcomes.ts'
 import { FeedingParent } from './receiver-parent.ts'
 import { rowsOf, sumsOf } from './sums.ts'
@@ -34,6 +34,8 @@ export interface ReceiverOptions {
   readonly deep: Receiver['deep']
   /** What keeps nodes below this one from their files. */
   readonly below?: (() => Below | undefined) | undefined
+  /** As of `Receiver`. */
+  readonly isLeaf: () => boolean
   /** After each row, when it is durable. */
   readonly onRecorded: (operation: Operation) => void
   /** As that of `PushedFiles`, where there are children to pass it on to. */
@@ -57,6 +59,10 @@ export class TreeReceiver implements Receiver {
   constructor(options: ReceiverOptions) {
     this.#options = options
     this.#parent = new FeedingParent(options)
+  }
+
+  get isLeaf(): boolean {
+    return this.#options.isLeaf()
   }
 
   async hello(hello: Hello, { signal }: Op): Promise<HelloAnswer> {
@@ -144,7 +150,7 @@ export class TreeReceiver implements Receiver {
   ): Promise<ReadonlyMap<OperationItem, PromiseSettledResult<PutResult>>> {
     const news = items.filter((item) => isNews(item, ledger))
     const files = news.map(({ operation, bytes }): GivenFile => {
-      const options = this.#putOptions(operation as PutOperation, ledger, op)
+      const options = { ...this.#putOptions(operation as PutOperation, ledger, op), isOwn: true }
       return { key: operation.key, bytes: bytes ?? NOTHING, options }
     })
     const settled = await this.#options.files.putAll(files, op)
@@ -258,20 +264,6 @@ export class TreeReceiver implements Receiver {
 }
 
 type PlaceOptions = Op & { readonly onRecorded?: ((operation: PutOperation) => void) | undefined }
-
-/** Nothing tells that it may be here already, which costs more to find out. */
-function isNews({ operation, bytes }: OperationItem, ledger: OpenLedger): boolean {
-  const { key, version } = operation
-  if (bytes === undefined || isGone(operation) || operation.sha256 === undefined || !isKey(key)) return false
-  try {
-    const row = ledger.get(key)
-    const isKnown = row !== undefined && !isGone(row) && row.sha256 === operation.sha256
-    return !isKnown && ledger.compare(key, version) > 0
-  } catch {
-    // Done by itself, it fails by itself.
-    return false
-  }
-}
 
 /** Wraps what a body rejects with: that is the parent's failure, not ours. */
 class BrokenOff extends Error {

@@ -42,26 +42,30 @@ export async function readRow(
   files: TreeFiles,
   row: PutRow,
   signal: AbortSignal,
-): Promise<{ readonly operation: Operation; readonly bytes: Uint8Array; readonly sha256: string }> {
+): Promise<{
+  readonly operation: Operation
+  readonly bytes: Uint8Array
+  readonly sha256: string
+  /** Nobody else has these bytes. */
+  readonly isOwn: boolean
+}> {
   const file = await openRow(files, row, signal)
   try {
     const bytes = file.bytes ?? (await wholeOf(file, signal))
     const operation = operationOf(row) as PutOperation
     const hash = operation.sha256 ?? sha256(bytes)
-    return { bytes, operation: { ...operation, sha256: hash }, sha256: hash }
+    return { bytes, operation: { ...operation, sha256: hash }, sha256: hash, isOwn: file.bytes === undefined }
   } finally {
     await file.close()
   }
 }
 
 export async function wholeOf(file: OpenedFile, signal: AbortSignal | undefined): Promise<Uint8Array> {
-  const whole = Buffer.allocUnsafeSlow(file.entry.size)
-  let at = 0
-  for await (const chunk of file.read(0, whole.byteLength, { signal, reuse: true })) {
-    whole.set(chunk, at)
-    at += chunk.byteLength
-  }
-  return whole
+  const { size } = file.entry
+  const chunks: Uint8Array[] = []
+  for await (const chunk of file.read(0, size, { signal, chunkBytes: size })) chunks.push(chunk)
+  const [first = new Uint8Array()] = chunks
+  return chunks.length <= 1 ? first : Buffer.concat(chunks)
 }
 
 /** Under which a child keeps what has come of that file. */

@@ -3,8 +3,8 @@ import { FlotillaError } from '../core/errors.ts'
 import type { TreeFiles } from '../core/files/tree-files.ts'
 import type { Child } from '../core/push/child.ts'
 import type { LedgerRow, OpenLedger } from '../core/push/ledger.ts'
-import { isGone } from '../core/push/operation.ts'
-import type { Hello, HelloAnswer } from '../core/push/wire.ts'
+import { isGone, type Operation } from '../core/push/operation.ts'
+import type { Hello, HelloAnswer, Outcome } from '../core/push/wire.ts'
 import type { Bell } from '../lib/bell.ts'
 import { together } from '../lib/together.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
@@ -49,6 +49,7 @@ export interface SessionOptions {
   readonly offeredAfter: (row: LedgerRow) => number | undefined
   readonly onSent: (bytes: number) => void
   readonly onHeard: (answer?: HelloAnswer) => void
+  readonly onOutcome: (operation: Operation, outcome: Outcome) => void
   readonly onCursor: (cursor: number) => void
   readonly onSettled: (key: string) => void
 }

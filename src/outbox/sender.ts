@@ -16,6 +16,7 @@ import { type Pace, Parts } from './lanes-body.ts'
 import type { RelayBoard } from './sender-relay.ts'
 import { Failing } from './sender-failing.ts'
 import { isRefusal } from './sender-faults.ts'
+import { DeepOnes } from './sender-deep.ts'
 import { Anew, BEHIND, Session } from './sender-session.ts'
 import { StuckList } from './sender-stuck.ts'
 import { Suspects } from './sender-suspects.ts'
@@ -57,6 +58,7 @@ export class Sender implements Service {
   readonly #breaker = new Breaker()
   readonly #suspects = new Suspects()
   readonly #parts = new Parts()
+  readonly #deep = new DeepOnes()
   readonly #recorded = new Bell()
   #anew = new AbortController()
   #session: Session | undefined
@@ -143,6 +145,11 @@ export class Sender implements Service {
     const failure = this.#session === undefined ? this.#failing.now : undefined
     if (failure !== undefined) return { state: 'failed', error: failure.error, isHopeless: this.#failing.isHopeless }
     return { state: 'pending' }
+  }
+
+  /** Whether the child said, when it took it, that every node below has it too. */
+  isDeep({ key, version }: LedgerRow): boolean {
+    return this.#deep.has(key, version)
   }
 
   /** Resolves when something was settled about that key after the moment of calling, or the connection changed. */
@@ -244,6 +251,7 @@ export class Sender implements Service {
         this.#breaker.succeeded()
         this.#heard(answer)
       },
+      onOutcome: (operation, outcome) => this.#deep.note(operation, outcome),
       onCursor: (at) => this.#keep(at),
       onSettled: (key) => this.#settled.get(key)?.ring(),
     })

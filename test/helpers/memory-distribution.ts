@@ -111,6 +111,7 @@ class MemoryReceiver implements Receiver {
   onChunk: () => Promise<void> = async () => undefined
   outcomeOf: (operation: Operation, content: Uint8Array | undefined) => Outcome = () => ({ result: 'applied' })
   isDeep = true
+  readonly isLeaf = false
 
   async hello(hello: Hello): Promise<HelloAnswer> {
     this.hellos.push(hello)

@@ -50,7 +50,7 @@ export class MemoryChild implements Child {
         ))) ||
       []
     outcomes = outcomes.map((one, index) => withRelayed(one, relayed[index]))
-    if (deepMs === undefined) return outcomes.map((one) => withDeep(one, false))
+    if (deepMs === undefined) return outcomes.map((one) => withDeep(one, this.#receiver.isLeaf))
     const keys = items.map(({ operation }) => operation.key)
     const isDeep = await this.#receiver.deep(keys, deepMs, op)
     return outcomes.map((one) => withDeep(one, isDeep))

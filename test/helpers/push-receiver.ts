@@ -32,6 +32,7 @@ export class MemoryReceiver implements Receiver {
   refuses: (key: string) => Outcome | undefined = () => undefined
   /** Of what lies below. */
   isDeep = true
+  isLeaf = false
 
   async hello(hello: Hello): Promise<HelloAnswer> {
     this.hellos.push(hello)

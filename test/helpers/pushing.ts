@@ -57,6 +57,7 @@ if (as === 'root') {
     index,
     isRoot: false,
     deep: async () => true,
+    isLeaf: () => true,
     onRecorded: () => undefined,
     clock: systemClock,
     log: silent,

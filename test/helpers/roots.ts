@@ -93,6 +93,7 @@ export class RootNode {
       ...(election !== undefined && { roots: { tree: TREE, election } }),
       deep: async (keys, waitMs, op) => distribution.deep(keys, waitMs, op),
       below: () => distribution.below,
+      isLeaf: () => distribution.children().length === 0,
       onRecorded: () => distribution.onRecorded(),
       onGrowing: (growing, outcome) => distribution.onGrowing(growing, outcome),
       onParent: () => distribution.onParent(),
@@ -239,6 +240,9 @@ export class RootNode {
         partBytes: async (id) => now().partBytes(id),
         body: async (body, op) => now().body(body, op),
         deep: async (keys, waitMs, op) => now().deep(keys, waitMs, op),
+        get isLeaf() {
+          return now().isLeaf
+        },
         sums: async (prefix, op) => now().sums(prefix, op),
         rows: async (wish, op) => now().rows(wish, op),
       },

@@ -117,4 +117,6 @@ export interface OpenedFile {
 export interface ReadOptions extends Op {
   /** A chunk may be overwritten once the next is asked for: costs less memory, for those who are done with it by then. */
   readonly reuse?: boolean | undefined
+  /** In chunks of that many bytes, where they are read at all: for those who hold the whole in any case. */
+  readonly chunkBytes?: number | undefined
 }

@@ -38,6 +38,8 @@ export interface OperationItem {
   readonly operation: Operation
   /** Absent: a deletion, or only offered. */
   readonly bytes?: Uint8Array | undefined
+  /** Nobody else has the bytes, nor looks at them again once there are outcomes. */
+  readonly isOwn?: boolean | undefined
 }
 
 export interface LongBody {

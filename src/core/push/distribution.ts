@@ -94,13 +94,15 @@ export interface Receiver {
   hello(hello: Hello, op: Op): Promise<HelloAnswer>
   /** Of the other roots that were heard lately: id of the ledger → `handed` of its last hello, 0 where it said none. */
   handed?(): ReadonlyMap<string, number>
-  /** No key twice; an outcome for each, in their order. One of the tree's own failures is an outcome: rejects only where the signal aborted. */
+  /** No key twice; an outcome for each, in their order. The contents are not looked at again by whoever brings them. One of the tree's own failures is an outcome: rejects only where the signal aborted. */
   operations(items: readonly OperationItem[], op: Op): Promise<readonly Outcome[]>
   partBytes(id: string): Promise<number>
   /** Rejects where the body breaks off; what has come by then is kept under the id. */
   body(body: IncomingBody, op: Op): Promise<Outcome>
   /** Resolves when every node below has what was received up to now of these keys: false when the time was over before. */
   deep(keys: readonly string[], waitMs: number, op: Op): Promise<boolean>
+  /** Nothing lies below just now: what is here is everywhere. */
+  readonly isLeaf: boolean
   sums(prefix: string, op: Op): Promise<Sums>
   rows(wish: RowsWish, op: Op): Promise<readonly SumRow[]>
 }

@@ -80,6 +80,7 @@ export type Outcome =
   /** `same`: the content was there; only noted. `older`: the child has a newer one. All three are done. */
   | {
       readonly result: 'applied' | 'same' | 'older'
+      /** Every node below has it; also told where nobody asked, and nothing lies below. */
       readonly isDeep?: boolean
       /** Of the children in `RELAY_HEADER`, counted from 0. */
       readonly relayed?: readonly number[]

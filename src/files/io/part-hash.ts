@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto'
+import { giveBack } from '../../lib/give-back.ts'
 import type { GrowingFile } from './growing-file.ts'
 
 /** Read in a thread at once, and hashed in place: less than a millisecond each. */
@@ -48,6 +49,8 @@ export class PartHash {
 
   stop(): void {
     this.#isStopped = true
+    if (this.#reading === undefined && this.#buffer !== undefined) giveBack(this.#buffer)
+    this.#buffer = undefined
   }
 
   async #caughtUp(): Promise<void> {
@@ -58,11 +61,11 @@ export class PartHash {
   }
 
   async #read(): Promise<void> {
-    this.#buffer ??= Buffer.allocUnsafeSlow(PIECE_BYTES)
+    const buffer = (this.#buffer ??= Buffer.allocUnsafeSlow(PIECE_BYTES))
     while (!this.#isStopped && this.#hashed < this.#growing.written) {
       // Nothing else is hashed meanwhile: whatever comes lies further on.
-      const read = await this.#growing.read(this.#name, this.#buffer, this.#hashed)
-      this.#hash.update(this.#buffer.subarray(0, read))
+      const read = await this.#growing.read(this.#name, buffer, this.#hashed)
+      this.#hash.update(buffer.subarray(0, read))
       this.#hashed += read
     }
   }

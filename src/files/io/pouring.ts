@@ -1,6 +1,7 @@
 import { writev } from 'node:fs'
 import { promisify } from 'node:util'
 import type { FileCalls } from '../../lib/file-calls.ts'
+import { giveBack } from '../../lib/give-back.ts'
 import { QUICK_BYTES } from '../../lib/quick-file.ts'
 
 const write = promisify(writev)
@@ -84,18 +85,6 @@ export class Pouring {
     }
     this.#onWritten?.(this.#position)
   }
-}
-
-/** Smaller ones may be parts of memory that others use too. */
-const OWN_BYTES = 32 * 1024
-
-/**
- * Gives its memory back at once: left to the garbage collector, chunks of a fast connection are 100 MB before it looks. Only of a chunk
- * that ends with its memory, as the last does of what came in one piece: what lay before it was written before.
- */
-function giveBack({ buffer, byteOffset, byteLength }: Uint8Array): void {
-  const isLast = byteOffset + byteLength === buffer.byteLength
-  if (isLast && byteLength > OWN_BYTES && buffer instanceof ArrayBuffer) buffer.transfer(0)
 }
 
 /** Answers where they end. */

@@ -65,17 +65,22 @@ export class LongFile implements OpenedFile {
     return placeInside(this.#root, this.#file, this.#calls)
   }
 
-  async *read(start: number, end: number, { signal, reuse }: ReadOptions = {}): AsyncGenerator<Uint8Array, void> {
+  async *read(
+    start: number,
+    end: number,
+    { signal, reuse, chunkBytes }: ReadOptions = {},
+  ): AsyncGenerator<Uint8Array, void> {
     this.#buffers.begin()
     try {
       let number = 0
       for (let position = start; position < end;) {
         signal?.throwIfAborted()
-        const buffer = this.#buffers.take(number++)
+        const wanted = chunkBytes === undefined ? undefined : Math.min(chunkBytes, end - position)
+        const buffer = wanted === undefined ? this.#buffers.take(number++) : Buffer.allocUnsafeSlow(wanted)
         const piece = await this.#piece(buffer.subarray(0, Math.min(buffer.byteLength, end - position)), position)
         position += piece.byteLength
         yield piece
-        if (reuse === true) this.#buffers.give(buffer)
+        if (reuse === true && wanted === undefined) this.#buffers.give(buffer)
       }
       signal?.throwIfAborted()
     } finally {

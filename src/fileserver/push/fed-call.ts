@@ -16,11 +16,12 @@ export function takeTime({ request }: FedCall): void {
   request.socket.setTimeout(0)
 }
 
-/** Undefined where nobody asked for what lies below. */
+/** Undefined where nobody asked for what lies below, and something does. */
 export async function withDeep(
-  target: Target,
+  { target, receiver }: FedCall,
   deep: (waitMs: number) => Promise<boolean>,
 ): Promise<boolean | undefined> {
+  if (receiver.isLeaf) return true
   const asked = parameter(target.query, 'deep') ?? ''
   if (asked === '' || asked === '0') return undefined
   return await deep(Math.min(numberIn(target, 'wait'), DEEP_MS_MAX))

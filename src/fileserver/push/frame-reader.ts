@@ -1,5 +1,6 @@
 import { FlotillaError } from '../../core/errors.ts'
 import { FRAME } from '../../core/files/peer-wire.ts'
+import { giveBack } from '../../lib/give-back.ts'
 
 export interface FrameHead {
   readonly kind: number
@@ -8,11 +9,15 @@ export interface FrameHead {
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0)
+/** What is no longer is not copied where it lies in one piece; never given back by itself. */
+const VIEW_BYTES = 16 * 1024
 
-/** Takes frames out of a body as it comes, and holds no more of it than one chunk. Everything rejects with `BAD_REQUEST` where the body ends too early. */
+/** Takes frames out of a body as it comes, whose chunks nobody else has, and holds no more of it than one. Everything rejects with `BAD_REQUEST` where the body ends too early. */
 export class FrameReader {
   readonly #chunks: AsyncIterator<Uint8Array>
   #held = NOTHING
+  /** Somebody was given a part of the chunk as it lies. */
+  #isShared = false
 
   constructor(body: AsyncIterable<Uint8Array>) {
     this.#chunks = body[Symbol.asyncIterator]()
@@ -31,16 +36,18 @@ export class FrameReader {
 
   /** So many bytes in one piece; whoever asks has looked at the number. */
   async bytes(count: number): Promise<Buffer> {
-    const whole = Buffer.allocUnsafeSlow(count)
-    if (this.#held.byteLength >= count) {
-      whole.set(this.#held.subarray(0, count))
+    if (count <= VIEW_BYTES && this.#held.byteLength >= count) {
+      const { buffer, byteOffset } = this.#held
       this.#held = this.#held.subarray(count)
-      return whole
+      this.#isShared = true
+      return Buffer.from(buffer, byteOffset, count)
     }
+    const whole = Buffer.allocUnsafeSlow(count)
     let at = 0
     for await (const piece of this.pieces(count)) {
       whole.set(piece, at)
       at += piece.byteLength
+      if (this.#held.byteLength === 0 && !this.#isShared) giveBack(piece)
     }
     return whole
   }
@@ -71,6 +78,7 @@ export class FrameReader {
       const next = await this.#chunks.next()
       if (next.done === true) return false
       this.#held = next.value
+      this.#isShared = false
       if (this.#held.byteLength > 0) return true
     }
   }

@@ -27,7 +27,7 @@ export async function answerBody(call: FedCall): Promise<void> {
   const { received } = incoming
   const [told = outcome] = received === undefined ? [] : await passedOn(call, [received], [outcome])
   if (!isDone(told)) return sendJson(response, told)
-  const isDeep = await withDeep(target, async (waitMs) => receiver.deep([key], waitMs, { signal }))
+  const isDeep = await withDeep(call, async (waitMs) => receiver.deep([key], waitMs, { signal }))
   sendJson(response, isDeep === undefined ? told : { ...told, isDeep })
 }
 

@@ -17,7 +17,7 @@ export class PushOps {
   readonly #turns = new Turns(AT_ONCE)
 
   async answer(call: FedCall): Promise<void> {
-    const { receiver, signal, response, target } = call
+    const { receiver, signal, response } = call
     const { operations, outcomes } = await this.#turns.take(signal, async () => {
       const read = await readItems(call)
       takeTime(call)
@@ -28,7 +28,7 @@ export class PushOps {
     })
     const told = await passedOn(call, operations, outcomes)
     const done = operations.filter((_, at) => isDone(told[at])).map(({ key }) => key)
-    const isDeep = await withDeep(target, async (waitMs) => receiver.deep(done, waitMs, { signal }))
+    const isDeep = await withDeep(call, async (waitMs) => receiver.deep(done, waitMs, { signal }))
     sendJson(response, isDeep === undefined ? told : told.map((one) => deepened(one, isDeep)))
   }
 }
