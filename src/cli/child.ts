@@ -30,29 +30,28 @@ export class Child {
   readonly #ended: Promise<number>
   readonly #pass = (signal: NodeJS.Signals): void => void this.#signal(signal)
 
-  private constructor(options: ChildOptions, child: ChildProcess, ended: Promise<number>) {
+  private constructor(options: ChildOptions) {
+    const { command, env, cwd, graceMs } = options
+    const [program = '', ...args] = command
     this.#options = options
-    this.#child = child
-    this.#ended = ended
-    this.#guard = child.pid === undefined ? undefined : startGuard(child.pid, options.graceMs)
+    // Before there is anything to say: whoever hears the command may send a signal at once.
     for (const signal of PASSED) process.on(signal, this.#pass)
+    const child = spawn(program, args, { stdio: 'inherit', detached: true, cwd, env: { ...env } })
+    this.#child = child
+    this.#ended = new Promise((resolve) => {
+      child.on('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])))
+    })
+    this.#guard = child.pid === undefined ? undefined : startGuard(child.pid, graceMs)
   }
 
   /** Rejects with `USAGE` where it cannot be started. */
   static async start(options: ChildOptions): Promise<Child> {
-    const { command, env, cwd } = options
-    const [program = '', ...args] = command
-    const child = spawn(program, args, { stdio: 'inherit', detached: true, cwd, env: { ...env } })
-    const ended = new Promise<number>((resolve) => {
-      child.on('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])))
-    })
-    // Before it can have said anything: whoever hears of it may send a signal at once.
-    const started = new Child(options, child, ended)
+    const started = new Child(options)
     try {
-      await once(child, 'spawn')
+      await once(started.#child, 'spawn')
     } catch (error) {
       await started.close()
-      throw new FlotillaError('USAGE', `${program} cannot be run: ${messageOf(error)}`)
+      throw new FlotillaError('USAGE', `${options.command[0]} cannot be run: ${messageOf(error)}`)
     }
     return started
   }
