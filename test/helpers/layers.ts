@@ -71,7 +71,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'libxml2-wasm': ['targets/*'],
 }
 
-const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*['"]([^'"]+)['"]/g
+/** A text that says `from` imports nothing. */
+const IMPORT = /(?<!['"`])(?:\bfrom|\bimport)\s*\(?\s*['"]([^'"]+)['"]/g
 
 interface Place {
   readonly part: string
