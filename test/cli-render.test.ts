@@ -163,3 +163,14 @@ test(
     await running
   },
 )
+
+test.for<[string, object, string]>([
+  ['a check that is not given the file', { check: ['nginx', '-t'] }, 'needs "{}"'],
+  ['a mode that is none', { mode: '999' }, 'octal'],
+  ['profiles that the node may not read', { profiles: ['web'] }, 'needs `tokenFile`'],
+  ['an unknown setting', { exec: ['x'] }, 'exec'],
+])('a configuration with %s is refused', ([, settings, message]) => {
+  const templates = { a: { from: 'a', to: 'b', ...settings } }
+  const { error } = agentSchema.safeParse({ node: 'n1', hub: 'http://127.0.0.1:1', templates })
+  expect(JSON.stringify(error?.issues)).toContain(message.replaceAll('"', String.raw`\"`))
+})

@@ -15,7 +15,7 @@ export function nodeNames({ name, values }: NodeFacts, meta: Json | undefined): 
 }
 
 /** Addresses at which other machines may reach this one: IPv4 before IPv6, in the order of their text. */
-export function addressesOf(): readonly string[] {
+function addressesOf(): readonly string[] {
   const all = Object.values(networkInterfaces()).flatMap((one) => one ?? [])
   const outside = all.filter(({ internal, address }) => !internal && !address.startsWith('fe80:'))
   const of = (family: string): readonly string[] =>

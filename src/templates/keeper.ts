@@ -173,7 +173,7 @@ interface Told {
 const WORDS_MAX = 1000
 
 /** Places only where the error has any; never more of it than a report may say. */
-export function failureOf(to: string, error: unknown): FailedRendering {
+function failureOf(to: string, error: unknown): FailedRendering {
   const base = { to, message: messageOf(error).slice(0, WORDS_MAX) }
   if (!isError(error)) return { ...base, code: 'INTERNAL' }
   const { file, line, column, hint } = error.details

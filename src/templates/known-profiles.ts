@@ -40,7 +40,8 @@ export function factsOf({ entries, node, profiles, apiUrl, effective }: KnownPro
   return {
     names,
     secretNames: ['node.values'],
-    apiUrl,
+    // Of several hubs over one store any will do.
+    apiUrl: apiUrl?.split(',')[0]?.trim(),
     param(key) {
       if (effective !== undefined) return memberOf(effective, key)
       return paramIn(key, {

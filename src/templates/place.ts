@@ -35,7 +35,7 @@ export function isInPlace({ text, isSecret }: Text, { to, mode, owner }: Place):
 }
 
 /** Without what others could do, where it holds a secret. */
-export function modeOf(mode: number, isSecret: boolean): number {
+function modeOf(mode: number, isSecret: boolean): number {
   return isSecret ? mode & 0o700 : mode
 }
 

@@ -62,7 +62,7 @@ export class TemplateFolder {
   }
 }
 
-export function withoutSuffix(name: string): string {
+function withoutSuffix(name: string): string {
   return name.endsWith(SUFFIX) ? name.slice(0, -SUFFIX.length) : name
 }
 
