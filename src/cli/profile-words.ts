@@ -31,7 +31,7 @@ export function paramIn(words: readonly string[], form: string): Place {
   throw usage(form, 'This is for params only.')
 }
 
-export function usage(form: string, hint?: string): FlotillaError {
+function usage(form: string, hint?: string): FlotillaError {
   return new FlotillaError('USAGE', `the form is: flotilla ${form}`, { hint })
 }
 

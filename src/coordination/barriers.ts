@@ -3,6 +3,7 @@ import {
   type BarrierRecord,
   FIRST_GENERATION,
   hasPassed,
+  PARTIES_MAX,
   passing,
 } from '../core/coordination/barriers.ts'
 import type { Clock } from '../core/clock.ts'
@@ -39,7 +40,6 @@ export interface BarrierState {
   readonly arrived: readonly string[]
 }
 
-export const PARTIES_MAX = 500
 const BACK_MS = 250
 
 /**

@@ -169,7 +169,7 @@ export function checkRoom(board: Board, tokenId: string): void {
 }
 
 /** What somebody waits for as one: `elect/NAME`, `lock/NAME`, `barrier/NAME`, `profile/NAME`, and of a node each key. */
-export function topicOf(key: string): string {
+function topicOf(key: string): string {
   const [family = '', name = ''] = key.split('/', 2)
   return family === 'node' ? key : `${family}/${name}`
 }

@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from './json-patch/json.ts'
-import type { ProfileOperation } from './profile/change.ts'
+
 import type { Definition, Profile } from './profile/profile.ts'
 
 /** Requests and answers of profiles, params and transactions. */
@@ -54,11 +54,6 @@ export interface ChangeAnswer {
   readonly changed: boolean
   /** The counter, or the list, where the token may read it. */
   readonly value?: Json | undefined
-}
-
-/** Body of POST /v1/transactions: all of it happens at once, or nothing. */
-export interface TransactionRequest {
-  readonly operations: readonly ProfileOperation[]
 }
 
 export interface TransactionAnswer {

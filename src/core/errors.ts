@@ -39,7 +39,12 @@ export const ERRORS = {
     'The leadership or lock that this write was made under has gone to another, or has ended. Nothing was changed.',
   ),
   KEY_REUSED: kind(422, 2, false, 'The same Idempotency-Key was sent with another request. Use a new key for it.'),
-  INVALID_VALUE: kind(422, 4, false, 'A value does not match the schema of its param, or cannot be kept as it is. Nothing was changed.'),
+  INVALID_VALUE: kind(
+    422,
+    4,
+    false,
+    'A value does not match the schema of its param, or cannot be kept as it is. Nothing was changed.',
+  ),
   ROLLOUT_RUNNING: kind(
     409,
     5,

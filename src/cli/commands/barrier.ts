@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { BarrierAnswer } from '../../core/api-coordination.ts'
+import { PARTIES_MAX } from '../../core/coordination/barriers.ts'
 import { LeaseKeeper } from '../../client/lease-keeper.ts'
 import { type ExitCode, FlotillaError, isError } from '../../core/errors.ts'
 import { clean } from '../../lib/clean.ts'
@@ -10,7 +11,6 @@ import type { Context } from '../context.ts'
 import { countOf, someone, timeMs, TIMEOUT, timeoutMs, WHO_FORM } from '../coordination-options.ts'
 import { plural, span } from '../format.ts'
 
-const PARTIES_MAX = 500
 const TTL_MS = 10_000
 const POLL_MS = 25_000
 const FIRST_MS = 5000

@@ -3,6 +3,9 @@
  * of times, and who is late for one generation is never counted in another.
  */
 
+/** More than that would make each arrival look at more than a commit may hold. */
+export const PARTIES_MAX = 500
+
 /** Value of `barrier/<name>`. */
 export interface BarrierRecord {
   /** The one that those who come now arrive in; all before it have passed. */

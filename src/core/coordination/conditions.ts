@@ -12,7 +12,7 @@ export type Condition =
 export type Subject = { readonly in: 'params' | 'meta'; readonly key: string }
 
 /** Longer texts do not match: a hub looks at them whenever they change. */
-export const MATCHED_CHARS_MAX = 16_384
+const MATCHED_CHARS_MAX = 16_384
 
 /** Whether a value, undefined where there is none, is what is waited for. A pattern looks at a text, or at the JSON of anything else. */
 export function meets(condition: Condition, found: unknown): boolean {

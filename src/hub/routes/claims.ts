@@ -241,7 +241,7 @@ function answerOf(kind: ClaimKind, name: string, who: string, state: ClaimState)
   return { name, who, fence: formatFence(keys.claim(kind, name, who), revision), revision, holds, position, ahead }
 }
 
-export function lineAnswer(name: string, line: readonly FoundClaim[]): LineAnswer {
+function lineAnswer(name: string, line: readonly FoundClaim[]): LineAnswer {
   const holders = holdersOf(line)
   return { name, holders: holders.map(viewOf), waiting: line.slice(holders.length).map(viewOf) }
 }

@@ -61,7 +61,7 @@ named.add(zProblem, { id: 'Problem' })
 /** Any JSON value, which the parser of bodies has looked at. */
 export const zJson = z.unknown().meta({ description: 'Any JSON.' }) as z.ZodType<Json>
 
-export const zConflict = hold<Conflict>()(
+const zConflict = hold<Conflict>()(
   z.object({
     profile: z.string(),
     operation: zCount,

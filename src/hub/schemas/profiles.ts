@@ -42,7 +42,7 @@ const common = { profile: zName, ifRevision: zRevision, ref: zJson.optional() }
 const param = { ...common, param: zParamName }
 
 /** What a request may say of one profile in a transaction. */
-export const zOperation = z.discriminatedUnion('op', [
+const zOperation = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('create'), ...common, ...contents }),
   z.strictObject({ op: z.literal('put'), ...common, ...contents }),
   z.strictObject({ op: z.literal('delete'), ...common }),

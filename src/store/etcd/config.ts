@@ -18,5 +18,3 @@ export const etcdConfigSchema = z.strictObject({
       'how many revisions etcd holds for watches, of everything in it; 0 leaves compacting it to somebody else',
     ),
 })
-
-export type EtcdConfig = z.output<typeof etcdConfigSchema>

@@ -21,10 +21,7 @@ export interface EtcdUnderTest {
 }
 
 /** A store below a prefix of its own in an etcd that tests use in turn. */
-export async function etcdUnderTest(
-  etcd: EtcdCluster | undefined,
-  settings: StoreSettings = {},
-): Promise<EtcdUnderTest> {
+async function etcdUnderTest(etcd: EtcdCluster | undefined, settings: StoreSettings = {}): Promise<EtcdUnderTest> {
   const url = `${etcd?.url}/${randomUUID()}`
   const opened: EtcdStore[] = []
   const reopen = async (): Promise<EtcdStore> => {
