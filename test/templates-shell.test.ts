@@ -119,6 +119,11 @@ test.for<[string, string]>([
   expect(() => script(template, 'x')).toThrow(why)
 })
 
+test('a list takes values of one line', () => {
+  expect(run('bash', script('x=(a § §); printf %s "${x[1]}${#x[@]}"', "it's (b)"))).toBe("it's (b)3")
+  expect(() => script('x=(a §)', 'b\nc')).toThrow('between commands')
+})
+
 test('arithmetic takes whole numbers, and comments what has no line break', () => {
   expect(script('echo $((§ + 1))', '-41')).toBe('echo $((-41 + 1))')
   expect(() => script('echo $((§))', 'a[$(touch canary)]')).toThrow('in arithmetic')

@@ -2,8 +2,8 @@ import type { At } from './model.ts'
 
 /** What the end of a script stands in, the innermost last. */
 export type Level =
-  /** Commands. `closes`: a `)` ends them; `parentheses` are open within. */
-  | { readonly kind: 'plain'; readonly closes: boolean; parentheses: number }
+  /** Commands. `closes`: a `)` ends them; `parentheses` are open within. `isList`: the words of `name=(…)`. */
+  | { readonly kind: 'plain'; readonly closes: boolean; readonly isList?: true; parentheses: number }
   | { readonly kind: 'double' | 'single' | 'ansi' | 'comment' | 'backtick' }
   | { readonly kind: 'brace'; readonly isInDouble: boolean }
   | { readonly kind: 'arithmetic'; parentheses: number }
@@ -21,7 +21,7 @@ export interface Document {
 export const HINT = 'Give it to a variable first, on a line of its own: name={{ … }}; then use "$name".'
 
 export const WHERE: Readonly<Record<Level['kind'], string>> = {
-  plain: 'between commands',
+  plain: 'between commands, or with a line break in a list',
   double: 'in double quotes',
   single: 'in single quotes',
   comment: 'in a comment',
@@ -36,6 +36,8 @@ export const WHERE: Readonly<Record<Level['kind'], string>> = {
 /** The value as it stands there for itself; undefined where it cannot. */
 export function quote(value: string, level: Level): string | undefined {
   const { kind } = level
+  // Where such a list has a fault, bash drops the line and reads on with the next: it would be one of the value.
+  if (kind === 'plain' && level.isList === true && value.includes('\n')) return undefined
   if (kind === 'plain') return `'${withoutQuotes(value)}'`
   if (kind === 'single') return withoutQuotes(value)
   if (kind === 'double') return value.replaceAll(/[\\$`"]/g, String.raw`\$&`)

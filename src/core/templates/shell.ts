@@ -14,6 +14,9 @@ export class ShellText {
   /** The beginning of something that the next character decides: `\`, `$`, `$(`, `(`, `<`, `<<`. */
   #pending = ''
   #isWordStart = true
+  /** The character before in commands, and whether a `(` that is pending begins the list of `name=(…)`. */
+  #last = ''
+  #isList = false
   /** The letters of the word so far, in commands. */
   #word = ''
   /** Why the place is not known from here on. */
@@ -81,7 +84,8 @@ export class ShellText {
 
   #openParenthesis(): void {
     const top = this.#top()
-    if (top.kind === 'plain') top.parentheses += 1
+    if (this.#isList) this.#enter({ kind: 'plain', closes: true, isList: true, parentheses: 0 })
+    else if (top.kind === 'plain') top.parentheses += 1
     this.#isWordStart = true
   }
 
@@ -164,6 +168,8 @@ export class ShellText {
 
   #readPlain(char: string, top: Extract<Level, { kind: 'plain' }>): void {
     const isStart = this.#isWordStart
+    this.#isList = char === '(' && this.#last === '='
+    this.#last = char
     if (!/[a-z]/.test(char)) {
       // The ")" behind a pattern would be taken for the end.
       if (this.#word === 'case' && top.closes) this.#lost = 'there is a "case" within "$(…)" before it'
