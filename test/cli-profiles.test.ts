@@ -49,6 +49,13 @@ describe('flotilla profile', () => {
     expect(JSON.parse(json.err)).toMatchObject({ code: 'LOST_RACE', conflict: { actual: winner } })
   })
 
+  it('takes the reference before the command too, as scripts for drpcli have it', async () => {
+    const name = await made('{"params": {"x": "none"}}')
+    expect(await run(`-r none profile set ${name} param x to me`)).toMatchObject({ code: 0 })
+    expect(await run(`-r none profile set ${name} param x to you`)).toMatchObject({ code: 5 })
+    expect((await run('-r none status')).err).toContain('there is no option -r')
+  })
+
   it('gives what was read back to -r as it was printed, whatever it is', async () => {
     for (const value of ['5', '"5"', 'true', '"true"', '""', '[1, "a"]', 'a b', '-7', '{"a": null}']) {
       const name = await made()

@@ -23,6 +23,9 @@ async function run(argv: readonly string[], context: Context): Promise<number> {
   const several = splitNodes(argv)
   if (several !== undefined) return runOnNodes(several, await find(several.rest)?.entry.load(), main, context)
   const [first, ...rest] = argv
+  const [reference, ...after] = rest
+  // Scripts that come from drpcli have the reference before the command.
+  if (first === '-r' && reference !== undefined) return run([...after, '-r', reference], context)
   if (first === undefined || first === '--help' || first === '-h' || (first === 'help' && rest.length === 0)) {
     context.output.print(overview())
     return 0
