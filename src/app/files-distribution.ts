@@ -12,7 +12,6 @@ import type { OpenLedger } from '../core/push/ledger.ts'
 import type { Service } from '../core/service.ts'
 import { parseBandwidth } from '../core/sync/bandwidth.ts'
 import { Secret } from '../lib/secret.ts'
-import { readSecretFile } from '../lib/secret-file.ts'
 import { Throttle } from '../lib/throttle.ts'
 import { adoption } from '../outbox/adopt.ts'
 import { HttpChildFiles } from '../outbox/child-http-files.ts'
@@ -27,6 +26,7 @@ import { PushedTurns } from '../outbox/pushed-turns.ts'
 import { TreeReceiver } from '../outbox/receiver.ts'
 import { passOn } from '../outbox/relay.ts'
 import type { FilesCluster, JoinedChild } from './files-cluster.ts'
+import { readCertificates, readChildKey } from './files-child-files.ts'
 import { electedRoot, forgetParent, isRootNow, joinedChildren } from './files-roots.ts'
 
 /** A tree as its folder has it. */
@@ -147,8 +147,8 @@ export async function openDistribution(
 function relayOf({ name, files }: PlainTree, clock: Clock): Relay {
   return {
     passOn: async (operations, { urls, key }, { signal }) => {
-      const credentials = key === undefined ? undefined : { token: new Secret(key.reveal()) }
-      const open = (url: string): HttpChild => new HttpChild({ url, tree: name, credentials, clock })
+      const shown = key && new Secret(key.reveal())
+      const open = (url: string): HttpChild => new HttpChild({ url, tree: name, key: shown, clock })
       return await passOn(operations, urls, { files, open, signal })
     },
   }
@@ -190,13 +190,15 @@ const ALONE = 'this tree has no children: `ack` makes no difference, and every w
 type TreeConfig = FilesConfig['trees'][string]
 type ChildConfig = Exclude<TreeConfig['children'], string>[number]
 
-async function childAt({ url, keyFile }: ChildConfig, tree: string, deps: DistributionDeps): Promise<ChildAt> {
-  const token = keyFile === undefined ? undefined : await readSecretFile(absolute(deps.base, keyFile))
-  return openedAt({ url, tree, credentials: token && { token }, keyFile, clock: deps.clock })
+async function childAt({ url, keyFile, caFile }: ChildConfig, tree: string, deps: DistributionDeps): Promise<ChildAt> {
+  const { base, clock } = deps
+  const key = keyFile === undefined ? undefined : await readChildKey(absolute(base, keyFile))
+  const ca = caFile === undefined ? undefined : await readCertificates(absolute(base, caFile))
+  return openedAt({ url, tree, key, keyFile, ca, clock })
 }
 
 function joinedAt({ url, key }: JoinedChild, tree: string, { clock }: DistributionDeps): ChildAt {
-  return openedAt({ url, tree, credentials: { token: key }, clock })
+  return openedAt({ url, tree, key, clock })
 }
 
 function openedAt(options: ConstructorParameters<typeof HttpChild>[0]): ChildAt {

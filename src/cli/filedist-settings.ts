@@ -109,6 +109,7 @@ const FOR_SERVICE = [
   'listen',
   'child',
   'childKeyFile',
+  'childCa',
   'ack',
   'apiKeyFile',
   's3Credentials',

@@ -17,6 +17,12 @@ export const DISTRIBUTION = {
     summary: 'the key that is shown to the children, which there says: KEY parent TREE',
     completes: 'file',
   },
+  childCa: {
+    type: 'value',
+    placeholder: 'FILE',
+    summary: 'certificates in PEM that those of children with https:// are checked against, instead of the system’s',
+    completes: 'file',
+  },
   ack: {
     type: 'value',
     placeholder: 'LEVEL',
@@ -35,6 +41,7 @@ export const DISTRIBUTION = {
 export interface GivenDistribution {
   readonly child: readonly string[]
   readonly childKeyFile: string | undefined
+  readonly childCa: string | undefined
   readonly ack: string | undefined
   readonly root: boolean
   readonly relay: boolean
@@ -46,7 +53,7 @@ type Trees = FilesConfig['trees']
 
 /** Every tree with the children of the command line besides its own. Throws `USAGE`. */
 export function distributed(trees: Trees, given: GivenDistribution, { cwd }: Context): Trees {
-  const { child, childKeyFile, ack, relay, keepCopies } = given
+  const { child, childKeyFile, childCa, ack, relay, keepCopies } = given
   if (ack !== undefined && !isAckLevel(ack)) {
     throw new FlotillaError('USAGE', `--ack takes ${ACK_LEVELS.join(', ')}, not "${ack}"`)
   }
@@ -56,7 +63,13 @@ export function distributed(trees: Trees, given: GivenDistribution, { cwd }: Con
     })
   }
   const keyFile = childKeyFile === undefined ? undefined : resolve(cwd, childKeyFile)
-  const children = child.map((url) => ({ url, keyFile }))
+  const caFile = childCa === undefined ? undefined : resolve(cwd, childCa)
+  if (caFile !== undefined && !child.some((url) => url.startsWith('https:'))) {
+    throw new FlotillaError('USAGE', '--child-ca is for children with https://, and there are none', {
+      hint: 'Say --child https://…, or leave it out.',
+    })
+  }
+  const children = child.map((url) => ({ url, keyFile, caFile }))
   const grown = Object.entries(trees).map(([name, tree]) => [
     name,
     {

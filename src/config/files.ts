@@ -10,6 +10,9 @@ const treeName = z.string({ error: NAME }).refine(isName, { error: NAME })
 const child = z.strictObject({
   url: baseUrl().describe('of the file service there; with the name of the tree behind it, where that is another'),
   keyFile: path().optional().describe('file that holds the key shown to it, which there says `KEY parent TREE`'),
+  caFile: path()
+    .optional()
+    .describe('certificates in PEM that the child’s own is checked against, instead of the system’s'),
 })
 
 const tree = z.strictObject({
@@ -57,9 +60,7 @@ const settings = z.strictObject({
     .describe('file of keys (`apikey=`): KEY [read|write|parent] [TREE[/PREFIX] …], one a line'),
   s3CredentialsFile: path()
     .optional()
-    .describe(
-      'file of S3 credentials: ACCESS:SECRET [read|write|parent] [TREE[/PREFIX] …], one a line, or an AWS file',
-    ),
+    .describe('file of S3 credentials: ACCESS:SECRET [read|write] [TREE[/PREFIX] …], one a line, or an AWS file'),
   readOnly: z.boolean().default(false).describe('nobody may write anything'),
   openReads: z.boolean().default(false).describe('anybody may read, although there are keys'),
   openJson: z.boolean().default(false).describe('anybody may read *.json, as Open-Meteo’s servers have it'),

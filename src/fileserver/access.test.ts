@@ -153,8 +153,9 @@ test('a parent may read and feed whole trees, those of its line, and write nothi
   for (const line of ['k', 'k read music', 'k write', 'k write music']) {
     expect(callerOf(line).mayFeed('music')).toBe(false)
   }
-  const [credential] = parseS3Credentials('A:s parent music', 'file')
-  expect(credential?.grant).toEqual({ isWrite: false, scopes: ['music/'], isParent: true })
+  expect(() => parseS3Credentials('# of a parent\nA:s parent music', 'file')).toThrow(
+    /^file:2: a parent shows a key, no S3 credentials: say KEY parent TREE in the file of API keys$/,
+  )
 })
 
 test('a parent of a part of a tree, or of none, is refused by line', () => {

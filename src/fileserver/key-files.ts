@@ -24,7 +24,7 @@ export async function readApiKeys(path: string, log: Logger): Promise<readonly A
   return parseApiKeys(await readFile(path, KEY_LINES, log), path)
 }
 
-/** Lines of `ACCESS:SECRET [read|write|parent] [TREE[/PREFIX] …]`, write and everything where nothing else is said; or an AWS credentials file. */
+/** Lines of `ACCESS:SECRET [read|write] [TREE[/PREFIX] …]`, write and everything where nothing else is said; or an AWS credentials file. */
 export async function readS3Credentials(path: string, log: Logger): Promise<readonly S3Credential[]> {
   return parseS3Credentials(await readFile(path, CREDENTIAL_LINES, log), path)
 }
@@ -44,7 +44,11 @@ export function parseS3Credentials(text: string, path: string): readonly S3Crede
     if (colon === -1 || !ACCESS_KEY.test(accessKey) || !KEY.test(secret)) {
       throw invalid(path, line, 'a line begins with ACCESS:SECRET')
     }
-    return { accessKey, secret: new Secret(secret), grant: grantOf(rest, 'write', path, line), line }
+    const grant = grantOf(rest, 'write', path, line)
+    if (grant.isParent === true) {
+      throw invalid(path, line, 'a parent shows a key, no S3 credentials: say KEY parent TREE in the file of API keys')
+    }
+    return { accessKey, secret: new Secret(secret), grant, line }
   })
   const secrets = new Map<string, string>()
   for (const { accessKey, secret, line } of credentials) {

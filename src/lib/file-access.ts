@@ -1,7 +1,6 @@
 import { FlotillaError } from '../core/errors.ts'
 import { sha256 } from './hash.ts'
 import type { PoolRequest } from './http-pool.ts'
-import { UNSIGNED_PAYLOAD } from './s3/canonical.ts'
 import type { Secret } from './secret.ts'
 import { type S3Credentials, Signer } from './s3/sign.ts'
 import { parseTarget } from './s3/target.ts'
@@ -11,10 +10,7 @@ export type FileCredentials =
   /** A key of `--api-key-file`, or a node's token. Sent in a header, never in a URL. */
   { readonly token: Secret } | (S3Credentials & { readonly region?: string | undefined })
 
-/** `isStreamed`: the body is not known beforehand, and not signed. */
-export type Authorize = (
-  request: Omit<PoolRequest, 'signal'> & { readonly isStreamed?: boolean },
-) => Record<string, string>
+export type Authorize = (request: Omit<PoolRequest, 'signal'>) => Record<string, string>
 
 const REGION = 'us-east-1'
 
@@ -27,9 +23,9 @@ export function authorizer(credentials: FileCredentials | undefined, origin: str
   }
   const signer = new Signer(credentials, credentials.region ?? REGION)
   const { host } = new URL(origin)
-  return ({ method, path, headers, body, isStreamed = false }) => {
+  return ({ method, path, headers, body }) => {
     const { rawPath, query } = parseTarget(path)
-    const payload = isStreamed ? UNSIGNED_PAYLOAD : sha256(body ?? '')
+    const payload = sha256(body ?? '')
     return signer.sign({ method, path: rawPath, query, headers: { ...headers, host }, payload, nowMs: nowMs() })
   }
 }

@@ -14,6 +14,8 @@ export interface PoolOptions {
   readonly silenceMs: number
   /** How long connecting may take, where that is not the same. */
   readonly connectMs?: number | undefined
+  /** As of `HttpClient`. */
+  readonly ca?: string | undefined
 }
 
 export interface PoolRequest extends Op {
@@ -74,11 +76,12 @@ export class HttpPool {
 
   async #open(): Promise<Pool> {
     const { Pool } = await import('undici')
-    const { connections, silenceMs, connectMs = silenceMs } = this.#options
+    const { connections, silenceMs, connectMs = silenceMs, ca } = this.#options
     return new Pool(new URL(this.#options.origin).origin, {
       connections,
       allowH2: false,
       connectTimeout: connectMs,
+      ...(ca !== undefined && { connect: { ca } }),
       headersTimeout: silenceMs,
       bodyTimeout: silenceMs,
     })

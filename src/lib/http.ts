@@ -1,5 +1,6 @@
 import type * as Http from 'node:http'
 import type { ClientRequest, IncomingMessage } from 'node:http'
+import type { AgentOptions } from 'node:https'
 import { FlotillaError } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
 
@@ -23,6 +24,8 @@ export interface HttpOptions {
   readonly url: string
   /** How long the other side may be silent, while connecting too, before it counts as gone. */
   readonly silenceMs: number
+  /** Certificates in PEM that the other side's own is checked against, instead of the system's. */
+  readonly ca?: string | undefined
 }
 
 /**
@@ -36,13 +39,14 @@ export class HttpClient {
   readonly #http: Pick<typeof Http, 'Agent' | 'request'>
   readonly #agent: Http.Agent
 
-  constructor({ url, silenceMs }: HttpOptions) {
+  constructor({ url, silenceMs, ca }: HttpOptions) {
     this.#base = parseBaseUrl(url)
     this.url = this.#base.href.replace(/\/$/, '')
     this.#silenceMs = silenceMs
     // An import statement would run every getter that node:http exports, and one of them loads all of fetch.
     this.#http = process.getBuiltinModule(this.#base.protocol === 'https:' ? 'node:https' : 'node:http')
-    this.#agent = new this.#http.Agent({ keepAlive: true })
+    const kept: AgentOptions = { keepAlive: true, ...(ca !== undefined && { ca }) }
+    this.#agent = new this.#http.Agent(kept)
   }
 
   /**
@@ -116,6 +120,12 @@ export class HttpClient {
         hint: `If the hub has no TLS, its address is ${this.url.replace('https:', 'http:')}`,
       })
     }
+    if (isUntrusted(code)) {
+      return new FlotillaError('UNREACHABLE', `${this.url} is not trusted: ${error.message}`, {
+        hint: 'Its certificate has to be of an authority that is known here, and of that very name.',
+        cause: error.cause,
+      })
+    }
     const notConnected = NOT_CONNECTED[code]
     return new FlotillaError('UNREACHABLE', `${this.url}: ${notConnected ?? error.message}`, {
       hint:
@@ -158,6 +168,14 @@ const NOT_TLS: ReadonlySet<string> = new Set([
 export function wasNotSent(error: FlotillaError): boolean {
   const { code = '' } = (error.details.cause ?? {}) as NodeJS.ErrnoException
   return code in NOT_CONNECTED
+}
+
+/**
+ * Of an error of a connection: the certificate of the other side cannot be believed. Sources: nodejs.org/api/tls.html, "X509 certificate error codes",
+ * and nodejs.org/api/errors.html, `ERR_TLS_CERT_ALTNAME_INVALID`.
+ */
+export function isUntrusted(code: string): boolean {
+  return /^(?:CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_|ERR_TLS_CERT_|INVALID_CA$|HOSTNAME_MISMATCH$)/.test(code)
 }
 
 class Silence extends Error {}

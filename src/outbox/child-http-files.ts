@@ -1,14 +1,13 @@
-import type { Clock } from '../core/clock.ts'
 import type { FileEntry } from '../core/files/entry.ts'
 import type { OpenedFile } from '../core/files/tree-files.ts'
 import { type FileFacts, KEPT_HEADERS } from '../core/files/tree-index.ts'
 import type { Op } from '../core/op.ts'
 import { HOPS_HEADER } from '../core/push/wire.ts'
-import { type Authorize, authorizer, type FileCredentials } from '../lib/file-access.ts'
 import { failureOf, isNothing, nothing, partHeaders, partOf, plainEtag } from '../lib/file-answers.ts'
 import { HttpPool, type PoolAnswer } from '../lib/http-pool.ts'
 import { uriEncodePath } from '../lib/s3/target.ts'
-import { type ChildPlace, childPlace } from './child-place.ts'
+import type { Secret } from '../lib/secret.ts'
+import { type ChildPlace, childPlace, keyHeaders } from './child-place.ts'
 
 /** Files of a child, as its file service gives them out. */
 export interface ChildFiles {
@@ -21,8 +20,8 @@ export interface HttpChildFilesOptions {
   /** As of `HttpChild`. */
   readonly url: string
   readonly tree: string
-  readonly credentials?: FileCredentials | undefined
-  readonly clock: Clock
+  readonly key?: Secret | undefined
+  readonly ca?: string | undefined
 }
 
 const CONNECTIONS = 64
@@ -32,20 +31,21 @@ const SILENCE_MS = 30_000
 export class HttpChildFiles implements ChildFiles {
   readonly #place: ChildPlace
   readonly #pool: HttpPool
-  readonly #authorize: Authorize
+  readonly #shown: Readonly<Record<string, string>>
 
-  constructor({ url, tree, credentials, clock }: HttpChildFilesOptions) {
+  constructor({ url, tree, key, ca }: HttpChildFilesOptions) {
     this.#place = childPlace(url, tree)
     const { origin, name } = this.#place
-    this.#pool = new HttpPool({ origin, name, connections: CONNECTIONS, silenceMs: SILENCE_MS, connectMs: CONNECT_MS })
-    this.#authorize = authorizer(credentials, origin, () => clock.nowMs())
+    const patience = { silenceMs: SILENCE_MS, connectMs: CONNECT_MS }
+    this.#pool = new HttpPool({ origin, name, ca, connections: CONNECTIONS, ...patience })
+    this.#shown = keyHeaders(key)
   }
 
   async open(key: string, { hops, signal }: { readonly hops: number } & Op): Promise<OpenedFile | undefined> {
     const path = `/${this.#place.treePath}/${uriEncodePath(key)}`
     const told = { [HOPS_HEADER]: String(hops) }
     const ask = async (method: 'GET' | 'HEAD', more: Record<string, string>, signal: AbortSignal | undefined) => {
-      const headers = this.#authorize({ method, path, headers: { ...more, ...told } })
+      const headers = { ...more, ...told, ...this.#shown }
       return this.#pool.send({ method, path, headers, signal, headMs: method === 'HEAD' ? HEAD_MS : SILENCE_MS })
     }
     const head = await ask('HEAD', {}, signal)

@@ -68,8 +68,8 @@ interface Options {
 
 function childOf(url: string, options: Options = {}): HttpChild {
   const { clock = systemClock, token, silenceMs, keyFile } = options
-  const credentials = token === undefined ? undefined : { token: new Secret(token) }
-  const child = new HttpChild({ url, tree: 'music', clock, credentials, keyFile, silenceMs })
+  const key = token === undefined ? undefined : new Secret(token)
+  const child = new HttpChild({ url, tree: 'music', clock, key, keyFile, silenceMs })
   closing.push(async () => child.close())
   return child
 }

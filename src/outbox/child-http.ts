@@ -5,24 +5,27 @@ import { FlotillaError, isError, messageOf } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
 import type { Child, LongBody, OperationItem, RowsWish } from '../core/push/child.ts'
 import { type Hello, type HelloAnswer, type Outcome, RELAY_HEADER, type SumRow, type Sums } from '../core/push/wire.ts'
-import { type Authorize, authorizer, type FileCredentials } from '../lib/file-access.ts'
 import { giveBack } from '../lib/give-back.ts'
-import { HttpClient, type HttpRequest } from '../lib/http.ts'
+import { HttpClient, type HttpRequest, isUntrusted } from '../lib/http.ts'
 import type { PoolAnswer } from '../lib/http-pool.ts'
 import { uriEncode } from '../lib/s3/target.ts'
+import type { Secret } from '../lib/secret.ts'
 import { jsonOf, peerAnswer } from '../lib/peer-answers.ts'
 import { bytesOf, helloOf, outcomeOf, outcomesOf, rowsOf, sumsOf } from './child-http-answers.ts'
 import { Beat, bodyFrames, operationFrames } from './child-http-frames.ts'
-import { type ChildPlace, childPlace } from './child-place.ts'
+import { type ChildPlace, childPlace, keyHeaders } from './child-place.ts'
 
 export interface HttpChildOptions {
   /** `http://host:port`, where its tree has the name of ours, or `http://host:port/tree`. */
   readonly url: string
   /** Of ours. */
   readonly tree: string
-  readonly credentials?: FileCredentials | undefined
-  /** For people: where they come from. */
+  /** Which says `parent` there. */
+  readonly key?: Secret | undefined
+  /** For people: where it comes from. */
   readonly keyFile?: string | undefined
+  /** Certificates in PEM that the child's own is checked against, instead of the system's. */
+  readonly ca?: string | undefined
   readonly clock: Clock
   /** How long it may be silent before it counts as gone, unless it has more to do than to answer; 20 s unless told. */
   readonly silenceMs?: number | undefined
@@ -38,20 +41,20 @@ export class HttpChild implements Child {
   readonly url: string
   readonly #place: ChildPlace
   readonly #http: HttpClient
-  readonly #authorize: Authorize
+  readonly #shown: Readonly<Record<string, string>>
   readonly #clock: Clock
   readonly #silenceMs: number
   /** What to do where it does not take the key. */
   readonly #keyHint: string
 
-  constructor({ url, tree, credentials, keyFile, clock, silenceMs = SILENCE_MS }: HttpChildOptions) {
+  constructor({ url, tree, key, keyFile, ca, clock, silenceMs = SILENCE_MS }: HttpChildOptions) {
     this.#place = childPlace(url, tree)
     this.url = this.#place.url
-    this.#http = new HttpClient({ url: this.#place.origin, silenceMs })
-    this.#authorize = authorizer(credentials, this.#place.origin, () => clock.nowMs())
+    this.#http = new HttpClient({ url: this.#place.origin, silenceMs, ca })
+    this.#shown = keyHeaders(key)
     this.#clock = clock
     this.#silenceMs = silenceMs
-    this.#keyHint = keyHintOf(this.#place.name, this.#place.treePath, credentials === undefined, keyFile)
+    this.#keyHint = keyHintOf(this.#place.name, this.#place.treePath, key === undefined, keyFile)
   }
 
   async hello(hello: Hello, { signal }: Op): Promise<HelloAnswer> {
@@ -139,10 +142,11 @@ export class HttpChild implements Child {
 
   async #ask(request: HttpRequest & { readonly method: 'GET' | 'POST' }): Promise<unknown> {
     const path = `${PEER_PATH}trees/${this.#place.treePath}/${request.path}`
-    const { method, body } = request
-    const known = typeof body === 'string' ? { body } : { isStreamed: body !== undefined }
-    const headers = this.#authorize({ method, path, headers: request.headers as Record<string, string>, ...known })
-    const answer = poolAnswer(await this.#http.send({ ...request, path, headers }), this.url)
+    const headers = { ...request.headers, ...this.#shown }
+    const message = await this.#http.send({ ...request, path, headers }).catch((error: unknown) => {
+      throw withTrust(error)
+    })
+    const answer = poolAnswer(message, this.url)
     return await jsonOf(await this.#let(answer), ANSWER_BYTES, this.url)
   }
 
@@ -162,6 +166,15 @@ function keyHintOf(name: string, tree: string, isWithout: boolean, keyFile: stri
     return `No key is shown to ${name}: give one with --child-key-file, and its file of API keys a line: ${line}`
   if (keyFile === undefined) return `The key that is shown to ${name} needs a line in its file of API keys: ${line}`
   return `The file of API keys at ${name} needs a line with the key that is in ${keyFile} here: ${line}`
+}
+
+/** What to do about a certificate that is not believed. */
+function withTrust(error: unknown): unknown {
+  if (!isError(error, 'UNREACHABLE')) return error
+  const { code = '' } = (error.details.cause ?? {}) as NodeJS.ErrnoException
+  if (!isUntrusted(code)) return error
+  const hint = 'Name the file with the certificate of its authority: --child-ca FILE, or `caFile` of that child.'
+  return new FlotillaError('UNREACHABLE', error.message, { hint, cause: error })
 }
 
 function relayed(relay: readonly string[] | undefined): Readonly<Record<string, string>> {

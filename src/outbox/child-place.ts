@@ -1,6 +1,7 @@
 import { FlotillaError } from '../core/errors.ts'
 import { originOf } from '../lib/file-access.ts'
 import { uriEncode } from '../lib/s3/target.ts'
+import type { Secret } from '../lib/secret.ts'
 
 /** Where a child is, as it is configured: `http://host:port`, or `http://host:port/tree` where its tree has another name than ours. */
 export interface ChildPlace {
@@ -24,6 +25,11 @@ export function childPlace(text: string, tree: string): ChildPlace {
   }
   const suffix = path === '' ? '' : `/${path}`
   return { url: url.origin + suffix, name: url.host + suffix, origin: url.origin, treePath: path || uriEncode(tree) }
+}
+
+/** How a parent shows its key, the only way in which children know their parents. Never in a URL, where others would see it. */
+export function keyHeaders(key: Secret | undefined): Readonly<Record<string, string>> {
+  return key === undefined ? {} : { authorization: `Bearer ${key.reveal()}` }
 }
 
 /** Throws `CONFIG_INVALID` where a child is named twice: it would count as two wherever a quorum is asked for. */

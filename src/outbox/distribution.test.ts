@@ -5,7 +5,6 @@ import { expect, onTestFinished, test } from 'vitest'
 import { compareKeys } from '../core/files/entry.ts'
 import type { OpenedFile } from '../core/files/tree-files.ts'
 import type { PutOperation } from '../core/push/operation.ts'
-import { systemClock } from '../lib/system-clock.ts'
 import { collect } from '../../test/helpers/collect.ts'
 import { distributing, inTime, type Setting, until } from '../../test/helpers/distributing.ts'
 import { cut, type Faults, hang } from '../../test/helpers/push-child.ts'
@@ -364,7 +363,7 @@ test('over HTTP a file of a child is what its head says, whole or in parts, and 
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const files = new HttpChildFiles({ url, tree: 'music', clock: systemClock })
+  const files = new HttpChildFiles({ url, tree: 'music' })
   onTestFinished(async () => {
     await files.close()
     await new Promise((resolve) => server.close(resolve))

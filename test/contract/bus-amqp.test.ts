@@ -1,6 +1,4 @@
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Connection } from 'rabbitmq-client'
 import { afterAll, beforeAll, expect, onTestFinished, vi } from 'vitest'
@@ -13,6 +11,7 @@ import { LossyBus } from '../fault/lossy-bus.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { recorder } from '../helpers/hub.ts'
 import { needs } from '../helpers/needs.ts'
+import { selfSigned } from '../helpers/self-signed.ts'
 import { type Broker, isBrokerInstalled, startBroker } from '../helpers/rabbitmq.ts'
 import { seeded } from '../helpers/random.ts'
 import { busContract, type BusUnderTest } from './bus.ts'
@@ -261,21 +260,7 @@ test('a wrong password is said in words, and shown nowhere', SLOW, async () => {
 
 test('with TLS, the broker is believed only with a certificate of the right authority', SLOW, async () => {
   const folder = temporaryFolder({})
-  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
-  execFileSync(
-    'openssl',
-    ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'].concat([
-      '-subj',
-      '/CN=localhost',
-      '-addext',
-      'subjectAltName=DNS:localhost',
-      '-keyout',
-      key,
-      '-out',
-      cert,
-    ]),
-    { stdio: 'ignore' },
-  )
+  const { certificate: cert, key } = selfSigned(folder, 'DNS:localhost')
   const broker = await startBroker({ tls: { cert, key } })
   onTestFinished(async () => await broker.stop())
   const { url, user, password } = broker

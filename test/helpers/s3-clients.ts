@@ -1,9 +1,9 @@
-import { execFile, execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { connect, type AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { createServer } from 'node:tls'
+import { selfSigned } from './self-signed.ts'
 
 /** Keys that programs are known to get wrong. */
 export const ODD_KEYS = [
@@ -70,14 +70,7 @@ export interface TlsFront {
 
 /** Ends TLS and hands every byte on, as a proxy in front does. */
 export async function openTlsFront(target: string, folder: string): Promise<TlsFront> {
-  const [key, certificate] = [join(folder, 'tls.key'), join(folder, 'tls.crt')]
-  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2']
-  const files = ['-keyout', key, '-out', certificate]
-  execFileSync(
-    'openssl',
-    ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', ...subject, ...files],
-    { stdio: 'ignore' },
-  )
+  const { key, certificate } = selfSigned(folder)
   const { port } = new URL(target)
   const server = createServer({ key: readFileSync(key), cert: readFileSync(certificate) }, (client) => {
     const upstream = connect(Number(port), '127.0.0.1')

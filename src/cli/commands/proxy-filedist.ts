@@ -6,7 +6,7 @@ import { FILE_SERVICE, fileServiceSettings } from '../files-settings.ts'
 import { SERVICE, serviceLog } from '../service.ts'
 
 const { tree, listen, apiKeyFile, s3Credentials, readOnly, openReads, openJson, openWrites } = FILE_SERVICE
-const { child, childKeyFile, ack, state, domain, sendfilePrefix, nginxSocket, config } = FILE_SERVICE
+const { child, childKeyFile, childCa, ack, state, domain, sendfilePrefix, nginxSocket, config } = FILE_SERVICE
 
 export const proxyRenderFiledist = command({
   arguments: [
@@ -24,6 +24,7 @@ export const proxyRenderFiledist = command({
     openWrites,
     child,
     childKeyFile,
+    childCa,
     ack,
     state,
     domain,

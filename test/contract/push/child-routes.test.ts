@@ -15,8 +15,8 @@ beforeEach(async () => {
   tree = fedTree('music')
   const { url } = await openFileServer({ trees: [tree], keys: 'feeds parent music\nreads read\n' })
   const place = { url, tree: 'music', clock: systemClock }
-  child = new HttpChild({ ...place, credentials: { token: new Secret('feeds') } })
-  stranger = new HttpChild({ ...place, credentials: { token: new Secret('reads') } })
+  child = new HttpChild({ ...place, key: new Secret('feeds') })
+  stranger = new HttpChild({ ...place, key: new Secret('reads') })
 })
 
 afterEach(async () => {
