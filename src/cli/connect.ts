@@ -64,7 +64,7 @@ export async function withHub<T>(options: ClientOptions, context: Context, use: 
   // What runs under a lock or a leadership writes under its fence, without a word about it.
   const fence = nonEmpty(context.env['FLOTILLA_FENCE'])
   const client = new HubClient({ url, token, fence })
-  const coordination = new CoordinationClient({ url, token, fence })
+  const coordination = new CoordinationClient({ url, token, fence, clock: context.clock })
   const profiles = new ProfilesClient({ url, token, fence, clock: context.clock })
   try {
     return await use({ client, coordination, profiles, url, tokenFile })

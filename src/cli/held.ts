@@ -25,6 +25,8 @@ export interface Holding {
 
 /** What is kept between the last moment at which a command may run and the end of the lease, as a share of it. */
 const MARGIN = 0.05
+/** A lease that may be older than this share of it is renewed before it is relied on. */
+const OLD = 0.1
 const POLL_MS = 25_000
 const TAKEN_MS = 250
 /** For a command whose claim was taken away: another may hold already. */
@@ -101,15 +103,21 @@ class Claim {
     const session = randomUUID()
     const startedMs = clock.monotonicMs()
     for (;;) {
-      let sentMs = 0
       try {
-        const answer = await asking(context, Math.min(endMs, startedMs + FIRST_MS), () => {
-          sentMs = clock.monotonicMs()
-          return client.contend(kind, name, { ...request, session, ttlMs, waitMs: 0 }, { signal })
-        })
+        const answer = await asking(context, Math.min(endMs, startedMs + FIRST_MS), () =>
+          client.contend(kind, name, { ...request, session, ttlMs, waitMs: 0 }, { signal }),
+        )
+        let sentMs = startedMs
+        // It may be the answer to any request since then: how long its lease lasts is known when it was renewed.
+        if (clock.monotonicMs() - startedMs > ttlMs * OLD) {
+          await asking(context, Math.min(endMs, clock.monotonicMs() + FIRST_MS), () => {
+            sentMs = clock.monotonicMs()
+            return client.renew(answer.lease ?? '', { signal })
+          })
+        }
         return new Claim(holding, client, context, answer, sentMs)
       } catch (error) {
-        if (!isError(error, 'LOST_RACE')) throw error
+        if (!isError(error, 'LOST_RACE', 'LEASE_ENDED')) throw error
         if (clock.monotonicMs() >= endMs) return undefined
         context.output.progress(`waiting until ${request.who} of before is gone`)
         await clock.sleep(TAKEN_MS, signal)

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type {
   ArrivalRequest,
   BarrierAnswer,
@@ -9,12 +10,18 @@ import type {
   NodeMetasAnswer,
   WaitAnswer,
 } from '../core/api-coordination.ts'
+import type { Clock } from '../core/clock.ts'
 import type { ClaimKind } from '../core/coordination/claims.ts'
 import type { NodeMetaChange } from '../core/coordination/progress.ts'
 import { FlotillaError } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
 import { apiPath, HubConnection, type HubConnectionOptions } from '../lib/hub-connection.ts'
 import { parseEvents } from '../lib/sse.ts'
+import { answered, LOST } from './answered.ts'
+
+export interface CoordinationClientOptions extends HubConnectionOptions {
+  readonly clock: Clock
+}
 
 /** One condition on one value, as the API takes it. */
 export type WaitQuery = {
@@ -35,13 +42,16 @@ const EVENT_CHARS = 16 * 1024 * 1024
 
 /**
  * Elections, locks, barriers, waits and progress of a hub, one method a call. Every method rejects with the `FlotillaError` that the
- * hub answers, or `UNREACHABLE`. Contending and arriving may be asked again with the same `session` after a lost answer.
+ * hub answers, or `UNREACHABLE`. Contending and arriving whose answer is lost are asked for again, with the same `session`: they
+ * are done once. How long a lease lasts counts from the first asking, therefore.
  */
 export class CoordinationClient {
   readonly #hub: HubConnection
+  readonly #clock: Clock
 
-  constructor(options: HubConnectionOptions) {
+  constructor({ clock, ...options }: CoordinationClientOptions) {
     this.#hub = new HubConnection(options)
+    this.#clock = clock
   }
 
   close(): void {
@@ -50,12 +60,7 @@ export class CoordinationClient {
 
   contend(kind: ClaimKind, name: string, request: ClaimRequest, op?: Op): Promise<ClaimAnswer> {
     const path = kind === 'elect' ? ['elections', name, 'campaign'] : ['locks', name, 'acquire']
-    return this.#ask('POST', path, {
-      json: request,
-      waitMs: request.waitMs,
-      isRepeatable: request.session !== undefined,
-      ...op,
-    })
+    return this.#once(path, request, op)
   }
 
   /** Waits until it holds, or until it is gone, up to `waitMs`. Rejects with `LEASE_ENDED` when it is gone. */
@@ -103,12 +108,7 @@ export class CoordinationClient {
   }
 
   arrive(name: string, request: ArrivalRequest, op?: Op): Promise<BarrierAnswer> {
-    return this.#ask('POST', ['barriers', name, 'arrive'], {
-      json: request,
-      waitMs: request.waitMs,
-      isRepeatable: request.session !== undefined,
-      ...op,
-    })
+    return this.#once(['barriers', name, 'arrive'], request, op)
   }
 
   barrier(
@@ -158,6 +158,14 @@ export class CoordinationClient {
     await this.#ask('DELETE', ['store', 'leases', lease], { isRepeatable: true, ...op })
   }
 
+  #once<Answer>(path: readonly string[], request: ClaimRequest | ArrivalRequest, op?: Op): Promise<Answer> {
+    const json = { session: randomUUID(), ...request }
+    const { waitMs } = request
+    const ask = (): Promise<Answer> =>
+      this.#ask('POST', path, { json, waitMs, isRepeatable: true, ifLost: LOST, ...op })
+    return answered(this.#clock, ask, op)
+  }
+
   #ask<Answer>(method: 'GET' | 'PUT' | 'POST' | 'DELETE', parts: readonly string[], asked: Asked): Promise<Answer> {
     const { query, waitMs = 0, ...rest } = asked
     return this.#hub.json({ method, path: apiPath(parts, query), answerMs: () => waitMs + PATIENCE_MS, ...rest })
@@ -169,6 +177,7 @@ interface Asked extends Op {
   readonly query?: Parameters<typeof apiPath>[1]
   readonly waitMs?: number | undefined
   readonly isRepeatable?: boolean
+  readonly ifLost?: string
 }
 
 function baseOf(kind: ClaimKind): string {

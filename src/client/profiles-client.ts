@@ -13,20 +13,16 @@ import type {
   TransactionAnswer,
 } from '../core/api-profiles.ts'
 import type { Clock } from '../core/clock.ts'
-import { FlotillaError, isError } from '../core/errors.ts'
+import { FlotillaError } from '../core/errors.ts'
 import type { Op } from '../core/op.ts'
 import type { ProfileOperation } from '../core/profile/change.ts'
 import type { Definition } from '../core/profile/profile.ts'
 import { apiPath, HubConnection, type HubConnectionOptions } from '../lib/hub-connection.ts'
+import { answered, LOST } from './answered.ts'
 
 export interface ProfilesClientOptions extends HubConnectionOptions {
   readonly clock: Clock
 }
-
-const LOST = 'It is not known whether it was done: look at what is there, then decide again.'
-/** How long a hub whose answer was lost is asked for it again. */
-const AGAIN_MS = 15_000
-const PAUSE_MS = 300
 
 /**
  * Profiles, params and transactions of a hub. Every method rejects with the `FlotillaError` that the hub answers, or
@@ -84,17 +80,7 @@ export class ProfilesClient {
     const path = apiPath(['transactions'])
     const ask = (): Promise<TransactionAnswer> =>
       this.#hub.json({ method: 'POST', path, json: { operations }, headers, isRepeatable: true, ifLost: LOST, ...op })
-    const endMs = this.#clock.monotonicMs() + AGAIN_MS
-    for (let wasLost = false; ; await this.#clock.sleep(PAUSE_MS, op.signal)) {
-      try {
-        return await ask()
-      } catch (error) {
-        if (!isError(error, 'UNREACHABLE', 'NOT_READY')) throw error
-        // Where nobody took the first request, there is no answer to ask for.
-        wasLost ||= error.details.hint === LOST
-        if (!wasLost || this.#clock.monotonicMs() >= endMs) throw error
-      }
-    }
+    return answered(this.#clock, ask, op)
   }
 
   definitions(op?: Op): Promise<DefinitionsAnswer> {

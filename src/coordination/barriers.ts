@@ -162,11 +162,15 @@ export class Barriers {
     return undefined
   }
 
+  /** The record is put with every arrival: where one is newer, it came between the two readings. */
   async #read(name: string): Promise<Read> {
     const { store } = this.#deps
-    const entry = await store.get(keys.barrier(name))
-    const { entries, revision } = await store.list(`${keys.barrier(name)}/`)
-    return { ...recordIn(entry), arrivals: new Map(entries.map((each) => [each.key, each])), revision }
+    for (;;) {
+      const record = recordIn(await store.get(keys.barrier(name)))
+      const { entries, revision } = await store.list(`${keys.barrier(name)}/`)
+      if (entries.some((each) => each.revision > record.recordRevision)) continue
+      return { ...record, arrivals: new Map(entries.map((each) => [each.key, each])), revision }
+    }
   }
 
   #seen(name: string): Read {

@@ -103,7 +103,20 @@ export class Claims {
     }
   }
 
-  /** How it stands with a claim; waits until it holds, or until it is gone. Undefined where it is gone. */
+  /** How it stands with a claim of before, as the store has it now; else as `state`. */
+  async stateNow(
+    kind: ClaimKind,
+    name: string,
+    revision: number,
+    wait: Wait,
+    until: 'held' | 'gone' = 'held',
+  ): Promise<ClaimState | undefined> {
+    const now = stateIn((await this.line(kind, name)).line, revision)
+    if (now === undefined || wait.ms <= 0 || (now.holds && until === 'held')) return now
+    return this.state(kind, name, revision, wait, until)
+  }
+
+  /** How it stands with a claim that was just put; waits until it holds, or until it is gone. Undefined where it is gone. */
   async state(
     kind: ClaimKind,
     name: string,

@@ -19,12 +19,18 @@ export class KeyView {
    * Reads it anew. The revision is asked for before the value, so that what came in between is applied once more, in order:
    * nothing older than the moment of asking is ever shown.
    */
-  async load(store: Store): Promise<void> {
+  load(store: Store): Promise<void> {
+    this.loaded = this.#load(store)
+    return this.loaded
+  }
+
+  async #load(store: Store): Promise<void> {
     const waiting: [Change, number][] = []
     this.#waiting = waiting
     const { revision } = await store.list(`${this.key}/`)
     const entry = await store.get(this.key)
-    if (this.#waiting !== waiting) return
+    // It is being read once more, because the watch began anew meanwhile.
+    if (this.#waiting !== waiting) return this.loaded
     this.entry = entry
     this.#floor = Math.max(revision, entry?.revision ?? 0)
     this.#waiting = undefined
@@ -57,9 +63,8 @@ export class KeyViews {
       view = new KeyView(key)
       this.#views.set(key, view)
       const opened = view
-      view.loaded = view.load(this.#store)
       // Whoever opened it waits for it, and hears of it.
-      view.loaded.catch(() => this.#forget(opened))
+      view.load(this.#store).catch(() => this.#forget(opened))
     }
     view.users += 1
     return view

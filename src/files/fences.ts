@@ -13,6 +13,8 @@ export type FenceCheck = (fence: Fence, op: Op) => Promise<{ readonly isExclusiv
 
 interface Named {
   greatest: number
+  /** Resolves when the greatest is on the disk. */
+  saved: Promise<void>
   /** The revision under which something is being written, and how many are at it. */
   active: { readonly revision: number; count: number } | undefined
 }
@@ -33,7 +35,12 @@ export class FileFences {
   private constructor(file: string, greatest: Readonly<Record<string, number>>, check: FenceCheck | undefined) {
     this.#file = file
     this.#check = check
-    this.#names = new Map(Object.entries(greatest).map(([name, seen]) => [name, { greatest: seen, active: undefined }]))
+    this.#names = new Map(
+      Object.entries(greatest).map(([name, seen]) => [
+        name,
+        { greatest: seen, saved: Promise.resolve(), active: undefined },
+      ]),
+    )
   }
 
   /** With what was seen before. Without a check, a fence is good until a later one comes: so for claims of one seat only. */
@@ -54,8 +61,9 @@ export class FileFences {
     if (fence.revision < named.greatest) throw staleFence(fence)
     if (fence.revision > named.greatest) {
       named.greatest = fence.revision
-      await this.#save()
+      named.saved = this.#save()
     }
+    await named.saved
     while (named.active !== undefined && named.active.revision < fence.revision) await this.#ended.rung(op)
     if (fence.revision < named.greatest) throw staleFence(fence)
     const active = named.active ?? { revision: fence.revision, count: 0 }
@@ -70,7 +78,7 @@ export class FileFences {
   }
 
   #named(name: string): Named {
-    const found = this.#names.get(name) ?? { greatest: 0, active: undefined }
+    const found = this.#names.get(name) ?? { greatest: 0, saved: Promise.resolve(), active: undefined }
     // The name that was used last is forgotten last.
     this.#names.delete(name)
     this.#names.set(name, found)

@@ -1,10 +1,11 @@
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { FlotillaError } from '../core/errors.ts'
 import { checkTtl } from '../core/store-limits.ts'
 import type { LeaseWish } from '../coordination/leases.ts'
 import type { Caller } from './caller.ts'
 import type { HubContext } from './context.ts'
 import { notHeld } from './lease-seal.ts'
+import { onceIn } from './profile-changes.ts'
 import { refuseWhileLocked } from './rate-limit.ts'
 
 interface Session {
@@ -36,4 +37,12 @@ export function leaseWish(
 /** Whoever takes a lease along with it has to hear of it in time to renew it. */
 export function waitOf({ waitMs = 0, ttlMs = Number.POSITIVE_INFINITY }: Session): number {
   return Math.min(waitMs, ttlMs / 2)
+}
+
+/** What tells a request that comes again from another one of the same name: its session, or its `Idempotency-Key`. */
+export function sessionOf(
+  { session }: { readonly session?: string | undefined },
+  { request, caller }: { readonly request: FastifyRequest; readonly caller: Caller },
+): string {
+  return session ?? onceIn(request, caller)?.id ?? ''
 }

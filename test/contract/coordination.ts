@@ -176,7 +176,7 @@ function claimTests(using: Using): void {
       const lock = async (who: string, seats: number) =>
         one.claims.contend(contender(who, { kind: 'lock', name: 'rw', seats }), NOT)
       const holds = async (put: { revision: number }) =>
-        (await one.claims.state('lock', 'rw', put.revision, NOT))?.holds
+        (await one.claims.stateNow('lock', 'rw', put.revision, NOT))?.holds
       const readers = [await lock('r1', 1_000_000), await lock('r2', 1_000_000)]
       const writer = await lock('w', 1)
       const late = await lock('r3', 1_000_000)

@@ -220,6 +220,31 @@ describe('elect and lock', () => {
       await proxy.close()
     },
   )
+
+  it(
+    'a holder that was told so by a second request, and is cut off then, counts from what it knows of its lease',
+    { timeout: LONG },
+    async () => {
+      const wire = await openTcpProxy(url)
+      const behind = { ...options, env: { ...options.env, FLOTILLA_URL: wire.url } }
+      wire.muteServer()
+      const holder = start(['lock', 'again', '--id', 'holder', '--ttl', '8', '--grace', '1', '--', ...SLEEPER], behind)
+      await expect.poll(() => holders('again', 'locks'), { timeout: LONG }).toEqual(['holder'])
+      // Its lease has begun, and it does not know.
+      await new Promise((resolve) => setTimeout(resolve, 4000))
+      wire.cut()
+      wire.heal()
+      const { pid } = await sleeping(holder)
+      wire.clog()
+      const next = begin('lock', 'again', '--id', 'next', '--', ...SLEEPER)
+      await sleeping(next)
+      expect(isAlive(pid)).toBe(false)
+      wire.heal()
+      expect(await holder.stop('SIGCONT')).toBe(5)
+      await next.stop()
+      await wire.close()
+    },
+  )
 })
 
 describe('barrier, wait and progress', () => {

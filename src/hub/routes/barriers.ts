@@ -5,7 +5,7 @@ import { missingOf } from '../../core/coordination/barriers.ts'
 import { FlotillaError } from '../../core/errors.ts'
 import { allows } from '../../core/scope.ts'
 import type { Caller } from '../caller.ts'
-import { leaseWish, waitOf } from '../lease-wish.ts'
+import { leaseWish, sessionOf, waitOf } from '../lease-wish.ts'
 import { observe } from '../observe.ts'
 import { type Route, route } from '../route.ts'
 import { zName, zNumberText } from '../schemas/common.ts'
@@ -26,7 +26,8 @@ export const barrierRoutes: readonly Route[] = [
     summary: 'Arrives at a barrier, which lets all pass together as soon as `parties` are there',
     details:
       'Who comes is there under a lease, and drops out when it ends. Every passing begins a new generation, so a barrier can be used again ' +
-      'and again. The answer may wait up to `waitMs`, not longer than half of `ttlMs`; who of `expect` has not come is in `missing`.',
+      'and again. The answer may wait up to `waitMs`, not longer than half of `ttlMs`; who of `expect` has not come is in `missing`. ' +
+      'Asking again with the same `session`, or the same `Idempotency-Key`, answers for the same arrival.',
     access: {
       says: '`write:barrier/{name}/{who}`',
       check: (caller, { params, body }) =>
@@ -38,8 +39,9 @@ export const barrierRoutes: readonly Route[] = [
     handler: async (hub, call) => {
       const { params, body, caller } = call
       const { name } = params
-      const { who, parties, session = '', expect } = body
+      const { who, parties, expect } = body
       const lease = leaseWish(hub, body, call)
+      const session = sessionOf(body, call)
       const arrival = { name, who, parties, session, by: caller.id, label: caller.label, lease }
       return hub.waits.within(call, waitOf(body), async (wait) => {
         const put = await hub.barriers.arrive(arrival, wait.signal)

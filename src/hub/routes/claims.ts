@@ -8,7 +8,7 @@ import { keys } from '../../core/keys.ts'
 import { allows } from '../../core/scope.ts'
 import type { Caller } from '../caller.ts'
 import type { HubContext } from '../context.ts'
-import { leaseWish, waitOf } from '../lease-wish.ts'
+import { leaseWish, sessionOf, waitOf } from '../lease-wish.ts'
 import { observe } from '../observe.ts'
 import { type Call, type Route, route } from '../route.ts'
 import { zName, zNumberText } from '../schemas/common.ts'
@@ -55,7 +55,7 @@ function contending({ kind, base, contend }: Words): Route {
       'One put at the end of the line, under a lease: `ttlMs` takes one along, `lease` names one of the caller. Holds as soon as ' +
       'fewer than `seats` are ahead, in order of coming, and until it is released or its lease ends. The answer has the fencing ' +
       'token, good while it holds; it may wait for that up to `waitMs`, not longer than half of `ttlMs`. Asking again with the same ' +
-      '`session` answers the same.',
+      '`session`, or the same `Idempotency-Key`, answers the same.',
     access: {
       says: `\`write:${kind}/{name}/{who}\``,
       check: (caller, { params, body }) =>
@@ -67,7 +67,8 @@ function contending({ kind, base, contend }: Words): Route {
     handler: async (hub, call) => {
       const { params, body, caller } = call
       const { name } = params
-      const { who, session = '', value, node = caller.node, seats = body.shared === true ? SHARED_SEATS : 1 } = body
+      const { who, value, node = caller.node, seats = body.shared === true ? SHARED_SEATS : 1 } = body
+      const session = sessionOf(body, call)
       const record = { seats, session, by: caller.id, label: caller.label, node, value }
       const lease = leaseWish(hub, body, call)
       return hub.waits.within(call, waitOf(body), async (wait) => {
@@ -160,7 +161,7 @@ function stateRoute({ kind, base, Name }: Words): Route {
       const revision = call.query.revision ?? (await hub.claims.find(kind, name, who))?.revision
       if (revision === undefined) throw gone(who)
       return hub.waits.within(call, waitMs, async (wait) => {
-        const state = await hub.claims.state(kind, name, revision, wait, until)
+        const state = await hub.claims.stateNow(kind, name, revision, wait, until)
         if (state === undefined) throw gone(who)
         return answerOf(kind, name, who, state)
       })
