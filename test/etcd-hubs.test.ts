@@ -157,6 +157,19 @@ describe('an etcd without any flag', () => {
   })
 })
 
+test('what speaks to etcd is loaded where the store is one, and nowhere else', () => {
+  const isLoaded = (module: string): string =>
+    execFileSync(
+      process.execPath,
+      ['-e', `import('./src/${module}').then(() => console.log(Object.keys(require.cache).join().includes('@grpc')))`],
+      { cwd: join(import.meta.dirname, '..'), encoding: 'utf8' },
+    ).trim()
+  for (const module of ['app/hub.ts', 'app/agent.ts', 'cli/main.ts', 'cli/commands/doctor.ts']) {
+    expect([module, isLoaded(module)]).toEqual([module, 'false'])
+  }
+  expect(isLoaded('store/etcd/etcd-store.ts')).toBe('true')
+}, 60_000)
+
 const withTools = await needs({ tools: ['etcd', 'etcdctl'] })
 describe('an etcd that asks who calls', () => {
   const etcd = withEtcd()
@@ -210,7 +223,7 @@ withOpenssl(
     const store = await eventually(async () => await open(`${etcd.url}/x`, { tls: { ca: cert, cert, key } }))
     expect(await store.commit({ changes: [{ op: 'put', key: 'a', value: '1' }] })).toMatchObject({ committed: true })
     const others = [{ cert, key }, { ca: cert }].map(async (tls) => await open(`${etcd.url}/x`, { tls }))
-    for (const other of others) await expect(other).rejects.toMatchObject({ code: 'UNREACHABLE' })
+    await Promise.all(others.map(async (other) => await expect(other).rejects.toMatchObject({ code: 'UNREACHABLE' })))
   },
   60_000,
 )

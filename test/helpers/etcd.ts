@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { systemClock } from '../../src/lib/system-clock.ts'
+import { API } from '../../src/store/etcd/api.ts'
 import { EtcdClient } from '../../src/store/etcd/etcd-client.ts'
-import { decodeStatus, type MemberStatus } from '../../src/store/etcd/messages.ts'
 import { fixedPort } from './fixed-port.ts'
 
 /** A real etcd of the system's package, of one member or several, with a folder and ports of its own. */
@@ -31,6 +31,11 @@ export interface EtcdMember {
   thaw(): void
   /** Undefined while it does not answer. */
   status(): Promise<MemberStatus | undefined>
+}
+
+interface MemberStatus {
+  readonly hasLeader: boolean
+  readonly isLeader: boolean
 }
 
 export interface EtcdOptions {
@@ -133,8 +138,8 @@ class Member implements EtcdMember {
     const client = new EtcdClient({ endpoints: [`http://127.0.0.1:${this.port}`], tls: {}, clock: systemClock })
     const late = AbortSignal.timeout(1000)
     try {
-      const rpc = { path: '/etcdserverpb.Maintenance/Status', message: new Uint8Array() }
-      return decodeStatus(await client.call(rpc, { signal: late, isRepeatable: false }))
+      const { leader, header } = await client.call(API.status, {}, { signal: late, isRepeatable: false })
+      return { hasLeader: leader !== '0', isLeader: leader !== '0' && leader === header?.memberId }
     } catch {
       return undefined
     } finally {

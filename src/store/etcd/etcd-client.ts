@@ -1,10 +1,10 @@
+import { Metadata } from '@grpc/grpc-js'
 import type { Clock } from '../../core/clock.ts'
 import { FlotillaError } from '../../core/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
-import { hadNoEffect, isAway, wantsNewToken } from './etcd-errors.ts'
-import { GrpcConnection, type Rpc, type TlsOptions } from './grpc-connection.ts'
-import { GRPC, GrpcError } from './grpc-error.ts'
-import { decodeStatus, decodeToken, encodeAuthenticate } from './messages.ts'
+import { API, type Rpc } from './api.ts'
+import { EtcdFailure, hadNoEffect, isAway, isWithoutLeader, STATUS, wantsNewToken } from './etcd-errors.ts'
+import { EtcdMember, type TlsOptions } from './etcd-member.ts'
 
 export interface EtcdClientOptions {
   readonly endpoints: readonly string[]
@@ -19,14 +19,13 @@ export interface CallOptions {
   readonly isRepeatable: boolean
 }
 
+/** For the first answer of a member, connecting included. */
+const CONNECT_MS = 2000
 /** For one attempt: longer than an election takes, so that what waits for one is answered. */
 const ATTEMPT_MS = 4000
 /** How long attempts are begun. */
 const PATIENCE_MS = 5000
 const PAUSE_MS = 100
-const STATUS: Rpc = { path: '/etcdserverpb.Maintenance/Status', message: new Uint8Array() }
-/** A member that has no leader answers that, instead of waiting for one that it may not see for hours. */
-const WITH_LEADER = { hasleader: 'true' }
 
 /**
  * Calls of etcd's API, of whichever member answers: it stays with one as long as that answers and has a leader, then goes
@@ -36,23 +35,23 @@ export class EtcdClient {
   readonly #options: EtcdClientOptions
   readonly #closing = new AbortController()
   #next = 0
-  #current: Promise<GrpcConnection> | undefined
-  #token: Promise<string> | undefined
+  #current: Promise<EtcdMember> | undefined
+  #token: Promise<Metadata> | undefined
 
   constructor(options: EtcdClientOptions) {
     this.#options = options
   }
 
-  /** Rejects with a `GrpcError`, with the signal's reason, or with `NOT_READY` once it is closed. */
-  async call(rpc: Rpc, options: CallOptions): Promise<Buffer> {
+  /** Rejects with an `EtcdFailure`, with the signal's reason, or with `NOT_READY` once it is closed. */
+  async call<Q, A>(rpc: Rpc<Q, A>, request: Q, options: CallOptions): Promise<A> {
     const { clock } = this.#options
     const endMs = clock.monotonicMs() + PATIENCE_MS
     for (let newTokens = 0; ;) {
-      let connection: GrpcConnection | undefined
+      let member: EtcdMember | undefined
       try {
-        connection = await this.#connection()
-        const metadata = await this.#metadata(connection)
-        return await connection.unary(rpc, { metadata, signal: options.signal, limitMs: ATTEMPT_MS })
+        member = await this.#member()
+        const metadata = await this.#metadata(member)
+        return await member.unary(rpc, request, { metadata, signal: options.signal, limitMs: ATTEMPT_MS })
       } catch (error) {
         this.#assertOpen()
         options.signal?.throwIfAborted()
@@ -60,7 +59,7 @@ export class EtcdClient {
           this.#token = undefined
           continue
         }
-        if (isAway(error)) connection?.close()
+        if (isAway(error)) member?.close()
         const isSafe = options.isRepeatable || hadNoEffect(error)
         if (!isAway(error) || !isSafe || clock.monotonicMs() > endMs) throw error
         await clock.sleep(PAUSE_MS, options.signal)
@@ -69,14 +68,14 @@ export class EtcdClient {
   }
 
   /** What comes on one call of many answers, until `signal` aborts. Throws as `call` does; does not try again. */
-  async *stream(rpc: Rpc, signal: AbortSignal): AsyncGenerator<Buffer, void> {
+  async *stream<Q, A>(rpc: Rpc<Q, A>, request: Q, signal: AbortSignal): AsyncGenerator<A, void> {
     const ended = AbortSignal.any([signal, this.#closing.signal])
-    const connection = await this.#connection()
+    const member = await this.#member()
     try {
-      yield* connection.stream(rpc, { metadata: await this.#metadata(connection), signal: ended })
+      yield* member.stream(rpc, request, { metadata: await this.#metadata(member), signal: ended })
     } catch (error) {
       if (wantsNewToken(error)) this.#token = undefined
-      if (error instanceof GrpcError && error.message === 'etcdserver: no leader') connection.close()
+      if (isWithoutLeader(error)) member.close()
       throw error
     }
   }
@@ -84,70 +83,80 @@ export class EtcdClient {
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return
     this.#closing.abort(new FlotillaError('NOT_READY', 'the store is closed'))
-    const connection = await this.#current?.catch(() => undefined)
-    connection?.close()
+    const member = await this.#current?.catch(() => undefined)
+    member?.close()
   }
 
   #assertOpen(): void {
     this.#closing.signal.throwIfAborted()
   }
 
-  /** The one there is, or a new one to the first member that answers and has a leader. */
-  #connection(): Promise<GrpcConnection> {
+  /** The one there is, or a new connection to the first that answers and has a leader. */
+  #member(): Promise<EtcdMember> {
     this.#assertOpen()
     const opening = (this.#current ??= this.#open())
     opening.catch(() => this.#forget(opening))
     return opening
   }
 
-  async #open(): Promise<GrpcConnection> {
+  async #open(): Promise<EtcdMember> {
     const { endpoints, tls, clock } = this.#options
-    const failures: GrpcError[] = []
+    const failures: EtcdFailure[] = []
     for (let tried = 0; tried < endpoints.length; tried++) {
       const url = endpoints[this.#next % endpoints.length] ?? ''
-      let connection: GrpcConnection | undefined
+      const member = new EtcdMember({ url, tls, clock, onEnd: (ended) => this.#ended(ended) })
       try {
-        const onEnd = (ended: GrpcConnection): void => this.#ended(ended)
-        connection = await GrpcConnection.open({ url, tls, clock, probe: STATUS, onEnd })
-        const status = decodeStatus(await connection.unary(STATUS, { metadata: {}, limitMs: ATTEMPT_MS / 2 }))
-        if (status.hasLeader) return connection
-        failures.push(new GrpcError(GRPC.UNAVAILABLE, `${url}: the member has no leader`))
+        const { leader } = await member.unary(API.status, {}, { limitMs: CONNECT_MS })
+        if (leader !== '0') {
+          member.keep()
+          return member
+        }
+        failures.push(new EtcdFailure(STATUS.UNAVAILABLE, `${url}: the member has no leader`))
       } catch (error) {
-        if (!(error instanceof GrpcError)) throw error
+        if (!(error instanceof EtcdFailure)) throw error
         failures.push(error)
       }
       // Whichever ends, the next one is tried.
-      if (connection === undefined) this.#next++
-      else connection.close()
+      member.close()
     }
     const message = failures.map((failure) => failure.message).join('; ')
-    throw new GrpcError(GRPC.UNAVAILABLE, `no member of etcd can be used: ${message}`, { hadNoEffect: true })
+    throw new EtcdFailure(STATUS.UNAVAILABLE, `no member of etcd can be used: ${message}`, { hadNoEffect: true })
   }
 
-  #ended(connection: GrpcConnection): void {
+  #ended(member: EtcdMember): void {
     this.#next++
     const current = this.#current
-    void current?.then((one) => void (one === connection && this.#forget(current))).catch(() => undefined)
+    void current?.then((one) => void (one === member && this.#forget(current))).catch(() => undefined)
   }
 
-  #forget(opening: Promise<GrpcConnection>): void {
+  #forget(opening: Promise<EtcdMember>): void {
     if (this.#current === opening) this.#current = undefined
   }
 
-  async #metadata(connection: GrpcConnection): Promise<Readonly<Record<string, string>>> {
+  async #metadata(member: EtcdMember): Promise<Metadata> {
     const { user } = this.#options
     if (user === undefined) return WITH_LEADER
-    const asking = (this.#token ??= this.#authenticate(connection, user))
+    const asking = (this.#token ??= this.#authenticate(member, user))
     asking.catch(() => void (this.#token === asking && (this.#token = undefined)))
-    return { ...WITH_LEADER, token: await asking }
+    return await asking
   }
 
   async #authenticate(
-    connection: GrpcConnection,
+    member: EtcdMember,
     { name, password }: { readonly name: string; readonly password: Secret },
-  ): Promise<string> {
-    const message = encodeAuthenticate(name, password.reveal()).bytes
-    const path = '/etcdserverpb.Auth/Authenticate'
-    return decodeToken(await connection.unary({ path, message }, { metadata: WITH_LEADER, limitMs: ATTEMPT_MS }))
+  ): Promise<Metadata> {
+    const options = { metadata: WITH_LEADER, limitMs: ATTEMPT_MS }
+    const { token } = await member.unary(API.authenticate, { name, password: password.reveal() }, options)
+    return withLeader(token)
   }
 }
+
+/** A member that has no leader answers that, instead of waiting for one that it may not see for hours. */
+function withLeader(token?: string): Metadata {
+  const metadata = new Metadata()
+  metadata.set('hasleader', 'true')
+  if (token !== undefined) metadata.set('token', token)
+  return metadata
+}
+
+const WITH_LEADER = withLeader()

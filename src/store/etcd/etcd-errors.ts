@@ -1,5 +1,7 @@
+import { status } from '@grpc/grpc-js'
 import { FlotillaError } from '../../core/errors.ts'
-import { GRPC, GrpcError } from './grpc-error.ts'
+
+export const STATUS = status
 
 /** What etcd says of a failure, as an error of ours. facts: etcd's own api/v3rpc/rpctypes/error.go. */
 
@@ -7,31 +9,52 @@ export const AMBIGUOUS = 'It is not known whether the commit was made: read the 
 const FLAGS =
   'Start etcd with --max-request-bytes 8388608 and --max-txn-ops 1024: what the store takes is larger than what etcd takes unless told.'
 
+/** A call that failed: with what etcd said, or with `UNAVAILABLE` because it said nothing. */
+export class EtcdFailure extends Error {
+  readonly status: status
+  /** The other side cannot have carried it out. */
+  readonly hadNoEffect: boolean
+
+  constructor(
+    code: status,
+    message: string,
+    options: { readonly hadNoEffect?: boolean; readonly cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause })
+    this.status = code
+    this.hadNoEffect = options.hadNoEffect ?? false
+  }
+}
+
 /** The member that was asked cannot do its work now; another may. */
 export function isAway(error: unknown): boolean {
-  if (!(error instanceof GrpcError)) return false
-  return error.status === GRPC.UNAVAILABLE || error.status === GRPC.DEADLINE_EXCEEDED
+  if (!(error instanceof EtcdFailure)) return false
+  return error.status === STATUS.UNAVAILABLE || error.status === STATUS.DEADLINE_EXCEEDED
 }
 
 /** Nothing was changed by what failed so, however it was asked. */
 export function hadNoEffect(error: unknown): boolean {
-  return error instanceof GrpcError && (error.hadNoEffect || error.message === 'etcdserver: no leader')
+  return isWithoutLeader(error) || (error instanceof EtcdFailure && error.hadNoEffect)
+}
+
+export function isWithoutLeader(error: unknown): boolean {
+  return error instanceof EtcdFailure && error.message === 'etcdserver: no leader'
 }
 
 /** A new proof of who we are is needed: the old one was forgotten, or rights were changed since. */
 export function wantsNewToken(error: unknown): boolean {
-  if (!(error instanceof GrpcError)) return false
-  return error.status === GRPC.UNAUTHENTICATED || /invalid auth token|auth store is old/.test(error.message)
+  if (!(error instanceof EtcdFailure)) return false
+  return error.status === STATUS.UNAUTHENTICATED || /invalid auth token|auth store is old/.test(error.message)
 }
 
 export function isLeaseThere(error: unknown): boolean {
-  return error instanceof GrpcError && error.message === 'etcdserver: lease already exists'
+  return error instanceof EtcdFailure && error.message === 'etcdserver: lease already exists'
 }
 
 /** `ifLost` is the hint where it is not known whether the call took effect. Passes on what is none of etcd's. */
 export function storeError(error: unknown, ifLost?: string): unknown {
-  if (!(error instanceof GrpcError)) return error
-  const { message, status } = error
+  if (!(error instanceof EtcdFailure)) return error
+  const { message } = error
   const cause = error
   if (/request is too large|too many operations|larger than max/.test(message)) {
     return new FlotillaError('TOO_LARGE', `etcd takes no transaction of that size: ${message}`, { hint: FLAGS, cause })
@@ -50,7 +73,7 @@ export function storeError(error: unknown, ifLost?: string): unknown {
   if (message === 'etcdserver: requested lease not found') {
     return new FlotillaError('LEASE_ENDED', 'the lease has ended; nothing was changed', { cause })
   }
-  if (status === GRPC.PERMISSION_DENIED) {
+  if (error.status === STATUS.PERMISSION_DENIED) {
     return new FlotillaError('FORBIDDEN', 'the user has no right to the keys in etcd', {
       hint: 'Grant it readwrite on the whole prefix, such as: etcdctl role grant-permission ROLE readwrite --prefix flotilla/',
       cause,

@@ -10,10 +10,14 @@ const [FIRST, AFTER] = ['!', '\u007f']
 /** All keys that start with `prefix`. */
 export function rangeOf(root: string, prefix: string): Required<KeyRange> {
   // The empty prefix must not cover keys of our own.
-  return { key: root + (prefix === '' ? FIRST : prefix), end: root + prefix + AFTER }
+  return { key: Buffer.from(root + (prefix === '' ? FIRST : prefix)), rangeEnd: Buffer.from(root + prefix + AFTER) }
 }
 
 export function entryOf(root: string, { key, value, modRevision, lease }: KeyValue): Entry {
-  const entry = { key: key.slice(root.length), value, revision: modRevision }
-  return lease === 0n ? entry : { ...entry, leaseId: leaseText(lease) }
+  const entry = {
+    key: key.toString('latin1', root.length),
+    value: value.toString(),
+    revision: Number(modRevision),
+  }
+  return lease === '0' ? entry : { ...entry, leaseId: leaseText(lease) }
 }

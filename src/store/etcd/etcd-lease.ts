@@ -19,10 +19,11 @@ export function isLeaseId(text: string): boolean {
   return FORM.test(text) && !/^0+$/.test(text)
 }
 
-export function leaseNumber(id: string): bigint {
-  return BigInt(`0x${id}`)
+/** As decimal digits: it is more than a number of JavaScript holds. */
+export function leaseNumber(id: string): string {
+  return BigInt(`0x${id}`).toString()
 }
 
-export function leaseText(number: bigint): string {
-  return number.toString(16).padStart(16, '0')
+export function leaseText(digits: string): string {
+  return BigInt(digits).toString(16).padStart(16, '0')
 }

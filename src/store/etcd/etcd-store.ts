@@ -8,25 +8,15 @@ import { STORE_LIMITS } from '../../core/store.ts'
 import type { Secret } from '../../lib/secret.ts'
 import { sleepQuietly } from '../../lib/waiting.ts'
 import { parseEtcdAddress } from './address.ts'
+import { API, type Rpc } from './api.ts'
 import { EtcdClient } from './etcd-client.ts'
 import { AMBIGUOUS, isLeaseThere, storeError } from './etcd-errors.ts'
 import { entryOf, rangeOf } from './etcd-keys.ts'
 import { isLeaseId, leaseNumber, newLeaseId, ttlSeconds } from './etcd-lease.ts'
 import { fromEtcd, TICK, toEtcd } from './etcd-txn.ts'
-import { Batches, watchCall } from './etcd-watch.ts'
-import type { TlsOptions } from './grpc-connection.ts'
-import {
-  decodeLeaseCount,
-  decodeRange,
-  decodeTtl,
-  decodeTxn,
-  encodeCompaction,
-  encodeLeaseGrant,
-  encodeLeaseId,
-  encodeRange,
-  encodeTxn,
-} from './messages.ts'
-import { ProtoWriter } from './protobuf.ts'
+import { Batches, watchRequest } from './etcd-watch.ts'
+import type { TlsOptions } from './etcd-member.ts'
+import { revisionOf } from './messages.ts'
 
 export interface EtcdStoreOptions {
   /** `etcd://host:port,host2:port/prefix` */
@@ -83,14 +73,14 @@ export class EtcdStore implements Store {
 
   async get(key: string, op: Op = {}): Promise<Entry | undefined> {
     checkKey(key)
-    const { kvs } = decodeRange(await this.#ask('KV/Range', encodeRange({ key: this.#root + key }), op))
+    const { kvs } = await this.#ask(API.range, { key: Buffer.from(this.#root + key) }, op)
     return kvs[0] && entryOf(this.#root, kvs[0])
   }
 
   async list(prefix: string, op: Op = {}): Promise<Listing> {
     checkPrefix(prefix)
-    const { revision, kvs } = decodeRange(await this.#ask('KV/Range', encodeRange(rangeOf(this.#root, prefix)), op))
-    return { entries: kvs.map((kv) => entryOf(this.#root, kv)), revision }
+    const { header, kvs } = await this.#ask(API.range, rangeOf(this.#root, prefix), op)
+    return { entries: kvs.map((kv) => entryOf(this.#root, kv)), revision: revisionOf(header) }
   }
 
   async commit(txn: Txn, op: Op = {}): Promise<Commit> {
@@ -104,8 +94,7 @@ export class EtcdStore implements Store {
     this.#waiting.commits++
     this.#waiting.bytes += bytes
     try {
-      const message = encodeTxn(toEtcd(txn, this.#root))
-      const answer = fromEtcd(decodeTxn(await this.#ask('KV/Txn', message, op, AMBIGUOUS)), txn)
+      const answer = fromEtcd(await this.#ask(API.txn, toEtcd(txn, this.#root), op, AMBIGUOUS), txn)
       // Etcd looks at the leases only when it puts something.
       if (!answer.committed) for (const id of leases) await this.#checkLease(id, op)
       return answer
@@ -124,8 +113,9 @@ export class EtcdStore implements Store {
     try {
       const revision = await this.#checkReached(after, over)
       const batches = new Batches(this.#root, prefixes, after)
-      for await (const message of this.#client.stream(watchCall(this.#root, prefixes, { after, revision }), over)) {
-        for (const batch of batches.take(message)) {
+      const request = watchRequest(this.#root, prefixes, { after, revision })
+      for await (const answer of this.#client.stream(API.watch, request, over)) {
+        for (const batch of batches.take(answer)) {
           yield batch
           if (over.aborted) return
         }
@@ -141,7 +131,7 @@ export class EtcdStore implements Store {
     await this.#checkRoom(op)
     const id = newLeaseId()
     try {
-      await this.#ask('Lease/LeaseGrant', encodeLeaseGrant(leaseNumber(id), ttlSeconds(ttlMs)), op)
+      await this.#ask(API.leaseGrant, { ID: leaseNumber(id), TTL: ttlSeconds(ttlMs) }, op)
     } catch (error) {
       // Nobody else draws the same number: an answer was lost, and this is the second time it was asked.
       if (!isLeaseThere((error as FlotillaError).cause)) throw error
@@ -150,18 +140,18 @@ export class EtcdStore implements Store {
   }
 
   lease(id: string): Lease {
-    const message = (): ProtoWriter => encodeLeaseId(leaseNumber(id))
     return {
       id,
       renew: async (op = {}) => {
         this.#checkOpen(op)
         if (!isLeaseId(id)) throw ended(id)
-        if (decodeTtl(await this.#ask('Lease/LeaseKeepAlive', message(), op)) <= 0) throw ended(id)
+        const { TTL } = await this.#ask(API.leaseKeepAlive, { ID: leaseNumber(id) }, op)
+        if (Number(TTL) <= 0) throw ended(id)
       },
       revoke: async (op = {}) => {
         this.#checkOpen(op)
         if (!isLeaseId(id)) return
-        await this.#ask('Lease/LeaseRevoke', message(), op).catch((error: unknown) => {
+        await this.#ask(API.leaseRevoke, { ID: leaseNumber(id) }, op).catch((error: unknown) => {
           if (!isError(error, 'LEASE_ENDED')) throw error
         })
       },
@@ -172,7 +162,7 @@ export class EtcdStore implements Store {
   async compact(): Promise<void> {
     const oldest = (await this.#revision({})) - this.#keep
     if (oldest <= 0) return
-    await this.#ask('KV/Compact', encodeCompaction(oldest), {}).catch((error: unknown) => {
+    await this.#ask(API.compact, { revision: oldest }, {}).catch((error: unknown) => {
       // Another hub was faster.
       if (!isError(error, 'COMPACTED')) throw error
     })
@@ -185,10 +175,9 @@ export class EtcdStore implements Store {
   }
 
   /** One call with one answer. With `ifLost` it is never sent twice, and that is the hint when its fate is unknown. */
-  async #ask(path: string, message: ProtoWriter, op: Op, ifLost?: string): Promise<Buffer> {
+  async #ask<Q, A>(rpc: Rpc<Q, A>, request: Q, op: Op, ifLost?: string): Promise<A> {
     this.#checkOpen(op)
-    const rpc = { path: `/etcdserverpb.${path}`, message: message.bytes }
-    const asked = this.#client.call(rpc, { signal: op.signal, isRepeatable: ifLost === undefined })
+    const asked = this.#client.call(rpc, request, { signal: op.signal, isRepeatable: ifLost === undefined })
     this.#pending.add(asked)
     try {
       return await asked
@@ -214,20 +203,20 @@ export class EtcdStore implements Store {
   }
 
   async #revision(op: Op): Promise<number> {
-    return decodeRange(await this.#ask('KV/Range', encodeRange({ key: this.#root + TICK }), op)).revision
+    return revisionOf((await this.#ask(API.range, { key: Buffer.from(this.#root + TICK) }, op)).header)
   }
 
   async #checkLease(id: string, op: Op): Promise<void> {
-    const left = decodeTtl(await this.#ask('Lease/LeaseTimeToLive', encodeLeaseId(leaseNumber(id)), op))
-    if (left <= 0) throw ended(id)
+    const { TTL } = await this.#ask(API.leaseTimeToLive, { ID: leaseNumber(id) }, op)
+    if (Number(TTL) <= 0) throw ended(id)
   }
 
   /** Counts what is granted here as if nothing ended, and anew before it refuses. Others are seen when it counts. */
   async #checkRoom(op: Op): Promise<void> {
     const held = this.#leases
     if (held === undefined || held.granted >= COUNT_EVERY || held.count >= STORE_LIMITS.leases) {
-      const count = decodeLeaseCount(await this.#ask('Lease/LeaseLeases', new ProtoWriter(), op))
-      this.#leases = { count, granted: 0 }
+      const { leases } = await this.#ask(API.leases, {}, op)
+      this.#leases = { count: leases.length, granted: 0 }
     }
     const now = this.#leases ?? { count: 0, granted: 0 }
     if (now.count >= STORE_LIMITS.leases) {

@@ -1,6 +1,6 @@
 import type { Commit, Txn } from '../../core/store.ts'
 import { leaseNumber } from './etcd-lease.ts'
-import type { RequestOp, TxnAnswer, TxnRequest } from './messages.ts'
+import { type RequestOp, revisionOf, type TxnRequest, type TxnResponse } from './messages.ts'
 
 /** What one level of a transaction may hold unless etcd is told otherwise: its --max-txn-ops. */
 const OPS_MAX = 128
@@ -12,26 +12,34 @@ export const TICK = ' tick'
  * differs, the other branch reads what is there. Every put of it gets the same, one revision.
  */
 export function toEtcd({ expect = [], changes }: Txn, root: string): TxnRequest {
+  const bytes = (key: string): Buffer => Buffer.from(root + key)
   const writes = changes.map((change): RequestOp => {
-    const key = root + change.key
-    if (change.op === 'delete') return { op: 'delete', key }
-    const { value, leaseId } = change
-    return { op: 'put', key, value, lease: leaseId === undefined ? undefined : leaseNumber(leaseId) }
+    const key = bytes(change.key)
+    if (change.op === 'delete') return { requestDeleteRange: { key } }
+    const value = Buffer.from(change.value)
+    const { leaseId } = change
+    return { requestPut: leaseId === undefined ? { key, value } : { key, value, lease: leaseNumber(leaseId) } }
   })
   // What writes nothing makes no revision in etcd.
-  if (!writes.some(({ op }) => op === 'put')) writes.push({ op: 'put', key: root + TICK, value: '' })
+  if (!changes.some(({ op }) => op === 'put')) writes.push({ requestPut: { key: bytes(TICK), value: Buffer.alloc(0) } })
   return {
-    compare: expect.map(({ key, revision }) => ({ key: root + key, modRevision: revision })),
+    compare: expect.map(({ key, revision }) => ({
+      result: 'EQUAL',
+      target: 'MOD',
+      key: bytes(key),
+      modRevision: revision,
+    })),
     success: inLevels(writes, expect.length),
-    failure: expect.map(({ key }) => ({ op: 'range', key: root + key, keysOnly: true })),
+    failure: expect.map(({ key }) => ({ requestRange: { key: bytes(key), keysOnly: true } })),
   }
 }
 
-export function fromEtcd({ succeeded, revision, ranges }: TxnAnswer, { expect = [] }: Txn): Commit {
-  if (succeeded) return { committed: true, revision }
-  const differing = expect.findIndex((expectation, index) => expectation.revision !== ranges[index])
+export function fromEtcd({ succeeded, header, responses }: TxnResponse, { expect = [] }: Txn): Commit {
+  if (succeeded) return { committed: true, revision: revisionOf(header) }
+  const there = responses.map(({ responseRange }) => Number(responseRange?.kvs[0]?.modRevision ?? 0))
+  const differing = expect.findIndex(({ revision }, index) => revision !== there[index])
   const { key = '' } = expect[differing] ?? {}
-  return { committed: false, key, actual: ranges[differing] ?? 0 }
+  return { committed: false, key, actual: there[differing] ?? 0 }
 }
 
 /**
@@ -44,8 +52,7 @@ function inLevels(writes: readonly RequestOp[], compares: number): readonly Requ
     const size = Math.ceil(writes.length / parts)
     if (size > OPS_MAX - Math.max(parts, compares)) continue
     return Array.from({ length: parts }, (_, part): RequestOp => ({
-      op: 'txn',
-      success: writes.slice(part * size, (part + 1) * size),
+      requestTxn: { success: writes.slice(part * size, (part + 1) * size) },
     }))
   }
   return writes
