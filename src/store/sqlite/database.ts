@@ -9,12 +9,19 @@ const FORMAT = 1
 /** How long to wait for a predecessor that is still closing. */
 const BUSY_MS = 2000
 
+/** After so many pages the log is written back into the file and started over. */
+const LOG_PAGES = 4000
+/** Of a page and what the log says of it. Source: sqlite.org/fileformat2.html#walformat */
+const FRAME_BYTES = 4096 + 24
+/** How long the log gets where nothing is written in one piece that is larger. */
+export const LOG_BYTES = LOG_PAGES * FRAME_BYTES
+
 /** WAL with synchronous=FULL syncs the log at every commit, before it answers; fullfsync makes that true on macOS too. */
 const SETTINGS = `
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
   PRAGMA fullfsync = ON;
-  PRAGMA wal_autocheckpoint = 4000;
+  PRAGMA wal_autocheckpoint = ${LOG_PAGES};
   PRAGMA journal_size_limit = 67108864;
   PRAGMA cache_size = -16384;
   PRAGMA cell_size_check = ON;

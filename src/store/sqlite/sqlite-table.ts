@@ -4,6 +4,8 @@ import type { Batch, Entry } from '../../core/store.ts'
 import { ChangeLog, type LogLimits } from '../../lib/store/change-log.ts'
 import type { LeaseRecord, Table } from '../../lib/store/table.ts'
 import { batchFromText, batchToText } from './batch-text.ts'
+import { LOG_BYTES } from './database.ts'
+import { LogRoom } from './log-room.ts'
 import { storeError } from './sqlite-errors.ts'
 
 /** Follows every character a key may have. */
@@ -11,12 +13,15 @@ const AFTER_KEYS = '\u007f'
 
 /** How many old commits one transaction removes at most, so that none takes long. */
 const COMPACT_MAX = 1000
+/** How far over its limits the history may be before its oldest part goes, as a share: not at each commit, but some at once. */
+const SLACK = 1 / 128
 
 /** The table in a SQLite file; the newest commits are held in memory too. */
 export class SqliteTable implements Table {
   readonly #path: string
   readonly #database: DatabaseSync
   readonly #sql: ReturnType<typeof statements>
+  readonly #room: LogRoom
   readonly #keep: LogLimits
   readonly #recent: ChangeLog
   #compacted: number
@@ -29,6 +34,7 @@ export class SqliteTable implements Table {
     this.#path = path
     this.#database = database
     this.#sql = statements(database)
+    this.#room = new LogRoom(`${path}-wal`, LOG_BYTES)
     this.#keep = options.keep
     const { oldest, newest, bytes } = this.#sql.extent.get() as Record<string, number | null>
     this.#recent = new ChangeLog(options.recent, newest ?? 0)
@@ -74,6 +80,7 @@ export class SqliteTable implements Table {
     let compacted: Compacted
     let result: T
     try {
+      this.#room.widen()
       this.#sql.begin.run()
       result = work()
       compacted = this.#compact()
@@ -113,6 +120,7 @@ export class SqliteTable implements Table {
   }
 
   close(): void {
+    this.#room.close()
     this.#database.close()
   }
 
@@ -122,9 +130,10 @@ export class SqliteTable implements Table {
     const over = this.#historyBytes + this.#appendedBytes - this.#keep.bytes
     let upTo = this.#compacted
     let bytes = 0
-    if (newest - upTo <= this.#keep.revisions && over <= 0) return { upTo, bytes }
+    const { revisions, bytes: most } = this.#keep
+    if (newest - upTo <= revisions + Math.floor(revisions * SLACK) && over <= most * SLACK) return { upTo, bytes }
     for (const row of this.#sql.oldest.iterate(COMPACT_MAX)) {
-      if ((newest - upTo <= this.#keep.revisions && bytes >= over) || upTo === newest - 1) break
+      if ((newest - upTo <= revisions && bytes >= over) || upTo === newest - 1) break
       upTo = Number(row['revision'])
       bytes += Number(row['bytes'])
     }
