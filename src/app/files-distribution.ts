@@ -173,7 +173,7 @@ function rooted(
     index: plain.index,
     ledger,
     turns,
-    isRoot: () => isRootNow(ledger, election),
+    isRoot: () => isRootNow(ledger, election) && distribution.outdatedBy === undefined,
     onRecorded,
     clock,
   })

@@ -24,6 +24,20 @@ export function pragma(database: DatabaseSync, name: string): unknown {
   return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0]
 }
 
+/** Throws what `work` throws, and nothing has changed then. */
+export function transact<T>(database: DatabaseSync, work: () => T): T {
+  database.exec('BEGIN')
+  try {
+    const result = work()
+    database.exec('COMMIT')
+    return result
+  } catch (error) {
+    // After some errors SQLite has rolled back by itself.
+    if (database.isTransaction) database.exec('ROLLBACK')
+    throw error
+  }
+}
+
 /** Result codes of SQLite for a file that is no database, or a broken one. Source: sqlite.org/rescode.html */
 const BROKEN = new Set([11, 26])
 

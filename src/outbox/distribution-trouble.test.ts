@@ -45,6 +45,54 @@ test('a root from which another took over knows it from a child that it fed, and
   expect(distribution.outdatedBy).toBeUndefined()
 })
 
+test('an outdated root knows it when it is started again, before any child has said a word', async () => {
+  let [isOutdated, isCut] = [false, false]
+  const outdated = refusing('OUTDATED', () => isOutdated)
+  const faults = [
+    { before: (...call: Parameters<NonNullable<Faults['before']>>) => (isCut ? cut() : outdated.before?.(...call)) },
+  ]
+  const first = distributing({ faults })
+  const { node } = first
+  await first.put('a', 'x')
+  await until(() => inStep(first), node)
+  isOutdated = true
+  await until(() => first.distribution.outdatedBy !== undefined, node)
+  await first.stop()
+  node.restarted()
+  isCut = true
+  const second = distributing({ faults, node })
+  expect(second.distribution.outdatedBy).toBe('child0:1')
+  await node.clock.advance(30_000)
+  expect(second.distribution.outdatedBy).toBe('child0:1')
+  ;[isOutdated, isCut] = [false, false]
+  await until(() => inStep(second), node)
+  expect(node.ledger.outdatedBy()).toEqual([])
+})
+
+test('an outdated root says nothing to its other children any more, so that who took over can feed them', async () => {
+  let isOutdated = false
+  const setting = distributing({ faults: [refusing('OUTDATED', () => isOutdated), {}] })
+  const { node, distribution, receivers, put } = setting
+  const other = receivers[1]!
+  await put('a', 'x')
+  await until(() => inStep(setting), node)
+  isOutdated = true
+  await until(() => distribution.outdatedBy !== undefined && distribution.children()[1]!.state === 'refused', node)
+  const greeted = other.hellos.length
+  await put('b', 'acknowledged a moment before it was known')
+  await node.clock.advance(120_000)
+  expect([other.hellos.length, other.held.has('b')]).toEqual([greeted, false])
+  expect(distribution.outdatedBy).toBe('child0:1')
+  expect(distribution.children()[1]).toMatchObject({
+    error: 'OUTDATED: child0:1 took this tree over, and nothing goes on from here',
+    hint: 'Start this node as a child of who took over.',
+    behind: { operations: 1 },
+  })
+  isOutdated = false
+  await until(() => inStep(setting), node)
+  expect(other.files().get('b')).toBe('acknowledged a moment before it was known')
+})
+
 test('a node that was never a child here does not stop a root, whatever it says', async () => {
   const setting = distributing({ faults: [refusing('OUTDATED', () => true), {}] })
   const { node, distribution, put } = setting

@@ -7,11 +7,11 @@ import type { Op } from '../core/op.ts'
 import type { AckWish, Reach } from '../core/push/ack.ts'
 import type { Child } from '../core/push/child.ts'
 import type { ChildView, Distribution, MissingFile, Receiver, Relay } from '../core/push/distribution.ts'
-import { type Election, rootsLineage } from '../core/push/election.ts'
+import type { Election } from '../core/push/election.ts'
 import type { LedgerRow, OpenLedger } from '../core/push/ledger.ts'
 import { isGone, type PutOperation } from '../core/push/operation.ts'
 import type { Provisioned, RepairReport, RepairWish, Upkeep } from '../core/push/upkeep.ts'
-import type { Below, Hello, HelloAnswer } from '../core/push/wire.ts'
+import type { Below, HelloAnswer } from '../core/push/wire.ts'
 import type { Service } from '../core/service.ts'
 import { supervise } from '../lib/supervise.ts'
 import type { ChildFiles } from './child-http-files.ts'
@@ -22,7 +22,8 @@ import { forgetDeletions } from './distribution-deletions.ts'
 import { Elsewhere } from './distribution-elsewhere.ts'
 import { type Member, reach } from './distribution-reach.ts'
 import { follow } from './distribution-follow.ts'
-import { handedOver, isFedByLeader, Leading, offeredAfter } from './distribution-roots.ts'
+import { helloOf } from './distribution-hello.ts'
+import { isFedByLeader, Leading, offeredAfter } from './distribution-roots.ts'
 import { troubleOf, viewOf } from './distribution-views.ts'
 import type { Pace } from './lanes-body.ts'
 import { compareWith, repairRegularly } from './repair.ts'
@@ -107,6 +108,7 @@ export class TreeDistribution implements Distribution, Upkeep {
   }
 
   get outdatedBy(): string | undefined {
+    if (this.#options.election !== undefined || this.fedBy !== undefined) return undefined
     return this.#fed.find(({ sender }) => sender.isOutdated)?.name
   }
 
@@ -165,7 +167,7 @@ export class TreeDistribution implements Distribution, Upkeep {
   /** Another parent feeds this node than before, or of several roots another leads. */
   onParent(): void {
     this.#leading?.look()
-    for (const { sender } of this.#fed) sender.greetAgain()
+    this.#greetOthers()
   }
 
   /** As of `Receiver`. */
@@ -233,6 +235,10 @@ export class TreeDistribution implements Distribution, Upkeep {
     return election !== undefined && isFedByLeader({ election, ledger: this.#ledger }, sender.answer)
   }
 
+  #greetOthers(but?: Sender): void {
+    for (const { sender } of this.#fed) if (sender !== but) sender.greetAgain()
+  }
+
   get #ledger(): OpenLedger {
     const ledger = this.#options.ledger()
     if (ledger === undefined) throw new Error(`the tree ${this.#options.tree} has children and no ledger`)
@@ -250,7 +256,9 @@ export class TreeDistribution implements Distribution, Upkeep {
     const options = { child: at.child, ledger, files, clock, log, random, throttle, relay }
     const sender: Sender = new Sender({
       ...options,
-      hello: () => this.#hello(sender),
+      hello: () => helloOf({ ...this.#options, ledger }, sender),
+      outdatedBy: () => this.outdatedBy,
+      onOutdated: () => this.#greetOthers(sender),
       ...(election !== undefined && {
         offeredAfter: (row: LedgerRow, child: HelloAnswer) => offeredAfter({ election, ledger }, row, child),
       }),
@@ -270,22 +278,6 @@ export class TreeDistribution implements Distribution, Upkeep {
         run: async (signal) => repairRegularly({ child, sender, ledger, index, clock, log, random }, signal),
       },
     ]
-  }
-
-  #hello(sender: Sender): Hello {
-    const { name, tree, election } = this.#options
-    const { id, newest, was } = this.#ledger
-    const parent = this.#ledger.parent()
-    const said = { from: id, name, above: [...(parent?.above ?? []), id], was }
-    if (election === undefined) return { ...said, lineage: parent?.lineage ?? id, epoch: newest?.epoch }
-    const term = election.term ?? 0
-    return {
-      ...said,
-      lineage: rootsLineage(tree),
-      epoch: Math.max(newest?.epoch ?? 0, term),
-      term,
-      handed: handedOver({ election, ledger: this.#ledger }, sender),
-    }
   }
 
   #copying(): Copies {

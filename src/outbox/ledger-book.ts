@@ -45,6 +45,14 @@ export class LedgerBook implements ChildBook {
     this.#sql.unstick.run(url, key)
   }
 
+  outdatedBy(): readonly string[] {
+    return this.#sql.outdated.all().map(({ url }) => String(url))
+  }
+
+  keepOutdated(url: string, isOutdated: boolean): void {
+    this.#sql[isOutdated ? 'isOutdated' : 'isNotOutdated'].run(url)
+  }
+
   parent(): ParentRecord | undefined {
     const stored = this.#storedParent()
     return stored?.isFormer === true ? undefined : stored
@@ -102,6 +110,9 @@ function statements(database: DatabaseSync) {
       'INSERT OR REPLACE INTO stuck (url, key, position, attempts, error, next) VALUES (?, ?, ?, ?, ?, ?)',
     ),
     unstick: prepare('DELETE FROM stuck WHERE url = ? AND key = ?'),
+    outdated: prepare('SELECT url FROM outdated ORDER BY url'),
+    isOutdated: prepare('INSERT OR IGNORE INTO outdated (url) VALUES (?)'),
+    isNotOutdated: prepare('DELETE FROM outdated WHERE url = ?'),
     parent: prepare('SELECT parent FROM state'),
     keepParent: prepare('UPDATE state SET parent = ?'),
     leaving: prepare('SELECT key FROM leaving ORDER BY key'),

@@ -55,6 +55,9 @@ const SCHEMA = `
   ) STRICT;
 `
 
+/** What files of the same format from before do not have. */
+const LATER = 'CREATE TABLE IF NOT EXISTS outdated (url TEXT PRIMARY KEY) STRICT, WITHOUT ROWID'
+
 export interface LedgerFile {
   /** SQLite; beside it lies its log. Its folder is made. One process uses it at a time. */
   readonly path: string
@@ -187,6 +190,7 @@ function made(path: string, epoch: number): DatabaseSync {
 /** From here on it is in use, which the disk knows before anybody is told anything. There is a log of it from now on, too. */
 function begun(database: DatabaseSync): DatabaseSync {
   database.exec('PRAGMA synchronous = FULL')
+  database.exec(LATER)
   database.prepare('UPDATE state SET clean = 0, boot = ?').run(bootId() ?? randomBytes(8).toString('hex'))
   database.exec('PRAGMA synchronous = NORMAL')
   return database

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import type { Clock } from '../core/clock.ts'
 import type { ChildRecord, LedgerRow, OpenLedger, ParentRecord, StuckOperation } from '../core/push/ledger.ts'
 import { compareVersions, isGone, type Operation, type Version } from '../core/push/operation.ts'
-import { isDamage } from '../lib/sqlite.ts'
+import { isDamage, transact } from '../lib/sqlite.ts'
 import { LedgerBook } from './ledger-book.ts'
 import { LedgerCheckpoints } from './ledger-checkpoints.ts'
 import { explained, holdLedger, type LedgerFile, openLedgerFile } from './ledger-file.ts'
@@ -163,6 +163,15 @@ class SqliteLedger implements OpenLedger {
     this.#use(() => this.#book.unstick(url, key))
   }
 
+  outdatedBy(): readonly string[] {
+    return this.#use(() => this.#book.outdatedBy())
+  }
+
+  keepOutdated(url: string, isOutdated: boolean): void {
+    this.#use(() => this.#book.keepOutdated(url, isOutdated))
+    fdatasyncSync(this.#wal)
+  }
+
   parent(): ParentRecord | undefined {
     return this.#use(() => this.#book.parent())
   }
@@ -261,15 +270,10 @@ class SqliteLedger implements OpenLedger {
 
   #transact<T>(work: () => T): T {
     const before = this.#state.mark()
-    this.#database.exec('BEGIN')
     try {
-      const result = work()
-      this.#database.exec('COMMIT')
-      return result
+      return transact(this.#database, work)
     } catch (error) {
       this.#state.reset(before)
-      // After some errors SQLite has rolled back by itself.
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
       throw error
     }
   }

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { isError, messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import type { ChildBook } from '../core/push/ledger.ts'
 import { isRefusal } from './sender-faults.ts'
 
 /** So long it is hoped that a child that is not there comes back, such as when it is started again. */
@@ -12,20 +13,30 @@ interface Failure {
   readonly hint: string | undefined
 }
 
+interface FailingOptions {
+  readonly ledger: Pick<ChildBook, 'outdatedBy' | 'keepOutdated'>
+  readonly clock: Clock
+  readonly log: Logger
+}
+
 /** Why a child cannot be fed just now, where it cannot. */
 export class Failing {
   readonly #child: string
   readonly #clock: Clock
   readonly #log: Logger
+  readonly #ledger: FailingOptions['ledger']
   #failure: Failure | undefined
-  #isOutdated = false
+  /** As the ledger has it. */
+  #isOutdated: boolean
   /** Of the monotonic clock. */
   #hopeUntilMs: number
 
-  constructor(child: string, { clock, log }: { readonly clock: Clock; readonly log: Logger }) {
+  constructor(child: string, { ledger, clock, log }: FailingOptions) {
     this.#child = child
+    this.#ledger = ledger
     this.#clock = clock
     this.#log = log
+    this.#isOutdated = ledger.outdatedBy().includes(child)
     this.#hopeUntilMs = clock.monotonicMs() + HOPE_MS
   }
 
@@ -39,7 +50,7 @@ export class Failing {
     return this.#failure.isRefusal || this.#hopeUntilMs < this.#clock.monotonicMs()
   }
 
-  /** The child has newer files from elsewhere than this node, which fed it once. Holds until it takes something from here again. */
+  /** The child has newer files from elsewhere than this node, which fed it once. Holds until it takes something from here again, also when this node is started anew. */
   get isOutdated(): boolean {
     return this.#isOutdated
   }
@@ -47,7 +58,7 @@ export class Failing {
   heard(): void {
     this.#hopeUntilMs = this.#clock.monotonicMs() + HOPE_MS
     this.#failure = undefined
-    this.#isOutdated = false
+    if (this.#isOutdated) this.#keepOutdated(false)
   }
 
   /** Said once: a child that stays away is no news. One that refuses, and for another reason than before, is. */
@@ -58,11 +69,16 @@ export class Failing {
     const before = this.#failure
     this.#failure = failure
     if (isError(error, 'OUTDATED') && wasFed && !this.#isOutdated) {
-      this.#isOutdated = true
+      this.#keepOutdated(true)
       this.#log.error('another node took over from this root, which takes no more writes', { child: this.#child })
     }
     if (before === undefined || (failure.isRefusal && failure.error !== before.error)) {
       this.#log.warn('a child cannot be fed', { child: this.#child, error: text, hint })
     }
+  }
+
+  #keepOutdated(isOutdated: boolean): void {
+    this.#isOutdated = isOutdated
+    this.#ledger.keepOutdated(this.#child, isOutdated)
   }
 }

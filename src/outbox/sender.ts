@@ -15,7 +15,7 @@ import { sleepQuietly } from '../lib/waiting.ts'
 import { type Pace, Parts } from './lanes-body.ts'
 import type { RelayBoard } from './sender-relay.ts'
 import { Failing } from './sender-failing.ts'
-import { isRefusal } from './sender-faults.ts'
+import { HeldBack, isRefusal } from './sender-faults.ts'
 import { DeepOnes } from './sender-deep.ts'
 import { Anew, BEHIND, Session } from './sender-session.ts'
 import { StuckList } from './sender-stuck.ts'
@@ -35,6 +35,10 @@ export interface SenderOptions {
   readonly relay?: RelayBoard | undefined
   /** What this node says of itself at the moment. */
   readonly hello: () => Hello
+  /** Who took over from this node: then no child hears anything from here any more, but who says so. */
+  readonly outdatedBy?: (() => string | undefined) | undefined
+  /** This node is outdated since now, or is no more. */
+  readonly onOutdated?: (() => void) | undefined
   /** Where the child may have that row from elsewhere, it is only offered, so many ms after it was recorded. Undefined: it is sent. */
   readonly offeredAfter?: ((row: LedgerRow, child: HelloAnswer) => number | undefined) | undefined
 }
@@ -193,7 +197,8 @@ export class Sender implements Service {
       } catch (error) {
         if (signal.aborted) break
         if (error instanceof Anew) continue
-        this.#failing.failed(error, this.#id !== undefined)
+        const wasFed = this.#id !== undefined && !(error instanceof HeldBack)
+        this.#outdating(() => this.#failing.failed(error, wasFed))
         this.#wakeAll()
         // Who can be spoken to, but breaks down, may do so at one operation, which is found by trying.
         const isThere = this.#wasOpen && !isRefusal(error)
@@ -206,9 +211,11 @@ export class Sender implements Service {
 
   /** Never resolves: rejects with what breaks the connection. */
   async #connect(signal: AbortSignal): Promise<void> {
-    const { child, hello } = this.#options
+    const { child, hello, outdatedBy } = this.#options
     this.#wasOpen = false
     if (this.#anew.signal.aborted) this.#anew = new AbortController()
+    const by = this.isOutdated ? undefined : outdatedBy?.()
+    if (by !== undefined) throw new HeldBack(by)
     const stop = AbortSignal.any([signal, this.#anew.signal])
     const answer = await child.hello(hello(), { signal: stop })
     const { id } = answer
@@ -267,7 +274,13 @@ export class Sender implements Service {
   #heard(answer = this.#answer): void {
     this.#answer = answer
     this.#heardMs = this.#options.clock.nowMs()
-    this.#failing.heard()
+    this.#outdating(() => this.#failing.heard())
+  }
+
+  #outdating(change: () => void): void {
+    const before = this.isOutdated
+    change()
+    if (this.isOutdated !== before) this.#options.onOutdated?.()
   }
 
   /** Nothing is known any more of what it has. */

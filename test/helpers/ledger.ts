@@ -17,6 +17,7 @@ export class LedgerDisk {
   newest: Version = { epoch: 0, sequence: 0 }
   floor: Version = { epoch: 0, sequence: 0 }
   readonly leaving = new Set<string>()
+  readonly outdated = new Set<string>()
   parent: ParentRecord | undefined
   formerParent: ParentRecord | undefined
   adopted: string | undefined
@@ -159,6 +160,15 @@ export class MemoryLedger implements OpenLedger {
 
   unstick(url: string, key: string): void {
     this.#disk.stuck.get(url)?.delete(key)
+  }
+
+  outdatedBy(): readonly string[] {
+    return [...this.#disk.outdated].toSorted(compareKeys)
+  }
+
+  keepOutdated(url: string, isOutdated: boolean): void {
+    if (isOutdated) this.#disk.outdated.add(url)
+    else this.#disk.outdated.delete(url)
   }
 
   parent(): ParentRecord | undefined {

@@ -90,6 +90,10 @@ export interface ChildBook {
   stuck(url: string, options: { readonly after: string; readonly limit: number }): readonly StuckOperation[]
   keepStuck(url: string, operation: StuckOperation): void
   unstick(url: string, key: string): void
+  /** Children that were fed from here, and have newer files from elsewhere now: what this node says is outdated. */
+  outdatedBy(): readonly string[]
+  /** Durable when it returns. */
+  keepOutdated(url: string, isOutdated: boolean): void
   /** Who feeds this node; undefined at a root. */
   parent(): ParentRecord | undefined
   /** Undefined: it is a root from now on. */

@@ -226,6 +226,15 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       }
     })
 
+    test('children that have newer files from elsewhere are known until they take something again', async () => {
+      const { ledger, reopen } = await open()
+      expect(ledger.outdatedBy()).toEqual([])
+      for (const url of ['http://b/t', 'http://a/t', 'http://a/t', 'http://c/t']) ledger.keepOutdated(url, true)
+      ledger.keepOutdated('http://c/t', false)
+      expect(ledger.outdatedBy()).toEqual(['http://a/t', 'http://b/t'])
+      expect((await reopen('killed')).ledger.outdatedBy()).toEqual(['http://a/t', 'http://b/t'])
+    })
+
     test('what is about to leave is known until it has a row, or stays', async () => {
       const { ledger, reopen } = await open()
       for (const key of ['c', 'a', 'b', 'a']) ledger.keepLeaving(key, true)
