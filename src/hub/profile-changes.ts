@@ -85,7 +85,7 @@ export function isUnchanged({ request, reply }: ChangeCall, revision: number): b
 const KEY = /^[!-~]{1,200}$/
 
 /** What the `Idempotency-Key` of a request makes of it. All that decides on its outcome is part of it. */
-function onceIn(request: FastifyRequest, caller: Caller): Once | undefined {
+export function onceIn(request: FastifyRequest, caller: Caller): Once | undefined {
   const {
     'idempotency-key': key,
     'if-match': match,
