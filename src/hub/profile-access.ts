@@ -38,11 +38,19 @@ function check(caller: Caller, verb: Verb, profile: string, names: readonly stri
   })
 }
 
-export function mayReadSome({ scopes }: Caller, profile: string): boolean {
+export function mayReadSome(caller: Caller, profile: string): boolean {
+  return mayReachSome(caller, 'read', profile)
+}
+
+function mayReachSome({ scopes }: Caller, verb: Verb, profile: string): boolean {
   const key = keys.profile(profile)
   return scopes.some(
-    (scope) => scope.verb === 'read' && (allows([scope], 'read', key) || scope.prefix.startsWith(`${key}/`)),
+    (scope) => scope.verb === verb && (allows([scope], verb, key) || scope.prefix.startsWith(`${key}/`)),
   )
+}
+
+function checkReachesSome(caller: Caller, profile: string): void {
+  if (!mayReadSome(caller, profile) && !mayReachSome(caller, 'write', profile)) check(caller, 'write', profile, [])
 }
 
 /** Throws `FORBIDDEN` unless the caller may see something of the profile. */
@@ -61,6 +69,8 @@ export function checkWrite(caller: Caller, profile: string): void {
 /** Throws `FORBIDDEN` unless the caller may write all that the operation may change, and read all that it looks at. */
 export function checkOperation(caller: Caller, operation: ProfileOperation): void {
   const { profile, ref } = operation
+  // An operation without any place still tells how it stands with the profile.
+  checkReachesSome(caller, profile)
   const reads = (names: readonly string[]): void => check(caller, 'read', profile, names)
   const writes = (names: readonly string[]): void => check(caller, 'write', profile, names)
   if ('param' in operation) {

@@ -134,6 +134,21 @@ describe('a token for one param of one profile', () => {
   })
 })
 
+describe('a change of nothing', () => {
+  it('tells a token without any right to the profile neither that it is there nor its revision', async () => {
+    const nothing = { operations: [{ op: 'merge', profile: 'b', merge: { params: {} } }] }
+    for (const [method, path, json] of [
+      ['PATCH', '/v1/profiles/b', []],
+      ['PATCH', '/v1/profiles/none', []],
+      ['PATCH', '/v1/profiles/b/params', []],
+      ['POST', '/v1/transactions', nothing],
+    ] as const) {
+      const answer = await hub.ask(method, path, { token: narrow, json, headers: { 'if-match': '"1"' } })
+      expect([path, answer.status, /at revision/.test(answer.text)]).toEqual([path, 403, false])
+    }
+  })
+})
+
 describe('tokens for reading alone', () => {
   it('write nothing', async () => {
     const { token, scopes } = await minted('a', {})
