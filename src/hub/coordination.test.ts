@@ -331,7 +331,19 @@ describe('a wait', () => {
     await expect
       .poll(async () => (await small.ask('GET', query.replace('60000', '0'), { token: small.admin })).status)
       .toBe(200)
+    const costly = '/v1/profiles/web/wait?param=x&matches=a{100}'
+    expect((await small.ask('GET', costly, { token: small.admin })).code).toBe('RATE_LIMITED')
+    expect((await small.ask('GET', costly.replace('/wait', '/wait/events'), { token: small.admin })).code).toBe(
+      'RATE_LIMITED',
+    )
     await small.close()
+  })
+
+  it('refuses a number that no value can be, instead of waiting for another one', async () => {
+    for (const number of ['9007199254740993', '1e400', '{"a":1,"a":2}']) {
+      const answer = await wait(`param=x&equals=${encodeURIComponent(number)}`, hub.admin)
+      expect(answer.code).toBe('BAD_REQUEST')
+    }
   })
 })
 

@@ -2,6 +2,7 @@ import { tell } from './errors.ts'
 import { EventStream } from './event-stream.ts'
 import type { HubContext } from './context.ts'
 import type { Call } from './route.ts'
+import type { Asking } from './wait-places.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 import { FlotillaError } from '../core/errors.ts'
 import type { Wait } from '../coordination/waiters.ts'
@@ -20,11 +21,11 @@ const LONG_MS = 3_600_000
  */
 export async function observe(
   hub: HubContext,
-  { caller, request, reply }: Pick<Call<unknown, unknown, unknown>, 'caller' | 'request' | 'reply'>,
+  { caller, request, reply, places }: Asking & Pick<Call<unknown, unknown, unknown>, 'request'>,
   event: string,
   next: (last: string, wait: Wait) => Promise<Told | undefined>,
 ): Promise<void> {
-  await hub.waits.within({ caller, reply }, LONG_MS, async ({ signal: ended }) => {
+  await hub.waits.within({ caller, reply, places }, LONG_MS, async ({ signal: ended }) => {
     const over = new AbortController()
     const signal = AbortSignal.any([ended, over.signal])
     reply.hijack()

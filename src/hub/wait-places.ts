@@ -4,9 +4,11 @@ import type { Wait } from '../coordination/waiters.ts'
 import type { Caller } from './caller.ts'
 import type { HubLimits } from './limits.ts'
 
-interface Asking {
+export interface Asking {
   readonly caller: Caller
   readonly reply: FastifyReply
+  /** How many places it takes: one unless told. */
+  readonly places?: number | undefined
 }
 
 interface WaitPlacesOptions {
@@ -28,9 +30,9 @@ export class WaitPlaces {
    * Runs `work`, which may wait for so long; its signal aborts when the client goes away, its token ends or the hub stops.
    * Throws `RATE_LIMITED` where too many wait.
    */
-  async within<T>({ caller, reply }: Asking, ms: number, work: (wait: Wait) => Promise<T>): Promise<T> {
+  async within<T>({ caller, reply, places = 1 }: Asking, ms: number, work: (wait: Wait) => Promise<T>): Promise<T> {
     const { limits, closing } = this.#options
-    this.#enter(caller.id)
+    this.#enter(caller.id, places)
     const over = new AbortController()
     const leave = (): void => over.abort(new FlotillaError('UNREACHABLE', 'the client has gone'))
     const stop = (): void => over.abort(closing.reason)
@@ -44,24 +46,24 @@ export class WaitPlaces {
       reply.raw.off('close', leave)
       closing.removeEventListener('abort', stop)
       caller.ended.removeEventListener('abort', end)
-      this.#leave(caller.id)
+      this.#leave(caller.id, places)
     }
   }
 
-  #enter(tokenId: string): void {
+  #enter(tokenId: string, places: number): void {
     const { waiters, waitersPerToken } = this.#options.limits
     const ofToken = this.#byToken.get(tokenId) ?? 0
-    if (this.#open >= waiters || ofToken >= waitersPerToken) {
-      const whose = ofToken >= waitersPerToken ? 'of this token' : 'at this hub'
+    if (this.#open + places > waiters || ofToken + places > waitersPerToken) {
+      const whose = ofToken + places > waitersPerToken ? 'of this token' : 'at this hub'
       throw new FlotillaError('RATE_LIMITED', `too many requests ${whose} wait for something`)
     }
-    this.#open += 1
-    this.#byToken.set(tokenId, ofToken + 1)
+    this.#open += places
+    this.#byToken.set(tokenId, ofToken + places)
   }
 
-  #leave(tokenId: string): void {
-    this.#open -= 1
-    const left = (this.#byToken.get(tokenId) ?? 1) - 1
+  #leave(tokenId: string, places: number): void {
+    this.#open -= places
+    const left = (this.#byToken.get(tokenId) ?? places) - places
     if (left > 0) this.#byToken.set(tokenId, left)
     else this.#byToken.delete(tokenId)
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { meets, valueOf } from './conditions.ts'
+import { meets, placesOf, valueOf } from './conditions.ts'
 import { matchesIn, parseLinearPattern } from './linear-pattern.ts'
 
 describe('a pattern', () => {
@@ -57,6 +57,16 @@ describe('a pattern', () => {
 
   it('that is huge when it is written out is refused', () => {
     expect(() => parseLinearPattern('((a{100}){100}){100}')).toThrow('too large')
+    expect(() => parseLinearPattern('(((a?b?c?d?e?f?g?h?i?){0,4}(a|b|c|d|e)*){0,4})*z')).toThrow('too large')
+  })
+
+  it('takes more places of those who wait the more there is to look at, and texts that are long do not match', () => {
+    const places = (source: string) => placesOf({ is: 'matches', pattern: parseLinearPattern(source) })
+    expect(placesOf({ is: 'exists' })).toBe(1)
+    expect([places('^ok$'), places('a{100}'), places('(a?b?){40}') > 35]).toEqual([2, 26, true])
+    const pattern = parseLinearPattern('a')
+    expect(meets({ is: 'matches', pattern }, 'a'.repeat(1024))).toBe(true)
+    expect(meets({ is: 'matches', pattern }, 'a'.repeat(1025))).toBe(false)
   })
 })
 

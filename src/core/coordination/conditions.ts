@@ -11,14 +11,20 @@ export type Condition =
 /** Of what is waited for: a param or a member of `meta`. */
 export type Subject = { readonly in: 'params' | 'meta'; readonly key: string }
 
-/** Longer texts do not match: a hub looks at them whenever they change. */
-const MATCHED_CHARS_MAX = 16_384
+/** Longer texts do not match: a hub looks at them whenever they change, for each of those who wait. */
+const MATCHED_CHARS_MAX = 1024
+const STEPS_PER_PLACE = 4
 
 /** Whether a value, undefined where there is none, is what is waited for. A pattern looks at a text, or at the JSON of anything else. */
 export function meets(condition: Condition, found: unknown): boolean {
   if (condition.is === 'absent') return found === undefined
   if (found === undefined || condition.is === 'exists') return found !== undefined
   return condition.is === 'equals' ? isSame(condition.value, found as Json) : matches(condition.pattern, found)
+}
+
+/** What looking at it costs, in places of those who wait: one, and more for a pattern of many steps. */
+export function placesOf(condition: Condition): number {
+  return condition.is === 'matches' ? Math.ceil(condition.pattern.steps.length / STEPS_PER_PLACE) : 1
 }
 
 function matches(pattern: LinearPattern, found: unknown): boolean {

@@ -28,7 +28,7 @@ export interface LinearPattern {
 }
 
 const SOURCE_MAX = 256
-const STEPS_MAX = 1000
+const STEPS_MAX = 256
 const REPEAT_MAX = 100
 const DEPTH_MAX = 20
 
@@ -46,37 +46,42 @@ export function parseLinearPattern(source: string): LinearPattern {
 
 /** Whether the pattern matches somewhere in the text. */
 export function matchesIn({ steps }: LinearPattern, text: string): boolean {
-  let states = new Set<number>()
+  const run: Run = { steps, length: text.length, entered: new Int32Array(steps.length).fill(-1), left: [] }
+  let states: number[] = []
+  let next: number[] = []
   for (let at = 0; ; at++) {
-    if (enter(steps, 0, { at, length: text.length }, states)) return true
+    if (enter(run, 0, at, states)) return true
     if (at === text.length) return false
     const code = text.charCodeAt(at)
-    const next = new Set<number>()
     for (const state of states) {
       const step = steps[state]
-      if (step?.test?.(code) !== true) continue
-      if (enter(steps, step.next, { at: at + 1, length: text.length }, next)) return true
+      if (step?.test?.(code) === true && enter(run, step.next, at + 1, next)) return true
     }
+    const done = states
     states = next
+    next = done
+    next.length = 0
   }
 }
 
-/** Adds what is reached from `start` without a character; answers whether that is the end of the pattern. */
-function enter(
-  steps: readonly Step[],
-  start: number,
-  place: { readonly at: number; readonly length: number },
-  states: Set<number>,
-): boolean {
-  const left = [start]
+interface Run {
+  readonly steps: readonly Step[]
+  readonly length: number
+  /** Where in the text each step was entered last. */
+  readonly entered: Int32Array
+  readonly left: number[]
+}
+
+/** Adds the tests that are reached from `start` without a character; answers whether the end of the pattern is. */
+function enter({ steps, length, entered, left }: Run, start: number, at: number, states: number[]): boolean {
+  left.push(start)
   for (let state = left.pop(); state !== undefined; state = left.pop()) {
-    if (states.has(state)) continue
-    states.add(state)
     const step = steps[state]
-    if (step === undefined || step.is === 'test') continue
+    if (step === undefined || entered[state] === at) continue
+    entered[state] = at
     if (step.is === 'done') return true
-    if (step.is === 'start' && place.at !== 0) continue
-    if (step.is === 'end' && place.at !== place.length) continue
+    if (step.is === 'test') states.push(state)
+    if (step.is === 'test' || (step.is === 'start' && at !== 0) || (step.is === 'end' && at !== length)) continue
     left.push(step.next)
     if (step.is === 'fork') left.push(step.or)
   }

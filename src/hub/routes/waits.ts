@@ -1,12 +1,14 @@
 import { z } from 'zod'
 import type { WaitAnswer } from '../../core/api-coordination.ts'
-import { type Condition, type Subject } from '../../core/coordination/conditions.ts'
+import { type Condition, placesOf, type Subject } from '../../core/coordination/conditions.ts'
 import { parseLinearPattern } from '../../core/coordination/linear-pattern.ts'
 import { FlotillaError } from '../../core/errors.ts'
 import type { Json } from '../../core/json-patch/json.ts'
 import { keys } from '../../core/keys.ts'
 import { allows } from '../../core/scope.ts'
 import type { Caller } from '../caller.ts'
+import { parseJson } from '../json-body.ts'
+import type { HubLimits } from '../limits.ts'
 import { observe } from '../observe.ts'
 import { type Route, route } from '../route.ts'
 import { zFlagText, zName } from '../schemas/common.ts'
@@ -31,7 +33,7 @@ const zNodeWait = z.strictObject({ meta: zKey, ...condition, waitMs: zWaitText }
 type Asked = z.output<typeof zProfileWait>
 
 const DETAILS =
-  'One condition: `equals` a JSON value, `matches` a regular expression (in a text, or in the JSON of anything else), `exists=true` or ' +
+  'One condition: `equals` a JSON value, `matches` a regular expression (in a text of up to 1,024 characters, or in the JSON of anything else), `exists=true` or ' +
   '`absent=true`. Answers at once when it is so, by the change that makes it so, or with `met: false` when `waitMs` are over.'
 
 export const waitRoutes: readonly Route[] = [
@@ -51,9 +53,9 @@ export const waitRoutes: readonly Route[] = [
     handler: async (hub, call) => {
       const { waitMs = 0 } = call.query
       const subject = subjectOf(call.query)
-      const wanted = conditionOf(call.query)
+      const wanted = conditionOf(call.query, hub.limits)
       const key = keys.profile(call.params.name)
-      return hub.waits.within(call, waitMs, async (wait) =>
+      return hub.waits.within({ ...call, places: placesOf(wanted) }, waitMs, async (wait) =>
         answerOf(await hub.valueWaits.until(key, subject, wanted, wait)),
       )
     },
@@ -73,9 +75,9 @@ export const waitRoutes: readonly Route[] = [
     answerType: 'text/event-stream',
     handler: async (hub, call) => {
       const subject = subjectOf(call.query)
-      const wanted = conditionOf(call.query)
+      const wanted = conditionOf(call.query, hub.limits)
       const key = keys.profile(call.params.name)
-      await observe(hub, call, 'wait', async (last, wait) =>
+      await observe(hub, { ...call, places: placesOf(wanted) }, 'wait', async (last, wait) =>
         hub.board.untilKey(
           key,
           (entry) => {
@@ -102,9 +104,9 @@ export const waitRoutes: readonly Route[] = [
     handler: async (hub, call) => {
       const { waitMs = 0 } = call.query
       const subject = subjectOf(call.query)
-      const wanted = conditionOf(call.query)
+      const wanted = conditionOf(call.query, hub.limits)
       const key = keys.meta(call.params.node)
-      return hub.waits.within(call, waitMs, async (wait) =>
+      return hub.waits.within({ ...call, places: placesOf(wanted) }, waitMs, async (wait) =>
         answerOf(await hub.valueWaits.until(key, subject, wanted, wait)),
       )
     },
@@ -126,9 +128,9 @@ function subjectOf({ param, meta }: Pick<Asked, 'param' | 'meta'>): Subject {
   throw new FlotillaError('BAD_REQUEST', 'the query must name either a param or a member of meta')
 }
 
-function conditionOf({ equals, matches, exists, absent }: Omit<Asked, 'param' | 'meta'>): Condition {
+function conditionOf({ equals, matches, exists, absent }: Omit<Asked, 'param' | 'meta'>, limits: HubLimits): Condition {
   const wanted: Condition[] = []
-  if (equals !== undefined) wanted.push({ is: 'equals', value: jsonOf(equals) })
+  if (equals !== undefined) wanted.push({ is: 'equals', value: jsonOf(equals, limits) })
   if (matches !== undefined) wanted.push({ is: 'matches', pattern: parseLinearPattern(matches) })
   if (exists === true) wanted.push({ is: 'exists' })
   if (absent === true) wanted.push({ is: 'absent' })
@@ -137,11 +139,13 @@ function conditionOf({ equals, matches, exists, absent }: Omit<Asked, 'param' | 
   throw new FlotillaError('BAD_REQUEST', 'the query must have one of equals, matches, exists=true and absent=true')
 }
 
-function jsonOf(text: string): Json {
+/** As exact as a body: what no value can be would be waited for in vain. */
+function jsonOf(text: string, { jsonDepth: depth, jsonMembers: members }: HubLimits): Json {
   try {
-    return JSON.parse(text) as Json
-  } catch {
-    throw new FlotillaError('BAD_REQUEST', 'what `equals` names is no JSON', {
+    return parseJson(Buffer.from(text), { depth, members }) as Json
+  } catch (error) {
+    throw new FlotillaError('BAD_REQUEST', 'what `equals` names is no JSON that a value can be', {
+      cause: error,
       hint: 'A text stands in double quotes there.',
     })
   }
