@@ -1,9 +1,11 @@
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type HubConfig } from '../config/hub.ts'
 import { absolute } from '../config/paths.ts'
-import { isSharedStore, noteOnBlobs } from '../config/store.ts'
+import { noteOnBlobs } from '../config/store.ts'
+import { drpFace } from '../compat/drp/face.ts'
 import { erddaputilFace } from '../compat/erddaputil/face.ts'
 import type { JoinCodeAnswer } from '../core/api.ts'
 import type { Clock } from '../core/clock.ts'
@@ -32,6 +34,7 @@ import { Releases } from '../releases/releases.ts'
 import { RolloutService } from '../rollout/service.ts'
 import { erddapKind } from '../targets/erddap/kind.ts'
 import { type CarriedBus, openBus } from './bus.ts'
+import { listenForDrp } from './drp.ts'
 import { erddaputilServices } from './erddaputil.ts'
 import { inOneHub } from './one-hub.ts'
 import { hubNameIn, openStore } from './store.ts'
@@ -50,6 +53,8 @@ export interface HubDeps {
 export interface ReadyHub {
   /** How others reach it. */
   readonly url: string
+  /** Where the API of Digital Rebar is over TLS, if anywhere. */
+  readonly drpUrl: string | undefined
   readonly data: string
   readonly tokenFile: string
   /** What it works with, for whoever runs in the same process. */
@@ -104,7 +109,12 @@ async function serve(config: HubConfig, deps: ServeDeps, onReady: (hub: ReadyHub
   await keepAdminToken(tokenFile, store, clock, hubNameIn(config, data))
   await ensurePeerKey(store)
   const followers = followersOf(config, base, { releases, blobs, clock, log })
-  const bridge = await erddaputilServices(config.erddaputil, base, { store, clock, log, releases, followers })
+  const holder = `${hostname()} ${process.pid}`
+  const hubName = hubNameIn(config, data)
+  // What several hubs over one store would do twice is done by one of them.
+  const inOne = (service: Service): Service =>
+    hubName === undefined ? service : inOneHub(service, { store, clock, log, holder })
+  const bridge = await erddaputilServices(config.erddaputil, base, { store, clock, log, releases, followers }, inOne)
   const hub = await createHub({
     store,
     blobs,
@@ -114,20 +124,18 @@ async function serve(config: HubConfig, deps: ServeDeps, onReady: (hub: ReadyHub
     hostNames: config.names,
     followers,
     bus: () => bus?.health,
-    faces: [await erddaputilFace(DEFAULT_TREE)],
+    faces: [await erddaputilFace(DEFAULT_TREE), drpFace()],
   })
   try {
     const url = await listen(hub, config, data)
-    const ready = { url, data, tokenFile, store, blobs, followers, joinCode: () => newJoinCode(store, clock) }
+    const drpUrl = await listenForDrp(hub, config.drp, { base, log })
+    const ready = { url, drpUrl, data, tokenFile, store, blobs, followers, joinCode: () => newJoinCode(store, clock) }
     log.info('the hub is ready', { url, data })
     await onReady(ready)
     const telling = bus === undefined ? [] : [tellChanges({ store, bus })]
-    const holder = `${hostname()} ${process.pid}`
     const rolling = new RolloutService({ store, clock, log, random: Math.random, holder })
-    const alone = { store, clock, log, holder }
-    // A folder that several hubs follow is released by one of them.
-    const following = isSharedStore(config.store) ? followers.map((one) => inOneHub(one, alone)) : followers
-    const services = [...following, ...telling, ...bridge, rolling, sweeper(releases, clock, log)]
+    const here = hubName === undefined ? [] : [inOne(presence(hubName))]
+    const services = [...here, ...followers.map(inOne), ...telling, ...bridge, rolling, sweeper(releases, clock, log)]
     await supervise(services, { clock, log, signal, random: Math.random, maxDelayMs: MAX_DELAY_MS })
   } finally {
     await hub.close()
@@ -140,6 +148,16 @@ function followersOf(config: HubConfig, base: string, deps: FollowDeps): readonl
     const { kind, interval: intervalMs, quarantine } = source
     return followFolder({ tree, kind, intervalMs, quarantine, folder: absolute(base, source.folder) }, deps)
   })
+}
+
+/** Does nothing but hold its office, by which commands that want the store for themselves see that a hub is there. */
+function presence(hub: string): Service {
+  return {
+    name: `hub ${hub}`,
+    run: async (signal) => {
+      if (!signal.aborted) await once(signal, 'abort')
+    },
+  }
 }
 
 /** Removes blobs that no release needs any more. */

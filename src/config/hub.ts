@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { LOG_LEVELS } from '../lib/log.ts'
 import { bus } from './bus.ts'
+import { drp } from './drp.ts'
 import { erddaputil } from './erddaputil.ts'
 import { etcd, store } from './store.ts'
 import { sources } from './sources.ts'
@@ -26,6 +27,7 @@ export const hubSchema = z.strictObject({
     .describe('share of the datasets that one release may remove without a confirmation'),
   bus,
   erddaputil,
+  drp,
   logLevel: z.enum(LOG_LEVELS).default('info').describe('how much is logged'),
 })
 

@@ -33,6 +33,7 @@
  *     barrier/<name>                     the generation that is open next, and how many it takes
  *     barrier/<name>/<generation>/<who>  one that has arrived, under its lease
  *     node/<node>/meta                   icon, colour and progress that scripts show for a node
+ *     node/<node>/machine                what clients of Digital Rebar set of the machine that a node is to them
  *     token/<id>  join/<id>  secret/<x>  never leave the hub
  *     use/<id>                           how often, when and from where a token of a profile was used
  *     peer/key                           shared by the nodes, to fetch blobs from each other
@@ -90,6 +91,7 @@ export const keys = {
   profileChange: (profile: string, version: number) =>
     `profile-log/${profile}/${String(version).padStart(DIGITS, '0')}`,
   profileChanges: (profile: string) => `profile-log/${profile}/`,
+  profileLogs: 'profile-log/',
   /** A param may be called anything. */
   param: (param: string) => `param/${encodeURIComponent(param)}`,
   params: 'param/',
@@ -106,6 +108,7 @@ export const keys = {
     `barrier/${name}/${String(generation).padStart(DIGITS, '0')}/${encodeURIComponent(who)}`,
   arrivals: (name: string, generation: number) => `barrier/${name}/${String(generation).padStart(DIGITS, '0')}/`,
   meta: (node: string) => `node/${node}/meta`,
+  machine: (node: string) => `node/${node}/machine`,
   token: (id: string) => `token/${id}`,
   tokens: 'token/',
   use: (token: string) => `use/${token}`,

@@ -53,6 +53,12 @@ export function addErrorHandler(app: FastifyInstance, hub: HubContext | undefine
     const { status, body, isFault } = tell(error, request.id)
     if (isFault && !request.raw.destroyed) hub?.log.error('a request failed', { requestId: request.id, error })
     discardRest(request.raw)
+    const own = face?.answerOf?.({ error, status, known: body.error, request })
+    if (own !== undefined)
+      return reply
+        .status(own.status)
+        .headers(own.headers ?? {})
+        .send(own.body)
     if (body.error.code === 'UNAUTHENTICATED') {
       reply.header('www-authenticate', face === undefined ? 'Bearer' : `Basic realm="${face.realm}", charset="UTF-8"`)
     }

@@ -27,6 +27,7 @@ import { NodeQuota } from './node-quota.ts'
 import { renderDocument } from './openapi.ts'
 import { RateLimit } from './rate-limit.ts'
 import type { Face } from './route.ts'
+import { listenSecurely, type SecureAddress, type SecureDeps, type SecureListening } from './secure-listener.ts'
 import { TokenIndex } from './token-index.ts'
 import { TokenUses } from './token-uses.ts'
 import { WaitPlaces } from './wait-places.ts'
@@ -55,6 +56,8 @@ export interface Hub {
   readonly app: FastifyInstance
   /** Port 0 takes any that is free. Rejects with `PORT_TAKEN`. */
   listen(address: { readonly host: string; readonly port: number }): Promise<Listening>
+  /** The same over TLS, of what lies below a prefix. */
+  listenSecurely(address: SecureAddress): Promise<Listening>
   /** Ends watches, lets requests under way finish, then stops. The store is left open. */
   close(): Promise<void>
 }
@@ -112,17 +115,34 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     context.uses.run(closing.signal),
     board.run(closing.signal),
   ])
+  const secure: SecureListening[] = []
   return {
     app,
     listen: async ({ host, port }) => {
       hostNames.add(host.toLowerCase())
       return listen(app, host, port)
     },
+    listenSecurely: async (address) => {
+      hostNames.add(address.host.toLowerCase())
+      const listening = await listenSecurely(address, { app, limits, clock, upgrade: upgradeOf(options, context) })
+      secure.push(listening)
+      return listening
+    },
     close: async () => {
       closing.abort(new FlotillaError('NOT_READY', 'the hub is stopping', { hint: 'Try again in a moment.' }))
-      await stopListening(app, unused, clock, limits.closeMs)
+      const closed = secure.map((listening) => listening.close(limits.closeMs))
+      await Promise.all([stopListening(app, unused, clock, limits.closeMs), ...closed])
       await following
     },
+  }
+}
+
+/** The first face that speaks another protocol has all connections for it. */
+function upgradeOf({ faces = [] }: HubOptions, context: HubContext): SecureDeps['upgrade'] {
+  const [upgrade] = faces.flatMap((face) => face.upgrade ?? [])
+  return async (request, socket, head) => {
+    if (upgrade === undefined) socket.destroy()
+    else await upgrade(context, request, socket, head)
   }
 }
 

@@ -33,7 +33,8 @@ export async function tryAddress({ host, port }: Pick<Listening, 'host' | 'port'
   await once(server, 'close')
 }
 
-function cannotListen(error: unknown, host: string, port: number): FlotillaError {
+/** What a server's failure to listen means. */
+export function cannotListen(error: unknown, host: string, port: number): FlotillaError {
   const { code = '' } = error as NodeJS.ErrnoException
   if (code === 'EADDRINUSE') {
     return new FlotillaError('PORT_TAKEN', `${host}:${port} is taken by another program`, {

@@ -104,9 +104,10 @@ function canRead(scopes: readonly Scope[], key: string): boolean {
   return !HIDDEN.has(familyOf(key)) && allows(scopes, 'read', key)
 }
 
-/** A node's `joined` says which token is its credential, so a node may not write its own. */
+/** A node's `joined` says which token is its credential, and its `machine` which UUID is its own: no node may write these. */
 function isGuarded(key: string): boolean {
-  return GUARDED.has(familyOf(key)) || parseNodeKey(key)?.family === 'joined'
+  const ofNode = parseNodeKey(key)?.family
+  return GUARDED.has(familyOf(key)) || ofNode === 'joined' || ofNode === 'machine'
 }
 
 function familyOf(key: string): string {

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import type { ErrorBody } from '../core/api.ts'
@@ -79,6 +81,25 @@ export interface Face {
   readonly realm: string
   readonly routes: readonly Route[]
   readonly errorBody: (error: ErrorBody['error']) => object
+  /** Where not even statuses and headers of its errors are the hub's own. */
+  readonly answerOf?: (failure: Failure) => FaceAnswer
+  /** Takes over a connection of the hub's TLS listener that is to speak another protocol; nobody has looked at its token yet. */
+  readonly upgrade?: (hub: HubContext, request: IncomingMessage, socket: Duplex, head: Buffer) => Promise<void>
+}
+
+export interface Failure {
+  readonly error: unknown
+  /** What the hub itself would answer. */
+  readonly status: number
+  readonly known: ErrorBody['error']
+  readonly request: FastifyRequest
+}
+
+export interface FaceAnswer {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** None is an empty answer. */
+  readonly body?: object | undefined
 }
 
 export function route<P, Q, B, A>(spec: RouteSpec<P, Q, B, A>): Route {

@@ -4,18 +4,22 @@ import type { Clock } from '../core/clock.ts'
 import { FlotillaError } from '../core/errors.ts'
 import { keys } from '../core/keys.ts'
 import { allows, formatScope, parseScope } from '../core/scope.ts'
-import type { Store, Write } from '../core/store.ts'
+import { type Store, STORE_LIMITS, type Write } from '../core/store.ts'
 import { Secret } from '../lib/secret.ts'
 import type { Caller } from './caller.ts'
 
 /** Value of `token/<id>`. The token itself is kept nowhere. */
 export interface TokenRecord extends Omit<TokenInfo, 'id' | 'use'> {
+  /** The token that this one was traded for: it ends with it. */
+  readonly madeFrom?: string | undefined
   /** Hex SHA-256 of the token's secret part: it has 256 random bits, so a slow hash would add nothing. */
   readonly hash: string
 }
 
 const TOKENS_MAX = 10_000
 const EXPIRED_AT_ONCE = 400
+/** Of one commit. */
+const MOST = STORE_LIMITS.changes - 1
 const FORM = /^flt_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/
 
 /** Whether `text` holds something that looks like a token, for refusing it in places that end up in logs. */
@@ -56,7 +60,7 @@ export function putToken(id: string, record: TokenRecord): Write {
 }
 
 function infoOf(id: string, record: TokenRecord): TokenInfo {
-  const { hash: _, ...info } = record
+  const { hash: _, madeFrom: _from, ...info } = record
   return { id, ...info }
 }
 
@@ -69,6 +73,7 @@ export async function createToken(
   clock: Clock,
   { label, scopes, ttlMs }: CreateTokenRequest,
   by: Pick<Caller, 'scopes' | 'expiresAtMs'>,
+  madeFrom?: string,
 ): Promise<CreateTokenAnswer> {
   const parsed = scopes.map((text) => parseScope(text))
   for (const scope of parsed) {
@@ -80,6 +85,7 @@ export async function createToken(
     label,
     scopes: parsed.map((scope) => formatScope(scope)),
     ...(Number.isFinite(expiresAtMs) && { expiresAtMs }),
+    ...(madeFrom !== undefined && { madeFrom }),
   })
 }
 
@@ -137,15 +143,34 @@ export function newPeerKey(): Write {
   return { op: 'put', key: keys.peerKey, value: randomBytes(32).toString('base64url') }
 }
 
-/** Throws `NOT_FOUND` when there is no such token. */
-export async function revokeToken(store: Store, id: string): Promise<void> {
+/** Those that were traded for a token, and for these. */
+async function madeFrom(store: Store, id: string): Promise<readonly string[]> {
+  const { entries } = await store.list(keys.tokens)
+  const found = new Set([id])
+  // Older ones may come later in the order of ids, so as often as another is found.
+  for (let size = 0; size < found.size;) {
+    size = found.size
+    for (const { key, value } of entries) {
+      if (found.has(parseRecord(value).madeFrom ?? '')) found.add(key.slice(keys.tokens.length))
+    }
+  }
+  found.delete(id)
+  return [...found]
+}
+
+/** Ends those that were traded for it as well, and answers all. Throws `NOT_FOUND` when there is no such token. */
+export async function revokeToken(store: Store, id: string): Promise<readonly string[]> {
   const key = keys.token(id)
   const entry = await store.get(key)
   if (entry === undefined)
     throw new FlotillaError('NOT_FOUND', `there is no token ${id}`, { hint: '`flotilla token list` lists them.' })
   const scopes = parseRecord(entry.value).scopes.map((text) => parseScope(text))
   const knewKey = allows(scopes, 'read', keys.peerKey)
-  await store.commit({ changes: [...withoutToken(id), ...(knewKey ? [newPeerKey()] : [])] })
+  const all = [id, ...(await madeFrom(store, id))]
+  const writes = all.flatMap((each) => withoutToken(each))
+  await store.commit({ changes: [...writes.slice(0, MOST), ...(knewKey ? [newPeerKey()] : [])] })
+  for (let at = MOST; at < writes.length; at += MOST) await store.commit({ changes: writes.slice(at, at + MOST) })
+  return all
 }
 
 function digest(secret: string): Buffer {

@@ -5,7 +5,7 @@ import { keys } from '../core/keys.ts'
 import type { Op } from '../core/op.ts'
 import type { Edit } from '../core/profile/edit.ts'
 import { type Known, PROFILE_LIMITS, type Profile } from '../core/profile/profile.ts'
-import type { Store } from '../core/store.ts'
+import type { Store, Txn } from '../core/store.ts'
 import { KeyLocks } from '../lib/key-locks.ts'
 import type { FirstAnswers, Once } from '../lib/once.ts'
 import { checkAgainst, definitionsOf } from './definitions.ts'
@@ -25,6 +25,15 @@ export interface How extends Op {
   readonly by: Author
   /** The same request again is told the first answer, and changes nothing. */
   readonly once?: Once | undefined
+  readonly beside?: Beside | undefined
+}
+
+/** Other keys of the store that are changed in the very commit of the profiles. */
+export interface Beside {
+  /** Before the edits are asked, each time that they are. */
+  read(op: Op): Promise<void>
+  /** After they were asked. */
+  txn(): Promise<Txn>
 }
 
 /** What became of one edit. */
@@ -104,16 +113,20 @@ export class Profiles {
   /** Undefined when somebody else was faster. */
   async #attempt(edits: readonly Edit[], how: How): Promise<Changed | undefined> {
     const { store, clock, answers, schemas } = this.#deps
+    await how.beside?.read(how)
     const work = await Work.begin(store, edits, how)
     const results = edits.map((edit) => work.apply(edit))
     for (const name of work.names) {
       const changed = work.changedParams(name)
       if (changed.size > 0) await checkAgainst(await definitionsOf(store, [...changed.keys()], how), changed, schemas)
     }
-    const writes = work.names.flatMap((name) => work.writes(name, how.by, clock.nowMs()))
+    const beside = await how.beside?.txn()
+    const own = work.names.flatMap((name) => work.writes(name, how.by, clock.nowMs()))
+    const writes = [...own, ...(beside?.changes ?? [])]
     const changes = edits.map((edit, index) => work.changeOf(edit, results[index]))
     if (writes.length === 0 && how.once === undefined) return work.changed(changes)
-    const commit = await answers.commit({ expect: work.expectations(), changes: writes }, how.once, changes, how)
+    const expect = [...work.expectations(), ...(beside?.expect ?? [])]
+    const commit = await answers.commit({ expect, changes: writes }, how.once, changes, how)
     if (commit.committed) return work.changed(changes.map((change) => withRevision(change, commit.revision)))
     return undefined
   }

@@ -134,7 +134,7 @@ async function ask(url: string, method: string, path: string, request: Ask = {})
   })
   const text = await answer.text()
   const isJson = answer.headers.get('content-type')?.startsWith('application/json') === true && text !== ''
-  const error = isJson ? (JSON.parse(text) as Partial<ErrorBody>).error : undefined
+  const error = isJson ? (JSON.parse(text) as Partial<ErrorBody> | null)?.error : undefined
   return { status: answer.status, headers: answer.headers, text, code: error?.code, message: error?.message }
 }
 

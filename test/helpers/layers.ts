@@ -65,6 +65,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   // lib: a lock where the system has no program for one.
   'node:sqlite': ['store/*', 'files', 'outbox', 'sync', 'lib'],
   'rabbitmq-client': ['bus/*', 'compat/*'],
+  ws: ['compat/*'],
   '@grpc/grpc-js': ['store/*'],
   '@grpc/proto-loader': ['store/*'],
   saxes: ['targets/*', 'lib'],

@@ -14,6 +14,8 @@ export interface Needs {
   readonly root?: boolean
   /** Programs on the PATH; missing ones are installed from the system's packages where root and apt allow. */
   readonly tools?: readonly Tool[]
+  /** Programs that are in no package: where one is not on the PATH, the test says so and is skipped, in CI as well. */
+  readonly ifThere?: readonly string[]
 }
 
 /** Program → the package of Debian that has it. */
@@ -62,6 +64,11 @@ export const EXAMPLES = join(FIXTURES, '../examples')
  * Where the need is missing, every such test is skipped by name with the reason; with CI=true it fails instead.
  */
 export async function needs(wanted: Needs): Promise<TestAPI> {
+  const none = wanted.ifThere?.find((program) => !onPath(program))
+  if (none !== undefined) {
+    const reason = `${none} is not on the PATH, and in no package`
+    return test.extend('need', { auto: true }, ({ skip }): undefined => skip(reason)) as unknown as TestAPI
+  }
   const reason = await missing(wanted)
   if (reason === undefined) return test
   if (process.env['CI'] === 'true') {

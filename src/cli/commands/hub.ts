@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { command } from '../command.ts'
+import { DRP, drpFlags } from '../drp-options.ts'
 import { SERVICE, serviceLog, serviceSources } from '../service.ts'
 
 export const hub = command({
@@ -19,6 +20,7 @@ export const hub = command({
     },
     store: { type: 'value', placeholder: 'STORE', summary: 'where the state is: sqlite, or etcd://HOST:PORT,…/PREFIX' },
     listen: { type: 'value', placeholder: 'HOST:PORT', summary: 'where to listen' },
+    ...DRP,
     ...SERVICE,
   },
   details: 'As `flotilla up`, for a service manager: says nothing but its log. All settings: docs/reference/config.md.',
@@ -37,6 +39,7 @@ export const hub = command({
       data: options.data === undefined ? undefined : resolve(context.cwd, options.data),
       store: options.store,
       listen: options.listen,
+      ...drpFlags(options, context.cwd),
       logLevel: options.logLevel,
     }
     const { base, ...sources } = await serviceSources(options.config, flags, context)

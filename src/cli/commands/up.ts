@@ -4,6 +4,7 @@ import { CLIENT, DEFAULT_DATA } from '../connect.ts'
 import type { Context } from '../context.ts'
 import { span } from '../format.ts'
 import { JOIN_ADVICE, joinLine } from '../join-line.ts'
+import { DRP, drpFlags } from '../drp-options.ts'
 import { SERVICE, serviceLog, serviceSources } from '../service.ts'
 
 export const up = command({
@@ -34,6 +35,7 @@ export const up = command({
       completes: 'file',
     },
     json: CLIENT.json,
+    ...DRP,
     ...SERVICE,
   },
   details:
@@ -56,6 +58,7 @@ export const up = command({
       store: options.store,
       listen: options.listen,
       'sources.datasets.folder': options.source === undefined ? undefined : resolve(cwd, options.source),
+      ...drpFlags(options, cwd),
       logLevel: options.logLevel,
     }
     const { base, ...sources } = await serviceSources(options.config, flags, context)

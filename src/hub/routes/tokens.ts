@@ -99,8 +99,7 @@ export const tokenRoutes: readonly Route[] = [
     params: z.strictObject({ id: z.string().regex(/^[0-9a-f]{16}$/) }),
     status: 204,
     handler: async ({ store, tokens, log }, { params, caller }) => {
-      await revokeToken(store, params.id)
-      tokens.end(params.id)
+      for (const id of await revokeToken(store, params.id)) tokens.end(id)
       log.info('token revoked', { id: params.id, by: caller.id })
       return undefined
     },

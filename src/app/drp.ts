@@ -1,0 +1,26 @@
+import { readFile } from 'node:fs/promises'
+import type { DrpConfig } from '../config/drp.ts'
+import { absolute } from '../config/paths.ts'
+import { PREFIX } from '../compat/drp/answers.ts'
+import { FlotillaError } from '../core/errors.ts'
+import type { Logger } from '../core/log.ts'
+import type { Hub } from '../hub/hub.ts'
+import { readSecretFile } from '../lib/secret-file.ts'
+
+const PEM = /^-----BEGIN [\s\S]+-----$/
+
+/** Serves the API of Digital Rebar over TLS, if that is configured. Answers where, and rejects where its files cannot be read or used. */
+export async function listenForDrp(
+  hub: Hub,
+  config: DrpConfig | undefined,
+  { base, log }: { readonly base: string; readonly log: Logger },
+): Promise<string | undefined> {
+  if (config === undefined) return undefined
+  const certificate = await readFile(absolute(base, config.certificate)).catch((cause: unknown) => {
+    throw new FlotillaError('CONFIG_INVALID', `the certificate ${config.certificate} cannot be read`, { cause })
+  })
+  const key = Buffer.from((await readSecretFile(absolute(base, config.key), PEM)).reveal())
+  const { url } = await hub.listenSecurely({ ...config.listen, certificate, key, prefix: PREFIX })
+  log.info('the API of Digital Rebar is served', { url })
+  return url
+}
