@@ -39,13 +39,19 @@ const PACKAGES = {
   s3cmd: 's3cmd',
   awscli: 'awscli',
   boto3: 'python3-boto3',
+  faketime: 'libfaketime',
 } as const
+
+/** Shows a process another time than the machine has. Debian puts it below the name of the machine's kind. */
+const KIND = { x64: 'x86_64', arm64: 'aarch64' }[process.arch as string] ?? process.arch
+export const FAKETIME = `/usr/lib/${KIND}-linux-gnu/faketime/libfaketimeMT.so.1`
 
 /** What is no program, by the file that tells whether it is there. */
 const FILES: Readonly<Partial<Record<Tool, string>>> = {
   'nginx-lua': '/usr/lib/nginx/modules/ngx_http_lua_module.so',
   // Those of the system: another version may be first on the PATH.
   awscli: '/usr/bin/aws',
+  faketime: FAKETIME,
   boto3: '/usr/lib/python3/dist-packages/boto3/__init__.py',
 }
 
