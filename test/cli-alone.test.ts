@@ -329,10 +329,23 @@ describe('up, refused', () => {
   })
 })
 
+test('what was compiled is kept at home, never among temporary files, where anybody may put something to be run first', async () => {
+  const cwd = temporaryFolder({ 'tmp/x': '', 'home/x': '' })
+  const TMPDIR = join(cwd, 'tmp')
+  for (const env of [{ TMPDIR }, { TMPDIR, HOME: join(cwd, 'home') }]) {
+    const { status } = spawnSync(process.execPath, [join(import.meta.dirname, '../src/bin.ts'), 'version'], {
+      cwd,
+      env,
+    })
+    expect(status).toBe(0)
+  }
+  expect(readdirSync(TMPDIR)).toEqual(['x'])
+  expect(readdirSync(join(cwd, 'home/.cache'))).toEqual(['flotilla'])
+})
+
 const asOther = await needs({ root: true, tools: ['setpriv'] })
 
 asOther('a folder that cannot be written is said so in words, without a stack', async () => {
-  const { spawnSync } = await import('node:child_process')
   const cwd = temporaryFolder({ 'd/a.xml': gridDataset('alpha') })
   chmodSync(cwd, 0o555)
   const program = join(import.meta.dirname, '../src/bin.ts')
