@@ -269,7 +269,24 @@ describe('a transaction', () => {
   })
 })
 
+const TAKE = { op: 'take', value: 'not there' }
+
 describe('an Idempotency-Key', () => {
+  it('does not let one token fill the store with large answers', async () => {
+    const name = await made({ list: ['x'.repeat(380_000)], none: [] })
+    const token = await hub.token([`write:profile/${name}`, `read:profile/${name}`])
+    const again = (key: string, params = 'list') =>
+      ask('POST', `/v1/profiles/${name}/params/${params}`, TAKE, { token, headers: { 'idempotency-key': key } })
+    let kept = 0
+    while (kept < 80 && (await again(`large-${kept}`)).status === 200) kept += 1
+    expect(kept).toBe(44)
+    const refused = await again('one-more')
+    expect([refused.status, refused.text.includes('RATE_LIMITED')]).toEqual([429, true])
+    expect((await again('large-3')).status).toBe(200)
+    expect((await again('small', 'none')).status).toBe(200)
+    expect((await ask('POST', `/v1/profiles/${name}/params/list`, TAKE, { token })).status).toBe(200)
+  }, 30_000)
+
   it('gets the first answer again, of any hub, and belongs to one request of one token', async () => {
     const name = await made()
     const headers = { 'idempotency-key': 'once-1' }

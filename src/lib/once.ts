@@ -10,10 +10,11 @@ export interface Once {
   readonly id: string
   /** Hash of all that was asked: the same key with something else is a mistake. */
   readonly request: string
+  readonly caller: string
 }
 
 export function onceOf(caller: string, key: string, request: string): Once {
-  return { id: sha256(`${caller} ${key}`), request: sha256(request) }
+  return { id: sha256(`${caller} ${key}`), request: sha256(request), caller }
 }
 
 /** The first answer, and the revision of the commit that it was given in. */
@@ -32,6 +33,10 @@ const KEPT_MS = 660_000
 const LEASE_MS = 60_000
 /** One lease ends as one commit, which should stay a small one. */
 const PER_LEASE = 2000
+/** Answers hold lists of any length: what one caller has kept of the larger ones in a minute, at most. */
+const LARGE_CHARS = 4096
+const LARGE_CHARS_PER_MINUTE = 16 * 1024 * 1024
+const MINUTE_MS = 60_000
 
 /**
  * What was answered to requests with an `Idempotency-Key`, put into the store in the very commit of what they changed: so
@@ -42,6 +47,8 @@ export class FirstAnswers {
   readonly #store: Store
   readonly #monotonicMs: () => number
   #lease: { readonly id: Promise<string>; readonly endsMs: number; left: number } | undefined
+  readonly #large = new Map<string, number>()
+  #minuteEndsMs = 0
 
   constructor(store: Store, monotonicMs: () => number) {
     this.#store = store
@@ -61,16 +68,19 @@ export class FirstAnswers {
 
   /**
    * Commits, and keeps the answer with it; without `once` just commits. The first expectation that differs may be that of
-   * `keys.once(once.id)`: then the same request was done meanwhile, and `find` has its answer.
+   * `keys.once(once.id)`: then the same request was done meanwhile, and `find` has its answer. Throws `RATE_LIMITED`,
+   * before anything is done, where the caller has too much kept.
    */
   async commit(txn: Txn, once: Once | undefined, answer: unknown, op: Op = {}): ReturnType<Store['commit']> {
     if (once === undefined) return this.#store.commit(txn, op)
     const kept: Kept = { request: once.request, answer }
+    const value = JSON.stringify(kept)
+    this.#checkRoom(once, value.length)
     const key = keys.once(once.id)
     const expect: readonly Expectation[] = [{ key, revision: 0 }, ...(txn.expect ?? [])]
     for (;;) {
       const leaseId = await this.#currentLease()
-      const put: Write = { op: 'put', key, value: JSON.stringify(kept), leaseId }
+      const put: Write = { op: 'put', key, value, leaseId }
       try {
         return await this.#store.commit({ expect, changes: [...txn.changes, put] }, op)
       } catch (error) {
@@ -80,6 +90,22 @@ export class FirstAnswers {
         this.#lease = undefined
       }
     }
+  }
+
+  #checkRoom({ caller }: Once, chars: number): void {
+    if (chars <= LARGE_CHARS) return
+    const now = this.#monotonicMs()
+    if (this.#minuteEndsMs <= now) {
+      this.#large.clear()
+      this.#minuteEndsMs = now + MINUTE_MS
+    }
+    const sum = (this.#large.get(caller) ?? 0) + chars
+    if (sum > LARGE_CHARS_PER_MINUTE) {
+      throw new FlotillaError('RATE_LIMITED', 'this token has too many large answers kept for an Idempotency-Key', {
+        hint: `Try again in ${Math.ceil((this.#minuteEndsMs - now) / 1000)} s, or send it without that header.`,
+      })
+    }
+    this.#large.set(caller, sum)
   }
 
   async #currentLease(): Promise<string> {
