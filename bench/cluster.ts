@@ -9,8 +9,10 @@ import { HubClient } from '../src/client/hub-client.ts'
 import { sha256 } from '../src/lib/hash.ts'
 import { Secret } from '../src/lib/secret.ts'
 
-const PROGRAM = join(import.meta.dirname, '../src/bin.ts')
+export const PROGRAM = join(import.meta.dirname, '../src/bin.ts')
 const TREE = 'datasets'
+/** As `./flotilla` starts it: scripts/with-node.sh. */
+const AS_STARTED = { options: ['--max-semi-space-size=8'], env: { MALLOC_ARENA_MAX: '2' } }
 
 /** Fragments of a usual form; `title` says what differs. */
 export function fragments(count: number, title: (index: number) => string): ReadonlyMap<string, string> {
@@ -42,6 +44,7 @@ export interface ClusterNode {
 export class Cluster {
   readonly nodes: ClusterNode[] = []
   readonly client: HubClient
+  readonly adminToken: string
   readonly #folder: string
   readonly #hub: ChildProcess
   readonly #url: string
@@ -50,8 +53,17 @@ export class Cluster {
     this.#folder = folder
     this.#hub = hub
     this.#url = url
-    const token = readFileSync(join(folder, 'hub/admin.token'), 'utf8').trim()
-    this.client = new HubClient({ url, token: new Secret(token) })
+    this.adminToken = readFileSync(join(folder, 'hub/admin.token'), 'utf8').trim()
+    this.client = new HubClient({ url, token: new Secret(this.adminToken) })
+  }
+
+  get hubPid(): number {
+    return this.#hub.pid ?? 0
+  }
+
+  /** What a command needs to find the hub. */
+  get env(): Readonly<Record<string, string>> {
+    return { FLOTILLA_URL: this.#url, FLOTILLA_TOKEN_FILE: join(this.#folder, 'hub/admin.token') }
   }
 
   /** `more` are options of `up`. */
@@ -69,7 +81,10 @@ export class Cluster {
       'warn',
       ...more,
     ]
-    const hub = spawn(process.execPath, [PROGRAM, ...options], { stdio: ['ignore', 'pipe', log] })
+    const hub = spawn(process.execPath, [...AS_STARTED.options, PROGRAM, ...options], {
+      stdio: ['ignore', 'pipe', log],
+      env: { ...AS_STARTED.env, ...process.env },
+    })
     if (hub.stdout === null) throw new Error('the hub has no output')
     const [line] = (await once(createInterface(hub.stdout), 'line')) as [string]
     return new Cluster(folder, hub, (JSON.parse(line) as { readonly url: string }).url)

@@ -2,7 +2,8 @@ import { connect } from 'node:net'
 
 export interface HttpLoad {
   readonly url: string
-  readonly path: string
+  /** Of all connections, or of each. */
+  readonly path: string | ((connection: number) => string)
   readonly headers?: Readonly<Record<string, string>>
   /** The body of one request: which connection sends it, how many it sent before, and what it was answered last. */
   readonly body: (connection: number, turn: number, answer: string) => string
@@ -32,8 +33,9 @@ export async function askedFor(load: HttpLoad): Promise<{ readonly perSecond: nu
 function keepAsking({ url, path, headers = {}, body, ms }: HttpLoad, connection: number): Promise<readonly number[]> {
   const { hostname, port, host } = new URL(url)
   const end = performance.now() + ms
-  const lines = Object.entries({ host, 'content-type': 'application/json', ...headers })
-  const head = `POST ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}`
+  const lines = Object.entries({ 'content-type': 'application/json', ...headers, host })
+  const target = typeof path === 'string' ? path : path(connection)
+  const head = `POST ${target} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}`
   return new Promise((resolve, reject) => {
     const socket = connect({ host: hostname, port: Number(port), noDelay: true })
     const waits: number[] = []
