@@ -34,7 +34,12 @@ export class Wake<R extends string> {
       if ([...this.#pending].some((reason) => !deaf.includes(reason))) cut.abort(HEARD)
     }
     this.#heard()
-    await sleepQuietly(this.#clock, ms, AbortSignal.any([signal, cut.signal]))
+    // Joining signals costs more than all the rest.
+    const stop = (): void => cut.abort(HEARD)
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop, { once: true })
+    await sleepQuietly(this.#clock, ms, cut.signal)
+    signal.removeEventListener('abort', stop)
     this.#heard = undefined
     const reasons = this.#pending
     this.#pending = new Set()

@@ -1,38 +1,37 @@
 import { FlotillaError, isError } from '../core/errors.ts'
 import type { OpenedFile, TreeFiles } from '../core/files/tree-files.ts'
-import type { Child, OperationItem } from '../core/push/child.ts'
+import type { Child } from '../core/push/child.ts'
 import type { OpenLedger } from '../core/push/ledger.ts'
 import { isGone, type Operation } from '../core/push/operation.ts'
 import { OPS_LIMITS, type Outcome } from '../core/push/wire.ts'
 import { Bell } from '../lib/bell.ts'
 import { together } from '../lib/together.ts'
 import { type BodyPace, type Parts, sendBody } from './lanes-body.ts'
-import { isPut, openRow, operationOf, type PutRow, readRow } from './sender-content.ts'
+import { type Prepared, Preparer } from './lanes-prepare.ts'
+import { isPut, openRow, operationOf, type PutRow } from './sender-content.ts'
+import type { Guess } from './sender-guess.ts'
 import type { RelayBoard } from './sender-relay.ts'
 import { isAboutChild } from './sender-faults.ts'
 import type { Suspects } from './sender-suspects.ts'
 import type { Item, Track } from './sender-track.ts'
 
-/** How much is under way at once, to each child. What is in memory is two batches, and a buffer for each body. */
-const LANES = { batches: 2, bodies: 2, batchBytes: 2 * 1024 * 1024 } as const
+/** How much is under way at once, to each child. What is in memory is four batches, and a buffer for each body. */
+const LANES = { batches: 4, bodies: 2, batchBytes: 1024 * 1024 } as const
 
 export interface LanesOptions extends BodyPace {
   readonly child: Child
-  readonly ledger: Pick<OpenLedger, 'get' | 'learn'>
+  readonly ledger: Pick<OpenLedger, 'get' | 'atOnce' | 'learn'>
   readonly files: TreeFiles
   readonly track: Track
   readonly suspects: Suspects
   readonly parts: Parts
+  readonly guess: Guess
   /** Where a content may go to one child, who passes it on to others. */
   readonly relay?: RelayBoard | undefined
   /** After each answer. */
   readonly onAnswer: () => void
   /** Before it is told that the child has it. */
   readonly onOutcome: (operation: Operation, outcome: Outcome) => void
-}
-
-interface Prepared extends OperationItem {
-  readonly item: Item
 }
 
 /** Small files, deletions and offers in batches, and large files each for itself, side by side. */
@@ -65,10 +64,14 @@ export class Lanes {
   }
 
   async #runBatches(signal: AbortSignal): Promise<void> {
+    const preparer = new Preparer(this.#options)
     for (;;) {
       const items = this.#nextBatch()
-      if (items.length === 0) await this.#bell.rung({ signal })
-      else await this.#sendBatch(items, signal)
+      if (items.length > 0) await this.#sendBatch(items, preparer, signal)
+      else {
+        preparer.rest()
+        await this.#bell.rung({ signal })
+      }
     }
   }
 
@@ -76,32 +79,36 @@ export class Lanes {
     for (;;) {
       const item = this.#large.shift()
       if (item === undefined) await this.#bell.rung({ signal })
-      else if (this.#isCurrent(item)) await this.#sendLarge(item, signal)
+      else if (this.#current([item]).length > 0) await this.#sendLarge(item, signal)
     }
   }
 
   #nextBatch(): readonly Item[] {
+    const { suspects, guess } = this.#options
+    const items: Item[] = []
     let bytes = 0
-    let count = 0
     let most: number = OPS_LIMITS.operations
-    for (const { row, isOffer } of this.#small) {
+    for (const one of this.#small) {
+      const { row } = one
+      const isOffer = one.isOffer && !(one.isGuess === true && guess.isLacking(row))
       bytes += isOffer || isGone(row) ? 0 : row.size
-      most = Math.min(most, this.#options.suspects.groupOf(row.key))
-      if (count > 0 && (count >= most || bytes > LANES.batchBytes)) break
-      count++
+      most = Math.min(most, suspects.groupOf(row.key))
+      if (items.length > 0 && (items.length >= most || bytes > LANES.batchBytes)) break
+      items.push(isOffer === one.isOffer ? one : { ...one, isOffer })
     }
-    return this.#small.splice(0, count).filter((item) => this.#isCurrent(item))
+    this.#small.splice(0, items.length)
+    return this.#current(items)
   }
 
-  /** A row that was replaced has a later one in its place, which comes for itself. */
-  #isCurrent(item: Item): boolean {
+  /** Without those whose row was replaced: they have a later one in its place, which comes for itself. */
+  #current(items: readonly Item[]): readonly Item[] {
     const { ledger, track } = this.#options
-    const isCurrent = ledger.get(item.row.key)?.position === item.row.position
-    if (!isCurrent) track.done(item)
-    return isCurrent
+    const are = ledger.atOnce(() => items.map(({ row }) => ledger.get(row.key)?.position === row.position))
+    for (const [at, item] of items.entries()) if (are[at] !== true) track.done(item)
+    return items.filter((_, at) => are[at] === true)
   }
 
-  async #sendBatch(items: readonly Item[], signal: AbortSignal): Promise<void> {
+  async #sendBatch(items: readonly Item[], preparer: Preparer, signal: AbortSignal): Promise<void> {
     const alone: Item[] = []
     const carried: Item[] = []
     let relay: readonly string[] = []
@@ -111,8 +118,8 @@ export class Lanes {
       ;(siblings.length === 0 ? alone : carried).push(item)
       if (siblings.length > 0) relay = siblings
     }
-    await this.#sendGroup(alone, [], signal)
-    await this.#sendGroup(carried, relay, signal)
+    await this.#sendGroup(alone, [], preparer, signal)
+    await this.#sendGroup(carried, relay, preparer, signal)
   }
 
   /** Which children it may be passed on to; undefined where another child brings it, or has brought it. */
@@ -133,39 +140,22 @@ export class Lanes {
     relay?.finish(child.url, row.key, row.version, outcome)
   }
 
-  async #sendGroup(items: readonly Item[], relay: readonly string[], signal: AbortSignal): Promise<void> {
-    const prepared: Prepared[] = []
-    let bytes = 0
+  async #sendGroup(
+    items: readonly Item[],
+    relay: readonly string[],
+    preparer: Preparer,
+    signal: AbortSignal,
+  ): Promise<void> {
     try {
-      for (const item of items) {
-        const one = await this.#prepare(item, signal)
-        if (one !== undefined) prepared.push(one)
-        bytes += one?.bytes?.byteLength ?? 0
-      }
+      const prepared = await preparer.prepare(items, signal)
       if (prepared.length === 0) return
+      const bytes = prepared.reduce((sum, one) => sum + (one.bytes?.byteLength ?? 0), 0)
       if (bytes > 0) await this.#options.throttle?.take(bytes, signal)
       await this.#transmit(prepared, relay, signal)
       this.#options.onSent(bytes)
     } finally {
       // Of what came to nothing the others are told, too.
       for (const item of items) this.#finish(item, undefined)
-    }
-  }
-
-  async #prepare(item: Item, signal: AbortSignal): Promise<Prepared | undefined> {
-    const { files, ledger, track } = this.#options
-    const { row, isOffer } = item
-    if (isOffer || !isPut(row)) return { item, operation: operationOf(row) }
-    try {
-      const { sha256, ...read } = await readRow(files, row, signal)
-      if (row.sha256 === undefined) ledger.learn(row.key, row.version, sha256)
-      return { item, ...read }
-    } catch (error) {
-      signal.throwIfAborted()
-      // The child may have it: what is not here cannot be sent, but offered.
-      if (isError(error, 'NOT_FOUND')) return { item, operation: operationOf(row) }
-      track.setAside(item, error)
-      return undefined
     }
   }
 
@@ -199,6 +189,7 @@ export class Lanes {
     const { track } = this.#options
     this.#finish(item, outcome)
     if (outcome !== undefined) this.#options.onOutcome(item.row, outcome)
+    if (outcome !== undefined && item.isOffer) this.#options.guess.heard(outcome)
     if (outcome === undefined) track.setAside(item, new Error('the child left it out of its answer'))
     else if (outcome.result === 'failed') track.setAside(item, new FlotillaError(outcome.code, outcome.message))
     else if (outcome.result !== 'wanted') track.done(item)

@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { compareKeys, endOfPrefix } from '../core/files/entry.ts'
 import type { LedgerRow } from '../core/push/ledger.ts'
-import { isGone, type Operation, type Version } from '../core/push/operation.ts'
+import { compareVersions, isGone, type Operation, type Version } from '../core/push/operation.ts'
 
 interface Row {
   readonly position: number
@@ -20,6 +20,8 @@ interface Row {
 /** The rows of a ledger's file, read and written at once. */
 export class LedgerRows {
   readonly #sql: ReturnType<typeof statements>
+  /** Of keys that were asked for lately: each is asked for three times until it is recorded. */
+  readonly #versions = new Map<string, Version | undefined>()
 
   constructor(database: DatabaseSync) {
     this.#sql = statements(database)
@@ -27,16 +29,44 @@ export class LedgerRows {
 
   get(key: string): LedgerRow | undefined {
     const row = this.#sql.get.get(key) as Row | undefined
-    return row === undefined ? undefined : toLedgerRow(row)
+    const found = row === undefined ? undefined : toLedgerRow(row)
+    this.#remember(key, found?.version)
+    return found
   }
 
   version(key: string): Version | undefined {
-    return this.#sql.version.get(key) as unknown as Version | undefined
+    if (this.#versions.has(key)) return this.#versions.get(key)
+    const version = this.#sql.version.get(key) as unknown as Version | undefined
+    this.#remember(key, version)
+    return version
+  }
+
+  /** As of `OpenLedger`; `floor`: no deletion that was forgotten is newer. */
+  compare(key: string, version: Version, floor: Version): number {
+    const before = this.version(key)
+    if (before !== undefined) return compareVersions(version, before)
+    return compareVersions(version, floor) > 0 ? 1 : -1
+  }
+
+  /** What was written is taken back, or may have been. */
+  doubt(): void {
+    this.#versions.clear()
+  }
+
+  /** Otherwise every question takes and gives back the lock of the file. */
+  atOnce<T>(read: () => T): T {
+    this.#sql.begin.run()
+    try {
+      return read()
+    } finally {
+      this.#sql.commit.run()
+    }
   }
 
   /** In the place of what there is of that key. */
   put(operation: Operation, position: number, recordedMs: number): void {
     const { key, version } = operation
+    this.#remember(key, version)
     const what = [position, key, version.epoch, version.sequence, recordedMs] as const
     if (isGone(operation)) {
       this.#sql.put.run(...what, null, null, null, null, null, null)
@@ -72,13 +102,22 @@ export class LedgerRows {
   }
 
   clear(): void {
+    this.#versions.clear()
     this.#sql.clear.run()
   }
 
   remove(position: number): void {
+    this.#versions.clear()
     this.#sql.remove.run(position)
   }
+
+  #remember(key: string, version: Version | undefined): void {
+    if (this.#versions.size >= VERSIONS_MAX) this.#versions.clear()
+    this.#versions.set(key, version)
+  }
 }
+
+const VERSIONS_MAX = 2048
 
 function toLedgerRow(row: Row): LedgerRow {
   const { key, position } = row
@@ -103,6 +142,8 @@ function statements(database: DatabaseSync) {
     prepare(`SELECT ${COLUMNS} FROM operations WHERE ${where} AND size IS NOT NULL ORDER BY key LIMIT ?`)
   return {
     get: prepare(`SELECT ${COLUMNS} FROM operations WHERE key = ?`),
+    begin: prepare('BEGIN'),
+    commit: prepare('COMMIT'),
     version: prepare('SELECT epoch, sequence FROM operations WHERE key = ?'),
     put: prepare(`INSERT OR REPLACE INTO operations (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
     learn: prepare(

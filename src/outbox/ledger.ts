@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Clock } from '../core/clock.ts'
 import type { ChildRecord, LedgerRow, OpenLedger, ParentRecord, StuckOperation } from '../core/push/ledger.ts'
-import { compareVersions, isGone, type Operation, type Version } from '../core/push/operation.ts'
+import { isGone, type Operation, type Version } from '../core/push/operation.ts'
 import { isDamage, transact } from '../lib/sqlite.ts'
 import { LedgerBook } from './ledger-book.ts'
 import { LedgerCheckpoints } from './ledger-checkpoints.ts'
@@ -109,11 +109,15 @@ class SqliteLedger implements OpenLedger {
   }
 
   compare(key: string, version: Version): number {
-    return this.#use(() => this.#compare(key, version))
+    return this.#use(() => this.#rows.compare(key, version, this.#state.floor))
   }
 
   learn(key: string, version: Version, sha256: string): void {
     this.#use(() => this.#rows.learn(key, version, sha256))
+  }
+
+  atOnce<T>(read: () => T): T {
+    return this.#use(() => this.#rows.atOnce(read))
   }
 
   after(position: number, limit: number): readonly LedgerRow[] {
@@ -244,16 +248,10 @@ class SqliteLedger implements OpenLedger {
 
   #put(operation: Operation): boolean {
     const { key, version } = operation
-    if (this.#compare(key, version) <= 0) return false
+    if (this.#rows.compare(key, version, this.#state.floor) <= 0) return false
     this.#rows.put(operation, this.#state.take(version), this.#clock.nowMs())
     this.#book.keepLeaving(key, false)
     return true
-  }
-
-  #compare(key: string, version: Version): number {
-    const before = this.#rows.version(key)
-    if (before !== undefined) return compareVersions(version, before)
-    return compareVersions(version, this.#state.floor) > 0 ? 1 : -1
   }
 
   /** Whether there may be more. */
@@ -274,6 +272,7 @@ class SqliteLedger implements OpenLedger {
       return transact(this.#database, work)
     } catch (error) {
       this.#state.reset(before)
+      this.#rows.doubt()
       throw error
     }
   }

@@ -148,7 +148,7 @@ export class TreeReceiver implements Receiver {
     ledger: OpenLedger,
     op: Op,
   ): Promise<ReadonlyMap<OperationItem, PromiseSettledResult<PutResult>>> {
-    const news = items.filter((item) => isNews(item, ledger))
+    const news = ledger.atOnce(() => items.filter((item) => isNews(item, ledger)))
     const files = news.map(({ operation, bytes }): GivenFile => {
       const options = { ...this.#putOptions(operation as PutOperation, ledger, op), isOwn: true }
       return { key: operation.key, bytes: bytes ?? NOTHING, options }

@@ -12,6 +12,7 @@ import { Lanes } from './lanes.ts'
 import type { Pace, Parts } from './lanes-body.ts'
 import { type Followed, Live } from './live.ts'
 import { Feeder } from './sender-feeder.ts'
+import { Guess } from './sender-guess.ts'
 import type { RelayBoard } from './sender-relay.ts'
 import type { StuckList } from './sender-stuck.ts'
 import type { Suspects } from './sender-suspects.ts'
@@ -79,7 +80,7 @@ export class Session {
     this.#reached = Math.max(cursor, ledger.position)
     const at = (): { nowMs: number; random: number } => ({ nowMs: clock.nowMs(), random: random() })
     const track = new Track({ stuck, at, onSettled, send: (item) => this.#lanesOf(item).add(item) })
-    const shared = { ...options, track, onAnswer: () => this.#answered() }
+    const shared = { ...options, track, guess: new Guess(), onAnswer: () => this.#answered() }
     this.#track = track
     // What one child missed is its own affair.
     this.#calm = new Lanes({ ...shared, relay: undefined })
@@ -89,12 +90,13 @@ export class Session {
       return afterMs === 0 ? 0 : row.recordedMs + afterMs - clock.nowMs()
     }
     const isOffer = (row: LedgerRow): boolean => !isGone(row) && (options.isOffering || offeredAfter(row) !== undefined)
+    const isGuess = (row: LedgerRow): boolean => offeredAfter(row) === undefined
     const feeding = { ledger, track, stuck, recorded, clock, dueIn }
     this.#missed = new Feeder({
       ...feeding,
       from: cursor,
       to: this.#reached,
-      send: (row, window) => track.add({ row, window, isOffer: isOffer(row) }),
+      send: (row, window) => track.add({ row, window, isOffer: isOffer(row), isGuess: isGuess(row) }),
     })
     this.#coming = new Feeder({
       ...feeding,

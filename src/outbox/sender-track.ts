@@ -11,6 +11,8 @@ export interface Item {
   readonly window: Window | undefined
   /** Only offered: the content follows if it is wanted. */
   readonly isOffer: boolean
+  /** Offered only because it may be there: where that turns out to be unlikely, the content goes along at once. */
+  readonly isGuess?: boolean | undefined
 }
 
 /** Bodies that were followed, whose rows have not come by yet. */

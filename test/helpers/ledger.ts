@@ -90,6 +90,10 @@ export class MemoryLedger implements OpenLedger {
     return true
   }
 
+  atOnce<T>(read: () => T): T {
+    return read()
+  }
+
   compare(key: string, version: Version): number {
     const row = this.#disk.rows.get(key)
     if (row !== undefined) return compareVersions(version, row.version)

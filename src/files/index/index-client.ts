@@ -4,7 +4,7 @@ import { FlotillaError } from '../../core/errors.ts'
 import type { FileStat } from '../../core/files/entry.ts'
 import type { FileFacts } from '../../core/files/tree-index.ts'
 import type { Op } from '../../core/op.ts'
-import type { Asked, Told, ToldError, TreeSettings } from './thread-messages.ts'
+import type { Asked, Note, Told, ToldError, TreeSettings } from './thread-messages.ts'
 
 type OfTree<T> = T extends unknown ? Omit<T, 'tree'> : never
 
@@ -67,6 +67,16 @@ export class IndexThread {
       })
     }
     const rest = (): void => post({ do: 'rest' })
+    let notes: Note[] = []
+    let noted: Promise<void> | undefined
+    /** All of the same moment in one message: it costs more than what is in it. */
+    const note = async (): Promise<void> => {
+      await Promise.resolve()
+      const all = notes
+      notes = []
+      noted = undefined
+      await answered((id) => ({ do: 'note', id, notes: all }))
+    }
     return {
       follow: async (signal) => {
         if (signal.aborted) return
@@ -81,7 +91,10 @@ export class IndexThread {
           signal.removeEventListener('abort', rest)
         }
       },
-      note: async (key, stat, facts) => answered((id) => ({ do: 'note', id, key, stat, facts })),
+      note: async (key, stat, facts) => {
+        notes.push({ key, stat, facts })
+        await (noted ??= note())
+      },
       look: (path) => post({ do: 'look', path }),
       scan: async ({ signal }) => {
         signal?.throwIfAborted()

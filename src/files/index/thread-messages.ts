@@ -14,18 +14,19 @@ export interface TreeSettings extends FollowOptions {
   readonly hashBytesPerSecond: number
 }
 
+/** What one of us has done: a file that is in its place, or is gone. */
+export interface Note {
+  readonly key: string
+  readonly stat: FileStat | undefined
+  readonly facts: FileFacts | undefined
+}
+
 /** What the thread of indexes is asked to do, each for one tree by its number. */
 export type Asked = { readonly tree: number } & (
   | { readonly do: 'open'; readonly settings: TreeSettings }
   | { readonly do: 'follow' }
   | { readonly do: 'rest' }
-  | {
-      readonly do: 'note'
-      readonly id: number
-      readonly key: string
-      readonly stat: FileStat | undefined
-      readonly facts: FileFacts | undefined
-    }
+  | { readonly do: 'note'; readonly id: number; readonly notes: readonly Note[] }
   | { readonly do: 'look'; readonly path: string }
   | { readonly do: 'scan'; readonly id: number }
   | { readonly do: 'close' }

@@ -9,10 +9,10 @@ import type { Hasher } from './hasher.ts'
 import { Hashing } from './hashing.ts'
 import { IndexWriter } from './index-writer.ts'
 import { isSameAs, rounded } from './rows.ts'
-import type { Asked, Tell, ToldError, TreeSettings } from './thread-messages.ts'
+import type { Asked, Note, Tell, ToldError, TreeSettings } from './thread-messages.ts'
 import { TreeFollower } from './tree-follower.ts'
 
-type Note = Extract<Asked, { readonly do: 'note' }>
+type Notes = Extract<Asked, { readonly do: 'note' }>
 
 interface Surroundings {
   readonly clock: Clock
@@ -28,7 +28,7 @@ export class ThreadTree {
   readonly #writer: IndexWriter
   readonly #follower: TreeFollower
   readonly #hashing: Hashing
-  #notes: Note[] = []
+  #notes: Notes[] = []
   #stop: AbortController | undefined
   #running: Promise<void> = Promise.resolve()
 
@@ -121,9 +121,10 @@ export class ThreadTree {
   }
 
   #takeNotes(): void {
-    const notes = this.#notes
+    const asked = this.#notes
     this.#notes = []
-    if (notes.length === 0) return
+    if (asked.length === 0) return
+    const notes = asked.flatMap((one) => one.notes)
     const { tell, clock } = this.#around
     const durable = notes.some(({ facts }) => facts !== undefined && Object.keys(facts).length > 0)
     let error: ToldError | undefined
@@ -139,7 +140,7 @@ export class ThreadTree {
     } catch (caught) {
       error = toldError(caught, this.#settings.stateFile)
     }
-    for (const { id } of notes) tell(error === undefined ? { what: 'done', id } : { what: 'done', id, error })
+    for (const { id } of asked) tell(error === undefined ? { what: 'done', id } : { what: 'done', id, error })
   }
 
   #take({ key, stat, facts }: Note, nowMs: number): void {
@@ -154,7 +155,10 @@ export class ThreadTree {
     const isOvertaken = row !== undefined && row.changed > changedMs && !isSameAs(rounded(stat), row)
     // Something else has been seen in its place since.
     if (isOvertaken) this.#follower.check(keyPath(key))
-    else this.#writer.put(key, stat, facts, row)
+    else {
+      this.#writer.put(key, stat, facts, row)
+      this.#follower.noted(keyPath(key))
+    }
   }
 
   async #scan(id: number): Promise<void> {

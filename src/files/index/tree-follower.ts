@@ -89,6 +89,11 @@ export class TreeFollower {
     this.#wake.poke('asked')
   }
 
+  /** What came there is in the index: it need not be looked at, unless something else was heard of it too. */
+  noted(path: string): void {
+    this.#looks.forgetOnce(path)
+  }
+
   /** What lies at a path now, and where that is; undefined while the folder is not to be seen. */
   seen(path: string): { readonly seen: Seen; readonly absolute: string } | undefined {
     const { sight } = this.#intake
@@ -137,7 +142,7 @@ export class TreeFollower {
 
   #heard(path: string, isOurs: boolean): void {
     this.#events++
-    if (isOurs) this.#looks.wait(path, this.#options.clock.nowMs() + OURS_MS)
+    if (isOurs) this.#looks.waitOnce(path, this.#options.clock.nowMs() + OURS_MS)
     else this.#looks.add(path)
     this.#wake.poke('event')
   }
