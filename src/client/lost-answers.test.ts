@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { openTestHub, type TestHub } from '../../test/helpers/hub.ts'
 import { openTcpProxy, type TcpProxy } from '../../test/helpers/tcp-proxy.ts'
+import { VirtualClock } from '../../test/helpers/virtual-clock.ts'
+import { FlotillaError } from '../core/errors.ts'
 import { systemClock } from '../lib/system-clock.ts'
+import { answered, LOST } from './answered.ts'
 import { CoordinationClient } from './coordination-client.ts'
 import { ProfilesClient } from './profiles-client.ts'
 
@@ -87,4 +90,19 @@ it('an Idempotency-Key does for contending and arriving what a session does', as
   const path = '/v1/barriers/gate/arrive'
   expect([await ask(path, json, 'k1'), await ask(path, json, 'k1')].map(({ generation }) => generation)).toEqual([1, 1])
   expect((await ask(path, json, 'k2')).generation).toBe(2)
+})
+
+it('is asked for again also where nothing came for as long as a client waits', async () => {
+  const clock = new VirtualClock()
+  let count = 0
+  const ask = async (): Promise<string> => {
+    count += 1
+    if (count === 2) return 'told'
+    await clock.sleep(15_000)
+    throw new FlotillaError('UNREACHABLE', 'no answer for 15 s', { hint: LOST })
+  }
+  const told = answered(clock, ask)
+  await clock.advance(15_000)
+  await clock.advance(1000)
+  expect(await told).toBe('told')
 })
