@@ -70,3 +70,28 @@ it('of a new folder in which one file cannot be, all others come', async () => {
   expect(contents(root)).toEqual(ALL)
   expect(readdirSync(join(root, 'new'))).toEqual(['deep'])
 })
+
+it('while many files are written, others have their turn again and again', async () => {
+  let written = 0
+  const seen: number[] = []
+  const calls: FileCalls = {
+    ...localCalls,
+    futimes: (...given) => {
+      written += 1
+      return localCalls.futimes(...given)
+    },
+    // As in memory, where nothing is waited for.
+    sync: () => undefined,
+  }
+  const { places } = placesIn(temporaryFolder(), calls)
+  const look = (): void => {
+    seen.push(written)
+    if (written < 200) setImmediate(look)
+  }
+  setImmediate(look)
+  const files = Array.from({ length: 200 }, (_, index) => ready(`many/f${index}`))
+  expect(await places.putAll(files)).toEqual(new Map())
+  seen.push(written)
+  const most = Math.max(...seen.map((count, index) => count - (seen[index - 1] ?? 0)))
+  expect(most).toBeLessThan(50)
+})

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { posix } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import type { FileEntry } from '../core/files/entry.ts'
 import { removeTree } from '../files/generations/remove-tree.ts'
 import { KeyLocks } from '../lib/key-locks.ts'
@@ -18,6 +19,8 @@ export const SYNC_TEMPORARY = `${TEMPORARY_PREFIX}sync-`
 const NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 /** Open at once, of the thousand that a process may have. */
 const OPEN_MAX = 64
+/** After so many, what has arrived is read and more is asked for: whoever sends must not wait until all are written. */
+const TURN = 24
 
 export interface PlacesOptions {
   /** Without links. */
@@ -246,6 +249,7 @@ export class Places {
             const file = await calls.open(`${inside.path}/${written}`, NEW, 0o644)
             open.push(file)
             all.push({ ready, name, written, placed: await this.#write(file, ready) })
+            if (all.length % TURN === 0) await setImmediate()
           } catch (error) {
             failed.set(ready, fileError(error, posix.join(this.root, this.pathOf(ready.entry.key))))
             await removeIfThere(`${inside.path}/${written}`, calls)
