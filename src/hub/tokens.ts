@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash as hashOf, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { CreateTokenAnswer, CreateTokenRequest, TokenInfo, TokenUse } from '../core/api.ts'
 import type { Clock } from '../core/clock.ts'
 import { FlotillaError } from '../core/errors.ts'
@@ -174,5 +174,5 @@ export async function revokeToken(store: Store, id: string): Promise<readonly st
 }
 
 function digest(secret: string): Buffer {
-  return createHash('sha256').update(secret).digest()
+  return hashOf('sha256', secret, 'buffer')
 }
