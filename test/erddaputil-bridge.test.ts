@@ -5,6 +5,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { join } from 'node:path'
 import { Connection } from 'rabbitmq-client'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { erddaputilServices } from '../src/app/erddaputil.ts'
+import { inOneHub } from '../src/app/one-hub.ts'
 import { connectionOptions } from '../src/bus/amqp/amqp-bus.ts'
 import { amqpBridge } from '../src/compat/erddaputil/amqp.ts'
 import { type BridgeDeps, Incoming, tcpBridge } from '../src/compat/erddaputil/bridge.ts'
@@ -17,6 +19,7 @@ import {
   signMessage,
   signReply,
 } from '../src/compat/erddaputil/wire.ts'
+import { erddaputil } from '../src/config/erddaputil.ts'
 import { FlotillaError } from '../src/core/errors.ts'
 import { keys } from '../src/core/keys.ts'
 import type { Service } from '../src/core/service.ts'
@@ -253,6 +256,37 @@ describe('over TCP', () => {
     const { heard } = await daemon(port)
     await vi.waitFor(() => expect(heard.length).toBe(1), WAIT)
     expect(parts.lines.filter((line) => line.message === 'told a node of ERDDAPUtil')).toHaveLength(1)
+  }, 30_000)
+
+  test('two hubs over one store tell each of its nodes once, and the other goes on when the one that tells is gone', async () => {
+    const parts = await cluster()
+    const { port, heard } = await daemon()
+    const { deps } = parts
+    const folder = temporaryFolder()
+    writeFileSync(join(folder, 'secret'), SECRET.reveal(), { mode: 0o600 })
+    const nodes = [`127.0.0.1:${port}`]
+    const config = erddaputil.parse({ hostname: 'flotilla', secretFile: join(folder, 'secret'), nodes })
+    const start = async (holder: string): Promise<() => Promise<void>> => {
+      const inOne = (service: Service): Service => inOneHub(service, { ...deps, holder })
+      return run(await erddaputilServices(config, folder, deps, inOne))
+    }
+    const hubs = new Map([
+      ['one', await start('one')],
+      ['two', await start('two')],
+    ])
+    const teller = async (): Promise<string> => {
+      const [entry] = (await parts.store.list('service/')).entries
+      return (JSON.parse(entry?.value ?? '{}') as { readonly holder?: string }).holder ?? ''
+    }
+    const isTold = async (): Promise<boolean> => (await parts.store.list('bridge/')).entries.length === 1
+    await vi.waitFor(async () => expect(await isTold()).toBe(true), WAIT)
+    await parts.releases.request('datasets', { kind: 'flush-logs' }, 'anna')
+    await vi.waitFor(() => expect(heard.length).toBe(1), WAIT)
+    await hubs.get(await teller())?.()
+    await vi.waitFor(async () => expect(await teller()).not.toBe(''), WAIT)
+    await parts.releases.setActive('datasets', 'a', { active: false }, 'anna')
+    await vi.waitFor(() => expect(heard.length).toBe(2), WAIT)
+    expect(heard.map(({ name }) => name)).toEqual(['flush_logs', 'compile_datasets'])
   }, 30_000)
 
   test('a hub that is started again tells what it had not told, and nothing twice', async () => {

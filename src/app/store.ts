@@ -7,12 +7,13 @@ import { absolute } from '../config/paths.ts'
 import { isSharedStore } from '../config/store.ts'
 import type { Clock } from '../core/clock.ts'
 import { FlotillaError } from '../core/errors.ts'
+import { keys } from '../core/keys.ts'
 import type { Logger } from '../core/log.ts'
 import type { Store } from '../core/store.ts'
 import { writeAtomic } from '../lib/atomic-file.ts'
 import { sha256 } from '../lib/hash.ts'
 import { readSecretFile } from '../lib/secret-file.ts'
-import { stores } from '../store/registry.ts'
+import { type SharedStore, stores } from '../store/registry.ts'
 import { openSqliteStore } from '../store/sqlite/sqlite-store.ts'
 import { ownFolder } from './data-folder.ts'
 
@@ -25,20 +26,32 @@ interface StoreDeps {
   readonly data: string
 }
 
-const STORE_FILE = 'store.db'
+export const STORE_FILE = 'store.db'
 /** By which the folder of a hub is known that has no store in it. */
 const ELSEWHERE_FILE = 'store.address'
+
+/** Is in a store for as long as it is being filled. */
+export const UNFINISHED = keys.secret('unfinished-copy')
 
 /** The store of a hub's configuration. Rejects as its engine does, and when a secret cannot be read. */
 export async function openStore(config: HubConfig, { clock, log, base, data }: StoreDeps): Promise<Store> {
   const path = join(data, STORE_FILE)
   if (!isSharedStore(config.store)) {
     await ownFolder(data, STORE_FILE)
-    return await openSqliteStore({ path, clock })
+    return await whole(await openSqliteStore({ path, clock }))
   }
   await ownFolder(data, existsSync(path) ? STORE_FILE : ELSEWHERE_FILE)
   await writeAtomic(join(data, ELSEWHERE_FILE), `${config.store}\n`)
-  const { user, passwordFile, caFile, certFile, keyFile, keepRevisions } = config.etcd ?? stores.etcd.schema.parse({})
+  return await whole(await openShared(config.store, config.etcd, { clock, log, base }))
+}
+
+/** A store that several hubs can share, by its address. */
+export async function openShared(
+  address: string,
+  etcd: HubConfig['etcd'],
+  { clock, log, base, ...more }: Omit<StoreDeps, 'data'> & { readonly keepRevisions?: number },
+): Promise<SharedStore> {
+  const { user, passwordFile, caFile, certFile, keyFile, keepRevisions } = etcd ?? stores.etcd.schema.parse({})
   if ((user === undefined) !== (passwordFile === undefined)) {
     throw new FlotillaError('CONFIG_INVALID', '`etcd.user` and `etcd.passwordFile` go together', {
       hint: 'Set both, or neither where etcd asks nobody who calls.',
@@ -46,15 +59,25 @@ export async function openStore(config: HubConfig, { clock, log, base, data }: S
   }
   const pem = async (file: string | undefined) => file && (await readFile(absolute(base, file), 'utf8'))
   return await stores.etcd.open({
-    url: config.store,
+    url: address,
     clock,
     log,
     keepRevisions,
+    ...more,
     tls: { ca: await pem(caFile), cert: await pem(certFile), key: await pem(keyFile) },
     ...(user !== undefined &&
       passwordFile !== undefined && {
         user: { name: user, password: await readSecretFile(absolute(base, passwordFile)) },
       }),
+  })
+}
+
+/** Closes a store that was not filled to the end, and rejects. */
+async function whole(store: Store): Promise<Store> {
+  if ((await store.get(UNFINISHED)) === undefined) return store
+  await store.close()
+  throw new FlotillaError('NOT_READY', 'the store is half filled: a copy into it, or a restore, was not finished', {
+    hint: 'Run the same `flotilla store copy` or `flotilla store restore` again; it goes on where it was.',
   })
 }
 

@@ -3,6 +3,7 @@ import { COORDINATION_COMMANDS } from './coordination-commands.ts'
 import { FILES_COMMANDS } from './files-commands.ts'
 import { PROFILE_COMMANDS } from './profile-commands.ts'
 import { PROXY_COMMANDS } from './proxy-commands.ts'
+import { STORE_COMMANDS } from './store-commands.ts'
 import { TOKEN_COMMANDS } from './token-commands.ts'
 
 export interface Entry {
@@ -271,6 +272,7 @@ export const COMMANDS: readonly Entry[] = [
   },
   ...PROXY_COMMANDS,
   ...TOKEN_COMMANDS,
+  ...STORE_COMMANDS,
   {
     name: 'doctor',
     group: 'Help',

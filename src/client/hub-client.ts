@@ -214,6 +214,18 @@ export class HubClient {
     return this.#hub.open({ method: 'GET', path: apiPath(['blobs', sha256]), ...op })
   }
 
+  /** All that the store holds, as bytes that are to be looked at before they are trusted. */
+  async backup(op?: Op): Promise<Buffer> {
+    const chunks: Uint8Array[] = []
+    const answer: AsyncIterable<Uint8Array> = await this.#hub.open({
+      method: 'GET',
+      path: apiPath(['store', 'backup']),
+      ...op,
+    })
+    for await (const chunk of answer) chunks.push(chunk)
+    return Buffer.concat(chunks)
+  }
+
   tokens(op?: Op): Promise<TokensAnswer> {
     return this.#get(['tokens'], {}, op)
   }

@@ -29,13 +29,28 @@ export const doctor = command({
       completes: 'file',
     },
     data: { type: 'value', placeholder: 'DIR', summary: 'also look at the data folder of a hub', completes: 'folder' },
+    store: {
+      type: 'value',
+      placeholder: 'ADDRESS',
+      summary: 'also look at the etcd that hubs share, with its members',
+    },
+    hubConfig: {
+      type: 'value',
+      placeholder: 'FILE',
+      summary: 'configuration of a hub, for how that etcd is reached',
+      completes: 'file',
+    },
     ...TREE,
     ...CLIENT,
   },
   details:
     'Looks at this machine, at the hub, and at the nodes whose state lies below the working folder or is named. Changes ' +
     'nothing. The exit code is 1 when anything failed.',
-  examples: ['flotilla doctor', 'flotilla doctor --state /var/lib/flotilla-agent'],
+  examples: [
+    'flotilla doctor',
+    'flotilla doctor --state /var/lib/flotilla-agent',
+    'flotilla doctor --store etcd://10.0.0.1:2379,10.0.0.2:2379/flotilla',
+  ],
   async run({ options }, context) {
     const { output } = context
     const files = await agentFiles(options, context)
@@ -46,6 +61,7 @@ export const doctor = command({
     const checks = [
       nodeJs(),
       ...(await dataChecks(options.data, context)),
+      ...(await storeChecks(options, context)),
       ...hubChecks({ url, token, tree: options.tree }, context),
       ...nodes.flatMap(({ checks }) => checks),
     ]
@@ -84,6 +100,14 @@ function nodeJsFinding(): Promise<Finding> {
   return Promise.resolve(ok(`${process.versions.node} on ${process.platform} ${process.arch}`))
 }
 
+async function storeChecks(
+  { store, hubConfig }: { readonly store: string | undefined; readonly hubConfig: string | undefined },
+  context: Context,
+): Promise<readonly Check[]> {
+  if (store === undefined) return []
+  return (await import('../doctor/store.ts')).etcdChecks(store, hubConfig, context)
+}
+
 /** Of the data folder that is named, or of the default one where it is there. */
 async function dataChecks(named: string | undefined, { cwd }: Context): Promise<readonly Check[]> {
   const data = resolve(cwd, named ?? DEFAULT_DATA)
@@ -93,6 +117,7 @@ async function dataChecks(named: string | undefined, { cwd }: Context): Promise<
     writable(group, 'folder', data, 'It is the DIR of `flotilla up --data DIR`.'),
     isPrivate(group, 'mode', data),
     space(group, data),
+    ...(await import('../doctor/store.ts')).fileChecks(data),
   ]
 }
 

@@ -8,6 +8,7 @@ import { shellWord } from '../../lib/shell-word.ts'
 import type { Context } from '../context.ts'
 import { plural, span } from '../format.ts'
 import { type Check, fail, type Finding, ok, warn } from './check.ts'
+import { clocksFinding } from './store.ts'
 
 interface HubOptions {
   readonly url: string
@@ -32,7 +33,10 @@ export function hubChecks({ url, token, tree }: HubOptions, context: Context): r
       return ok(`${url} is ready`)
     }),
     check('connection', [], () => Promise.resolve(connectionFinding(url))),
-    check('clock', ['answers'], async () => clockFinding(await hubTimeMs(url, signal), clock.nowMs())),
+    check('clock', ['answers'], async () =>
+      clockFinding(await hubTimeMs(url.split(',')[0] ?? url, signal), clock.nowMs()),
+    ),
+    ...severalHubs(url, signal),
     check('token file', [], async () => {
       await token()
       return ok('readable, and by nobody else')
@@ -72,6 +76,14 @@ export function hubChecks({ url, token, tree }: HubOptions, context: Context): r
   ]
 }
 
+/** Only where several are named. */
+function severalHubs(url: string, signal: AbortSignal): readonly Check[] {
+  const urls = url.split(',')
+  if (urls.length < 2) return []
+  const time = async (one: string) => ({ url: one, ms: await hubTimeMs(one, signal).catch(() => NaN) })
+  return [check('clocks', ['answers'], async () => clocksFinding(await Promise.all(urls.map(time))))]
+}
+
 async function asking<T>(url: string, token: Secret | undefined, use: (client: HubClient) => Promise<T>): Promise<T> {
   const client = new HubClient({ url, token, silenceMs: SILENCE_MS })
   try {
@@ -86,7 +98,7 @@ function check(name: string, needs: readonly string[], run: () => Promise<Findin
 }
 
 function connectionFinding(url: string): Finding {
-  const { protocol, hostname } = new URL(url)
+  const { protocol, hostname } = new URL(url.split(',')[0] ?? url)
   if (protocol === 'https:' || isLoopbackHost(hostname))
     return ok(protocol === 'https:' ? 'encrypted' : 'on this machine')
   return warn(

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { checkKey, checkPrefix, checkTxn } from '../../core/store-limits.ts'
 import type { Txn } from '../../core/store.ts'
+import { contentsOf, formatBackup } from '../../lib/store/backup.ts'
 import type { Caller } from '../caller.ts'
 import type { HubContext } from '../context.ts'
 import { notHeld } from '../lease-seal.ts'
@@ -44,6 +45,21 @@ export const storeRoutes: readonly Route[] = [
     handler: async ({ store, leases }, { query, caller }) => {
       checkPrefix(query.prefix)
       return new View(caller, leases).listing(await store.list(query.prefix))
+    },
+  }),
+  route({
+    method: 'GET',
+    url: '/v1/store/backup',
+    id: 'backup',
+    summary: 'All that the store holds, secrets included, at one revision: what `flotilla store restore` takes',
+    details: 'Lines of JSON, the last with the SHA-256 of those before it. What hangs on leases is left out.',
+    // Whoever has both can do everything that its secrets are good for.
+    access: ['read:', 'write:'],
+    answerType: 'application/octet-stream',
+    handler: async ({ store, clock }, { reply }) => {
+      const bytes = formatBackup(contentsOf(await store.list('')), clock.nowMs())
+      await reply.type('application/octet-stream').send(bytes)
+      return undefined
     },
   }),
   route({

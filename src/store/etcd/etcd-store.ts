@@ -9,9 +9,10 @@ import type { Secret } from '../../lib/secret.ts'
 import { sleepQuietly } from '../../lib/waiting.ts'
 import { parseEtcdAddress } from './address.ts'
 import { API, type Rpc } from './api.ts'
-import { EtcdClient } from './etcd-client.ts'
+import { EtcdClient, type EtcdClientOptions } from './etcd-client.ts'
 import { AMBIGUOUS, isLeaseThere, storeError } from './etcd-errors.ts'
 import { entryOf, rangeOf } from './etcd-keys.ts'
+import { type EtcdLook, lookAt } from './etcd-look.ts'
 import { isLeaseId, leaseNumber, newLeaseId, ttlSeconds } from './etcd-lease.ts'
 import { fromEtcd, TICK, toEtcd } from './etcd-txn.ts'
 import { Batches, watchRequest } from './etcd-watch.ts'
@@ -52,6 +53,7 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<EtcdStor
 
 export class EtcdStore implements Store {
   readonly #root: string
+  readonly #members: EtcdClientOptions
   readonly #client: EtcdClient
   readonly #clock: Clock
   readonly #log: Logger
@@ -64,7 +66,8 @@ export class EtcdStore implements Store {
   constructor({ url, clock, log, tls = {}, user, keepRevisions = 10_000 }: EtcdStoreOptions) {
     const { endpoints, root } = parseEtcdAddress(url)
     this.#root = root
-    this.#client = new EtcdClient({ endpoints, tls, user, clock })
+    this.#members = { endpoints, tls, user, clock }
+    this.#client = new EtcdClient(this.#members)
     this.#clock = clock
     this.#log = log
     this.#keep = keepRevisions
@@ -166,6 +169,11 @@ export class EtcdStore implements Store {
       // Another hub was faster.
       if (!isError(error, 'COMPACTED')) throw error
     })
+  }
+
+  /** How each member fares, and the prefix at large. */
+  async look(): Promise<EtcdLook> {
+    return await lookAt(this.#members, await this.#revision({}))
   }
 
   async close(): Promise<void> {

@@ -7,6 +7,8 @@ import { storeError } from './sqlite-errors.ts'
 import { SqliteTable } from './sqlite-table.ts'
 
 const MIB = 1024 * 1024
+/** How large a file may grow unless told. */
+export const STORE_BYTES_MAX = 4096 * MIB
 
 export interface SqliteStoreOptions {
   /** Of the file; beside it SQLite keeps `PATH-wal`. The folder must exist. */
@@ -29,7 +31,7 @@ export interface SqliteStoreOptions {
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const path = resolve(options.path)
-  const { keepRevisions = 10_000, keepBytes = 64 * MIB, recentRevisions = 1000, maxBytes = 4096 * MIB } = options
+  const { keepRevisions = 10_000, keepBytes = 64 * MIB, recentRevisions = 1000, maxBytes = STORE_BYTES_MAX } = options
   try {
     const table = new SqliteTable(openDatabase(path, maxBytes), path, {
       keep: { revisions: keepRevisions, bytes: keepBytes },
