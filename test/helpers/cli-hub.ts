@@ -14,6 +14,8 @@ import { type CliResult, runCli } from './cli.ts'
 
 export interface CliHub {
   readonly url: string
+  /** Of the API of Digital Rebar over TLS, where it is configured. */
+  readonly drpUrl: string | undefined
   readonly tokenFile: string
   readonly folder: string
   readonly client: HubClient
@@ -32,15 +34,16 @@ export async function startCliHub(config: Partial<HubConfig> = {}): Promise<CliH
   const deps = { clock: systemClock, log: silent, signal: stop.signal, base: folder }
   const opened: (() => Promise<void>)[] = []
   let running: Promise<void> = Promise.resolve()
-  const ready = await new Promise<{ url: string; tokenFile: string }>((resolve, reject) => {
+  const ready = await new Promise<{ url: string; drpUrl: string | undefined; tokenFile: string }>((resolve, reject) => {
     running = runHub({ ...base, ...config }, deps, (hub) => Promise.resolve(resolve(hub)))
     running.catch(reject)
   })
-  const { url, tokenFile } = ready
+  const { url, drpUrl, tokenFile } = ready
   const client = new HubClient({ url, token: new Secret(readFileSync(tokenFile, 'utf8').trim()) })
   const env = { FLOTILLA_URL: url, FLOTILLA_TOKEN_FILE: tokenFile }
   return {
     url,
+    drpUrl,
     tokenFile,
     folder,
     client,
