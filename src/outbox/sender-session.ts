@@ -18,8 +18,11 @@ import type { StuckList } from './sender-stuck.ts'
 import type { Suspects } from './sender-suspects.ts'
 import { type Item, Track } from './sender-track.ts'
 
-/** `rows`: with more to catch up, everything is offered first. `bytes`: whoever falls further behind than that has to catch up again. */
-export const BEHIND = { rows: 256, bytes: 256 * 1024 * 1024 } as const
+/**
+ * `rows`: with more to catch up, everything is offered first. `bytes`: whoever falls further behind than that has to catch up again. `ofOne`: more does
+ * not count of one file: however large, it may have come this very moment, and to a child that takes it as fast as it can.
+ */
+export const BEHIND = { rows: 256, bytes: 256 * 1024 * 1024, ofOne: 128 * 1024 * 1024 } as const
 /** How often a child is asked whether it is still the one it was, and what lies below it. */
 const HEARTBEAT_MS = 5000
 /** One that says nothing at all for so long, not even to that, is told as gone: within about ten seconds. */
@@ -229,7 +232,7 @@ export class Session {
     const { ledger } = this.#options
     const rows = ledger.after(this.#coming.window.cursor, BEHIND.rows)
     let bytes = 0
-    for (const row of rows) bytes += isGone(row) ? 0 : row.size
+    for (const row of rows) bytes += isGone(row) ? 0 : Math.min(row.size, BEHIND.ofOne)
     const last = rows.length < BEHIND.rows ? undefined : rows.at(-1)
     // Of more than these it is enough to guess.
     const others = last === undefined ? 0 : (ledger.position - last.position) * (bytes / rows.length)

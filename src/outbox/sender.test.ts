@@ -54,6 +54,8 @@ function operationCalls(memory: MemoryChild): { keys: string[]; withContent: num
     }))
 }
 
+const MIB = 1024 * 1024
+
 test('what is written and deleted arrives, small and large, and the cursor is at its end', async () => {
   const { node, receiver, child } = setUp()
   await node.put('gone', 'x')
@@ -470,6 +472,27 @@ test('memory is bounded: few batches of few bytes, few bodies, and rows only as 
 })
 
 test('who falls more than 256 MiB behind has to catch up again, throttled', async () => {
+  const setting = await behindABody()
+  for (const key of ['b', 'c', 'd']) {
+    await setting.record(key, 100 * MIB)
+    expect(setting.sender.isFollowing).toBe(key !== 'd')
+  }
+  setting.goOn()
+})
+
+test('one file, however large, is no reason to be throttled: it is what follows it that counts', async () => {
+  const setting = await behindABody()
+  await setting.record('huge', 20 * 1024 * MIB)
+  expect(setting.sender.isFollowing).toBe(true)
+  await setting.record('b', 100 * MIB)
+  expect(setting.sender.isFollowing).toBe(true)
+  await setting.record('c', 100 * MIB)
+  expect(setting.sender.isFollowing).toBe(false)
+  setting.goOn()
+})
+
+/** A child that is in step, and takes no body until it goes on. */
+async function behindABody() {
   let isHung = true
   const { node, child } = setUp({
     before: async (call, signal) => (isHung && call.name === 'partBytes' ? hang(signal) : undefined),
@@ -478,23 +501,22 @@ test('who falls more than 256 MiB behind has to catch up again, throttled', asyn
   await until(() => sender.isFollowing, node)
   const { sha256, etag } = await node.put('a', 'x')
   await until(() => sender.state === 'in-step', node)
-  for (const key of ['b', 'c', 'd']) {
+  const record = async (key: string, size: number): Promise<void> => {
     const known = { sha256, etag, modifiedMs: 1, version: node.ledger.next() }
     node.tree.put(key, 'x')
-    await node.ledger.record({ key, size: 100 * 1024 * 1024, ...known })
+    await node.ledger.record({ key, size, ...known })
     // As if it were as large as that: what is sent of it is not what this is about.
     const open = node.files.open.bind(node.files)
     node.files.open = async (wanted, op) => {
       const file = await open(wanted, op)
       if (wanted !== key || file === undefined) return file
-      return { ...file, entry: { ...file.entry, size: 100 * 1024 * 1024, etag } }
+      return { ...file, entry: { ...file.entry, size, etag } }
     }
     node.poke()
     await node.clock.advance(1500)
-    expect(sender.isFollowing).toBe(key !== 'd')
   }
-  isHung = false
-})
+  return { sender, record, goOn: () => void (isHung = false) }
+}
 
 test('a follower that is further behind the writer than it may be gets the file later, from its row', async () => {
   const { node, child } = setUp()
