@@ -141,3 +141,18 @@ test('every `npm run` in the documentation exists', () => {
     for (const [, script = ''] of text.matchAll(/npm run ([a-z-]+)/g)) expect(scripts, path).toHaveProperty(script)
   }
 })
+
+test('every test that the documentation names is there', () => {
+  const bad: string[] = []
+  let count = 0
+  for (const { path, text } of documents()) {
+    for (const [, file = '', name = ''] of text.matchAll(/\]\(([^)\s]+\.ts) "([^"]+)"\)/g)) {
+      count++
+      const to = join(ROOT, normalize(join(dirname(path), file)))
+      if (!existsSync(to) || !readFileSync(to, 'utf8').includes(name))
+        bad.push(`${path}: ${file} has no test "${name}"`)
+    }
+  }
+  expect(bad).toEqual([])
+  expect(count).toBeGreaterThan(30)
+})
