@@ -13,7 +13,7 @@ export interface Contents {
   readonly leased: number
 }
 
-const FORMAT = 'flotilla backup 1'
+const FORMAT = 'flotilla-backup/1'
 const NEWLINE = 10
 
 interface Head {
