@@ -1,6 +1,7 @@
 import { type ErrorCode, ERRORS, FlotillaError } from '../core/errors.ts'
 import { impossibleKey } from '../core/files/impossible.ts'
 import { BUCKETS } from '../core/push/buckets.ts'
+import type { Version } from '../core/push/operation.ts'
 import type { Below, HelloAnswer, Outcome, SumRow, Sums } from '../core/push/wire.ts'
 import { cleanLine } from '../lib/clean.ts'
 
@@ -8,13 +9,14 @@ const BELOW_CHARS = 500
 
 /** What a child answers is looked at before it is believed: a file that it did not take must not count as taken. */
 export function helloOf(answer: unknown, name: string): HelloAnswer {
-  const { id, heard, isRoot, below } = fieldsOf(answer)
+  const { id, heard, isRoot, isFilled, below } = fieldsOf(answer)
   if (!isId(id)) throw garbage(name)
   return {
     id,
     ...(Array.isArray(heard) && { heard: heard.filter(isId) }),
     below: belowOf(below),
     ...(isRoot === true && { isRoot }),
+    ...(isFilled === true && { isFilled }),
   }
 }
 
@@ -65,10 +67,20 @@ export function sumsOf(answer: unknown, name: string): Sums {
 export function rowsOf(answer: unknown, limit: number, name: string): readonly SumRow[] {
   if (!Array.isArray(answer) || answer.length > limit) throw garbage(name)
   return answer.map((row: unknown) => {
-    const { key, content } = fieldsOf(row)
+    const { key, content, version } = fieldsOf(row)
     if (impossibleKey(key as string) !== undefined || typeof content !== 'string') throw garbage(name)
-    return { key: key as string, content }
+    return { key: key as string, content, version: version === undefined ? undefined : versionOf(version, name) }
   })
+}
+
+function versionOf(value: unknown, name: string): Version {
+  const { epoch, sequence } = fieldsOf(value)
+  if (!isPositive(epoch) || !isPositive(sequence)) throw garbage(name)
+  return { epoch, sequence }
+}
+
+function isPositive(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0
 }
 
 function isIndexes(value: unknown): value is readonly number[] {

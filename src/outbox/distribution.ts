@@ -26,7 +26,8 @@ import { helloOf } from './distribution-hello.ts'
 import { isFedByLeader, Leading, offeredAfter } from './distribution-roots.ts'
 import { troubleOf, viewOf } from './distribution-views.ts'
 import type { Pace } from './lanes-body.ts'
-import { compareWith, repairRegularly } from './repair.ts'
+import { compareWith, repairRegularly, type RepairOptions } from './repair.ts'
+import { meeting } from './take-back-meeting.ts'
 import { provision } from './repair-provision.ts'
 import { RelayBoard } from './sender-relay.ts'
 import { operationOf } from './sender-content.ts'
@@ -207,8 +208,7 @@ export class TreeDistribution implements Distribution, Upkeep {
 
   async repair(child: string, wish: RepairWish): Promise<RepairReport | undefined> {
     const fed = this.#find(child)
-    const { index } = this.#options
-    return fed && (await compareWith({ ...fed, ledger: this.#ledger, index }, wish))
+    return fed && (await compareWith(this.#compared(fed), wish))
   }
 
   provision(child: string, op: Op): AsyncIterable<Provisioned> | undefined {
@@ -257,6 +257,7 @@ export class TreeDistribution implements Distribution, Upkeep {
     const sender: Sender = new Sender({
       ...options,
       hello: () => helloOf({ ...this.#options, ledger }, sender),
+      onMet: meeting({ ...this.#options, at, ledger, sender: () => sender, onRecorded: () => this.onRecorded() }),
       outdatedBy: () => this.outdatedBy,
       onOutdated: () => this.#greetOthers(sender),
       ...(election !== undefined && {
@@ -267,15 +268,20 @@ export class TreeDistribution implements Distribution, Upkeep {
     return { ...at, url: at.child.url, sender, probes: new DeepProbes(at.child), backlog }
   }
 
-  #servicesOf({ name, sender, child, backlog }: Fed): readonly Service[] {
-    const { clock, log, random, index } = this.#options
-    const ledger = this.#ledger
+  #compared({ child, sender, files: theirs }: Fed): RepairOptions {
+    const { index, files } = this.#options
+    return { child, sender, ledger: this.#ledger, index, files, theirs, onRecorded: () => this.onRecorded() }
+  }
+
+  #servicesOf(fed: Fed): readonly Service[] {
+    const { name, sender, backlog } = fed
+    const { clock, log, random, election } = this.#options
     return [
       sender,
       { name: `backlog of ${name}`, run: async (signal) => backlog.run(signal) },
       {
         name: `comparison with ${name}`,
-        run: async (signal) => repairRegularly({ child, sender, ledger, index, clock, log, random }, signal),
+        run: async (signal) => repairRegularly({ ...this.#compared(fed), election, clock, log, random }, signal),
       },
     ]
   }

@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import { FlotillaError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import { type Election, rootsLineage } from '../core/push/election.ts'
-import type { OpenLedger } from '../core/push/ledger.ts'
+import type { OpenLedger, ParentRecord } from '../core/push/ledger.ts'
 import type { Hello } from '../core/push/wire.ts'
 
 /** A parent that was not heard for so long may be replaced by one of another lineage. */
@@ -79,7 +79,7 @@ export class FeedingParent {
       log.info('a parent feeds this tree', { parent: name, instead: before?.name })
       // What this node did as a root of its own, such as to find what lay in its folder, has other versions than what comes now. Roots compete with
       // what they have.
-      if (roots === undefined && !isNewer(hello, ledger)) await ledger.restart()
+      if (roots === undefined && !isNewer(hello, ledger) && !isReborn(hello, ledger, before)) await ledger.restart()
     }
     return before?.id !== id || before.above.join() !== above.join()
   }
@@ -132,7 +132,7 @@ export class FeedingParent {
         retryAfterMs,
       })
     }
-    if (!isNewer(hello, ledger)) {
+    if (!isNewer(hello, ledger) && !isReborn(hello, ledger, parent)) {
       throw new FlotillaError('OUTDATED', `${name} is older than ${parent.name}, which fed this tree before`, {
         hint: 'What it has may be outdated. If it is to be the root, stop it, move push.sqlite* in its state folder away, and start it.',
       })
@@ -175,4 +175,9 @@ function isOlder({ epoch = 0 }: Hello, { newest }: OpenLedger): boolean {
 /** Whether all that comes from there is news to this node. */
 function isNewer({ epoch }: Hello, { newest }: OpenLedger): boolean {
   return newest === undefined || (epoch !== undefined && epoch > newest.epoch)
+}
+
+/** Whether it is at the address of the one before it, and has lost what that one knew: it takes back what is here, with its versions. */
+function isReborn({ name, epoch }: Hello, { newest }: OpenLedger, before: ParentRecord | undefined): boolean {
+  return before?.name === name && (epoch === undefined || epoch >= (newest?.epoch ?? 0))
 }

@@ -71,7 +71,8 @@ export class TreeReceiver implements Receiver {
     if (await this.#parent.greeted(hello, ledger)) this.#options.onParent?.()
     const { below, roots } = this.#options
     const isRoot = roots === undefined ? undefined : true
-    return { id: ledger.id, heard: this.#parent.lately, isRoot, below: below?.() }
+    const isFilled = ledger.newest === undefined ? undefined : true
+    return { id: ledger.id, heard: this.#parent.lately, isRoot, isFilled, below: below?.() }
   }
 
   handed(): ReadonlyMap<string, number> {

@@ -7,6 +7,7 @@ import type { Logger } from '../core/log.ts'
 import type { Op } from '../core/op.ts'
 import { compareRows, type Difference, differing } from '../core/push/buckets.ts'
 import type { Child, RowsWish } from '../core/push/child.ts'
+import type { Election } from '../core/push/election.ts'
 import type { OpenLedger } from '../core/push/ledger.ts'
 import { isGone } from '../core/push/operation.ts'
 import type { RepairReport, RepairWish } from '../core/push/upkeep.ts'
@@ -14,6 +15,7 @@ import type { SumRow } from '../core/push/wire.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import type { Sender } from './sender.ts'
 import { rowsOf, sumsOf } from './sums.ts'
+import { takeBack, type TakingBack } from './take-back.ts'
 
 /** Compared by itself once a day, some sooner and some later, so that not all children are asked at once. */
 const EVERY_MS = 24 * 3600_000
@@ -25,7 +27,7 @@ const BUCKETS_AT_ONCE = 256
 /** Differences that are named; the others are counted. */
 const NAMED = 1000
 
-export interface RepairOptions {
+export interface RepairOptions extends Partial<Pick<TakingBack, 'files' | 'theirs' | 'onRecorded'>> {
   readonly child: Child
   readonly sender: Sender
   readonly ledger: OpenLedger
@@ -55,18 +57,27 @@ export async function compareWith(options: RepairOptions, wish: RepairWish): Pro
     extra: 0,
     dropped: 0,
     repaired: 0,
+    taken: 0,
     named,
   }
   onProgress?.(report)
   for (let at = 0; at < buckets.length; at += BUCKETS_AT_ONCE) {
     const some = buckets.slice(at, at + BUCKETS_AT_ONCE)
     for await (const difference of differences(options, { prefix, buckets: some, signal })) {
+      if (await isTaken(options, difference, wish)) report.taken++
       count(options, difference, wish, report, named)
     }
     report.looked += some.length
     onProgress?.({ ...report })
   }
   return report
+}
+
+async function isTaken(options: RepairOptions, { theirs }: Difference, wish: RepairWish): Promise<boolean> {
+  const { files, theirs: from, onRecorded, ledger } = options
+  if (wish.isTakingBack !== true || !wish.isRepair || theirs === undefined) return false
+  if (files === undefined || from === undefined || onRecorded === undefined) return false
+  return await takeBack({ files, theirs: from, onRecorded, ledger }, theirs, { signal: wish.signal })
 }
 
 function count(
@@ -150,6 +161,8 @@ class Pages {
 }
 
 export interface RegularRepair extends RepairOptions {
+  /** Of several roots: all versions are of one lineage, so what one has lost is taken back. */
+  readonly election?: Election | undefined
   readonly clock: Clock
   readonly log: Logger
   /** Uniform in [0, 1). */
@@ -158,14 +171,16 @@ export interface RegularRepair extends RepairOptions {
 
 /** Compares and repairs once a day, when the child is in step. */
 export async function repairRegularly(options: RegularRepair, signal: AbortSignal): Promise<void> {
-  const { clock, random, sender, log, child } = options
+  const { clock, random, sender, log, child, election } = options
   let waitMs = EVERY_MS * (0.25 + random())
   while (await sleepQuietly(clock, waitMs, signal)) {
     waitMs = AGAIN_MS
     if (sender.state !== 'in-step') continue
     try {
-      const { missing, other, extra, repaired } = await compareWith(options, { prefix: '', isRepair: true, signal })
-      const found = { child: child.url, missing, other, extra, repaired }
+      const isTakingBack = election !== undefined
+      const report = await compareWith(options, { prefix: '', isRepair: true, isTakingBack, signal })
+      const { missing, other, extra, repaired, taken } = report
+      const found = { child: child.url, missing, other, extra, repaired, taken }
       if (missing + other + extra > 0) log.warn('a child differs from what it was sent', found)
       waitMs = EVERY_MS * (0.75 + random() / 2)
     } catch (error) {

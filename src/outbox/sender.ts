@@ -3,6 +3,7 @@ import { messageOf } from '../core/errors.ts'
 import type { Growing } from '../core/files/growing.ts'
 import type { TreeFiles } from '../core/files/tree-files.ts'
 import type { Logger } from '../core/log.ts'
+import type { Op } from '../core/op.ts'
 import { Breaker } from '../core/push/breaker.ts'
 import type { Child } from '../core/push/child.ts'
 import type { ChildView } from '../core/push/distribution.ts'
@@ -35,6 +36,8 @@ export interface SenderOptions {
   readonly relay?: RelayBoard | undefined
   /** What this node says of itself at the moment. */
   readonly hello: () => Hello
+  /** Before anything is sent to a child that was greeted: it may have what was lost here. `isNew`: this ledger has never known it. */
+  readonly onMet?: ((answer: HelloAnswer, isNew: boolean, op: Op) => Promise<void>) | undefined
   /** Who took over from this node: then no child hears anything from here any more, but who says so. */
   readonly outdatedBy?: (() => string | undefined) | undefined
   /** This node is outdated since now, or is no more. */
@@ -221,6 +224,7 @@ export class Sender implements Service {
     const { id } = answer
     this.#heard(answer)
     const isNew = id !== this.#id
+    await this.#options.onMet?.(answer, isNew, { signal: stop })
     if (isNew) {
       this.#forget()
       this.#id = id

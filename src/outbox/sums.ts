@@ -57,8 +57,7 @@ async function* held(
   const rows = new RowsAlong(ledger, prefix, after)
   for (let from = after; ;) {
     const entries = index.page({ prefix, after: from, limit: SLICE })
-    if (entries.length > 0)
-      yield entries.map((entry) => ({ key: entry.key, content: contentOf(entry, rows.at(entry.key)) }))
+    if (entries.length > 0) yield entries.map((entry) => rowOf(entry, rows.at(entry.key)))
     if (entries.length < SLICE) return
     from = entries.at(-1)?.key ?? from
     await setImmediate()
@@ -66,9 +65,9 @@ async function* held(
 }
 
 /** The hash that came with the file as long as the index sees that very file, or the one the index has made; else what it is known by. */
-function contentOf({ etag, sha256: hashed }: FileEntry, row: LedgerRow | undefined): string {
-  const isRow = row !== undefined && !isGone(row) && row.etag === etag
-  return (isRow ? row.sha256 : undefined) ?? hashed ?? `etag:${etag}`
+function rowOf({ key, etag, sha256: hashed }: FileEntry, row: LedgerRow | undefined): SumRow {
+  const known = row !== undefined && !isGone(row) && row.etag === etag ? row : undefined
+  return { key, content: known?.sha256 ?? hashed ?? `etag:${etag}`, version: known?.version }
 }
 
 /** Rows of a ledger for keys that are asked for in ascending order: read in pages, as one at a time would take three times as long. */

@@ -4,7 +4,7 @@ import { electedRoot, isRootNow } from '../../src/app/files-roots.ts'
 import { silent } from '../../src/core/log.ts'
 import type { Child } from '../../src/core/push/child.ts'
 import type { AckLevel } from '../../src/core/push/ack.ts'
-import type { Conditions, PutResult } from '../../src/core/files/tree-files.ts'
+import type { Conditions, OpenedFile, PutResult } from '../../src/core/files/tree-files.ts'
 import type { Service } from '../../src/core/service.ts'
 import type { Store } from '../../src/core/store.ts'
 import { supervise } from '../../src/lib/supervise.ts'
@@ -111,7 +111,7 @@ export class RootNode {
       children: this.#children.map((name) => ({
         name,
         child: this.#lineTo(name, () => nodes.get(name)?.life?.receiver),
-        files: { open: async () => undefined, close: async () => undefined },
+        files: { open: async (key) => this.#fileOf(name, key), close: async () => undefined },
       })),
       ack: { level: 'local', timeoutMs: 10_000 },
       clock,
@@ -224,6 +224,14 @@ export class RootNode {
       grantLease: async (ttlMs) => lease((await through(async () => store.grantLease(ttlMs))).id),
       lease,
     })
+  }
+
+  async #fileOf(name: string, key: string): Promise<OpenedFile | undefined> {
+    const { cuts, nodes } = this.#world
+    const node = nodes.get(name)
+    const isCut = cuts.has(`${this.name} ${name}`) || cuts.has(`${name} ${this.name}`)
+    if (node?.life === undefined || isCut) cut()
+    return await new MemoryTreeFiles(node.tree).open(key)
   }
 
   #lineTo(name: string, receiver: () => TreeReceiver | undefined): Child {

@@ -194,6 +194,83 @@ test.each([0, 1, 2, 3, 4, 5, 6, 7])(
   },
 )
 
+test('what only leaves have of what more than half have acknowledged is taken back when the leader has lost its disk', async () => {
+  const cluster = clusterOf(9)
+  for (const name of ['a', 'c']) cluster.cuts.add(`${name} store`)
+  const leader = await cluster.leader()
+  expect(leader.name).toBe('b')
+  await cluster.pass(60_000)
+  await leader.put('replaced', 'before')
+  await leader.put('removed', 'x')
+  await cluster.until(() => cluster.areEqual())
+  for (const name of ['a', 'c']) cluster.cuts.add(`b ${name}`)
+  for (const key of ['k', 'replaced']) await leader.put(key, 'of leaves')
+  const reached = Promise.all(['k', 'replaced'].map(async (key) => leader.reached(key, 'quorum', 2000)))
+  await cluster.pass(2500)
+  expect(await reached).toEqual([true, true])
+  leader.kill()
+  cluster.heal()
+  leader.kill()
+  await cluster.until(() => cluster.leaders().length === 1)
+  // Only one of the leaves is a child of who leads now, and that is enough.
+  await cluster.until(() => cluster.leaders()[0]?.contents()['k'] === 'of leaves', 60_000)
+  await cluster.leaders()[0]?.remove('removed')
+  leader.reinstall()
+  await cluster.until(() => cluster.areEqual(), 120_000)
+  expect(leader.contents()).toEqual({ k: 'of leaves', replaced: 'of leaves' })
+})
+
+test('what only a leaf of a root that does not lead has comes back through that root', async () => {
+  const cluster = clusterOf(10)
+  for (const name of ['a', 'c']) cluster.cuts.add(`${name} store`)
+  const leader = await cluster.leader()
+  await cluster.pass(60_000)
+  for (const name of ['a', 'c', 'of-all']) cluster.cuts.add(`b ${name}`)
+  await leader.put('k', 'of one leaf')
+  await cluster.until(() => cluster.node('of-b').contents()['k'] !== undefined)
+  leader.reinstall()
+  cluster.heal()
+  cluster.cuts.add('b store')
+  await cluster.until(() => cluster.leaders()[0] !== undefined && cluster.leaders()[0] !== leader)
+  await cluster.until(() => cluster.areEqual(), 120_000)
+  expect(cluster.leaders()[0]?.contents()).toEqual({ k: 'of one leaf' })
+})
+
+test('a lone root that has lost its disk takes everything back from its children, once they believe it again', async () => {
+  const clock = new VirtualClock()
+  const store = new MemoryStore({ clock })
+  const nodes = new Map<string, RootNode>()
+  const world = { clock, store, cuts: new Set<string>(), nodes, sent: new Map<string, number>(), random: seeded(4) }
+  nodes.set('root', new RootNode('root', world, ['left', 'right'], false))
+  for (const name of ['left', 'right']) nodes.set(name, new RootNode(name, world, [], false))
+  for (const node of nodes.values()) node.start()
+  const pass = async (ms: number): Promise<void> => {
+    for (let left = ms; left > 0; left -= 250) {
+      await clock.advance(250)
+      await turns(3)
+    }
+  }
+  const [root, right] = [nodes.get('root')!, nodes.get('right')!]
+  await root.put('both', 'x')
+  await pass(5000)
+  right.kill()
+  await root.put('left', 'only there')
+  await pass(5000)
+  root.reinstall()
+  right.start()
+  await pass(150_000)
+  const all = { both: 'x', left: 'only there' }
+  expect([...nodes.values()].map((node) => node.contents())).toEqual([all, all, all])
+  await root.put('both', 'later')
+  await pass(5000)
+  expect([...nodes.values()].map((node) => node.contents()['both'])).toEqual(['later', 'later', 'later'])
+  const lives = [...nodes.values()].flatMap(({ life }) => life ?? [])
+  for (const node of nodes.values()) node.kill()
+  await pass(20_000)
+  await Promise.all(lives.map(async ({ over }) => over))
+  await store.close()
+})
+
 const CREATE = { ifNoneMatch: ['*'] }
 
 test('a new leader looks at no condition before it knows what the one before it has acknowledged', async () => {

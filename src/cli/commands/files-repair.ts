@@ -10,20 +10,23 @@ export const filesRepair = command({
   arguments: [{ name: 'CHILD', summary: 'as HOST:PORT; all of them without one', optional: true }],
   options: {
     dryRun: { type: 'flag', summary: 'only tell what differs' },
+    takeBack: { type: 'flag', summary: 'take from children what this node has lost, with its disk or its ledger' },
     prefix: { type: 'value', placeholder: 'PREFIX', summary: 'only keys that begin so' },
     ...UPKEEP,
   },
   details:
     'Finds what was damaged, removed or added behind our backs, by sums of what each side has, and sends it again. Files that only the ' +
-    'child has are told and stay, unless they were deleted here. This happens by itself once a day. The exit code is 0 when nothing ' +
+    'child has are told and stay, unless they were deleted here; with --take-back those are fetched that are newer than all that is known ' +
+    'of them here, and go to every node. This happens by itself once a day. The exit code is 0 when nothing ' +
     'differs but by files that were removed from the folder here, 3 when something does or did.',
   examples: ['flotilla files repair --dry-run', 'flotilla files repair 10.0.0.2:8480 --prefix music/'],
   async run({ options, args }, context) {
-    const { dryRun: isDry, prefix = '', json } = options
+    const { dryRun: isDry, takeBack: isTakingBack, prefix = '', json } = options
     return await withChildren(options, context, args.CHILD, async (asked) => {
       if (asked.fed.length === 0) context.output.note('this file service has no children')
       let isAny = false
-      for (const fed of asked.fed) isAny = (await repair(asked, fed, { isDry, prefix, json }, context)) || isAny
+      for (const fed of asked.fed)
+        isAny = (await repair(asked, fed, { isDry, isTakingBack, prefix, json }, context)) || isAny
       return isAny ? 3 : 0
     })
   },
@@ -31,6 +34,7 @@ export const filesRepair = command({
 
 interface Wish {
   readonly isDry: boolean
+  readonly isTakingBack: boolean
   readonly prefix: string
   readonly json: boolean
 }
@@ -56,12 +60,14 @@ async function repair(asked: Asked, fed: TreeChild, wish: Wish, { output, signal
     }
   }
   if (report === undefined) return false
-  const { missing, other, extra, dropped, repaired } = report
+  const { missing, other, extra, dropped, repaired, taken } = report
   const isAny = missing + other + extra > 0
   if (wish.json) output.json('repair', { tree, child: child.name, ...report })
   else if (!isAny) output.print(`${childText(fed)}: nothing differs`)
   else {
-    const done = wish.isDry ? 'nothing was changed' : `${plural(repaired, 'file')} on the way`
+    const done = wish.isDry
+      ? 'nothing was changed'
+      : `${plural(repaired, 'file')} on the way${taken > 0 ? `, ${taken} taken back` : ''}`
     output.print(`${childText(fed)}: ${missing} missing there, ${other} other there, ${extra} only there; ${done}`)
   }
   if (!wish.json && dropped > 0) {

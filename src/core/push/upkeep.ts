@@ -6,7 +6,7 @@ import type { ChildView } from './distribution.ts'
  * What people ask of a node about the children of a tree, below `PEER_PATH` at `trees/<tree>/`:
  *
  * - `GET children`: JSON `TreeChildren`. `GET missing?child=&after=`: JSON `MissingPage`. Who may read the tree may ask.
- * - `POST repair?child=&prefix=&dry=1`: lines of JSON, each a `RepairReport`, then a line for each difference that is named.
+ * - `POST repair?child=&prefix=&dry=1&take=1`: lines of JSON, each a `RepairReport`, then a line for each difference that is named.
  * - `POST provision?child=`: lines of JSON, each a `Provisioned`; goes on when nobody listens any more. For these two one has to be
  *   allowed to write the whole tree.
  */
@@ -45,6 +45,8 @@ export interface RepairWish extends Op {
   readonly prefix: string
   /** Otherwise only told. */
   readonly isRepair: boolean
+  /** What the child has of an operation that is newer than what is known here is taken back from it: this node has lost it. */
+  readonly isTakingBack?: boolean | undefined
   readonly onProgress?: ((report: RepairReport) => void) | undefined
 }
 
@@ -60,6 +62,8 @@ export interface RepairReport {
   readonly dropped: number
   /** Sent again, or on their way anyway. */
   readonly repaired: number
+  /** Of those that are `extra` or `other`: taken back from the child. */
+  readonly taken: number
   /** The first of them. */
   readonly named: readonly Difference[]
 }

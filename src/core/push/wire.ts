@@ -14,6 +14,7 @@
  * Nothing is applied before it was verified against its size and SHA-256. Every call may be repeated.
  */
 import type { ErrorCode } from '../errors.ts'
+import type { Version } from './operation.ts'
 
 /**
  * A parent that may relay names further children here: URLs with a space between, percent-encoded where they need it. Who is allowed to
@@ -63,6 +64,8 @@ export interface HelloAnswer {
   readonly id: string
   /** It is one of several roots. */
   readonly isRoot?: boolean | undefined
+  /** It knows operations already: it may have what was lost above. */
+  readonly isFilled?: boolean | undefined
   /** What keeps a node below it from its files. */
   readonly below?: Below | undefined
   /** Ids of the ledgers of all whom it has heard lately: several roots may feed it. */
@@ -96,4 +99,6 @@ export interface SumRow {
   readonly key: string
   /** What the bucket was summed of. */
   readonly content: string
+  /** Of the operation that brought the file that is in place. */
+  readonly version?: Version | undefined
 }

@@ -55,19 +55,20 @@ async function answerRepair(call: TreeCall): Promise<void> {
   const report = await upkeep.repair(child, {
     prefix: parameter(target.query, 'prefix') ?? '',
     isRepair: parameter(target.query, 'dry') !== '1',
+    isTakingBack: parameter(target.query, 'take') === '1',
     onProgress: (progress) => void lines.say(withoutNames(progress)),
     signal,
   })
   if (report === undefined) throw noChild(call, child)
   await lines.say(withoutNames(report))
-  for (const difference of report.named) await lines.say(difference)
+  for (const difference of report.named) await lines.say({ key: difference.key, kind: difference.kind })
   lines.end()
 }
 
 /** They come in lines of their own. */
 function withoutNames(report: RepairReport): Omit<RepairReport, 'named'> {
-  const { buckets, looked, missing, other, extra, dropped, repaired } = report
-  return { buckets, looked, missing, other, extra, dropped, repaired }
+  const { buckets, looked, missing, other, extra, dropped, repaired, taken } = report
+  return { buckets, looked, missing, other, extra, dropped, repaired, taken }
 }
 
 async function answerProvision(call: TreeCall): Promise<void> {

@@ -9,6 +9,12 @@ const JSON_BYTES = 16 * 1024 * 1024
 /** Large trees are compared for a while before there is anything to tell. */
 const COMPARE_MS = 600_000
 
+export interface RepairAsked {
+  readonly prefix: string
+  readonly isDry: boolean
+  readonly isTakingBack: boolean
+}
+
 /** What a person asks a file service about the children of its trees. Rejects as `FileSource.list` does, and with what it answers. */
 export class FlotillaUpkeep {
   readonly #connection: Connection
@@ -35,9 +41,9 @@ export class FlotillaUpkeep {
   async *repair(
     tree: string,
     child: string,
-    { prefix, isDry, signal }: { readonly prefix: string; readonly isDry: boolean } & Op,
+    { prefix, isDry, isTakingBack, signal }: RepairAsked & Op,
   ): AsyncGenerator<Omit<RepairReport, 'named'> | Difference, void> {
-    const query = `child=${uriEncode(child)}&prefix=${uriEncode(prefix)}${isDry ? '&dry=1' : ''}`
+    const query = `child=${uriEncode(child)}&prefix=${uriEncode(prefix)}${isDry ? '&dry=1' : ''}${isTakingBack ? '&take=1' : ''}`
     yield* this.#lines<Omit<RepairReport, 'named'> | Difference>(`trees/${uriEncode(tree)}/repair?${query}`, { signal })
   }
 
