@@ -91,7 +91,7 @@ export class MachineEdit implements Beside {
     this.#needPlace([])
     if (this.#joined) {
       throw new Refusal(409, { ...this.#about, type: 'DELETE' }, [
-        `${this.#name} is a node of Flotilla: \`flotilla node forget ${this.#name}\` ends it`,
+        `${this.#name} is a node of Flotilla: \`flotilla nodes forget ${this.#name}\` ends it`,
       ])
     }
     this.#writes = [

@@ -11,7 +11,7 @@ export function isUuid(text: string): boolean {
 
 /** The UUID of a node that was given none: made of its name, so every hub knows the same one. */
 export function uuidOf(node: string): string {
-  const hash = createHash('sha256').update(`flotilla node ${node}`).digest().subarray(0, 16)
+  const hash = createHash('sha256').update(`${node}.node.flotilla`).digest().subarray(0, 16)
   // Version 8 of RFC 9562, for what one makes oneself.
   hash[6] = ((hash[6] ?? 0) & 0x0f) | 0x80
   hash[8] = ((hash[8] ?? 0) & 0x3f) | 0x80
