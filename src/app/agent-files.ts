@@ -3,12 +3,14 @@ import { FilesPull } from '../agent/files-pull.ts'
 import { Flips } from '../agent/flips.ts'
 import type { Memory } from '../agent/memory.ts'
 import { type AgentConfig, filesTargets } from '../config/agent.ts'
+import type { FilesConfig } from '../config/files.ts'
 import { absolute } from '../config/paths.ts'
 import type { Clock } from '../core/clock.ts'
 import { keys } from '../core/keys.ts'
 import type { Logger } from '../core/log.ts'
 import type { Service } from '../core/service.ts'
 import type { Store } from '../core/store.ts'
+import type { NodeServed } from '../core/target.ts'
 import { supervise } from '../lib/supervise.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import { ClusterMembers, peerKeyOf } from './cluster-members.ts'
@@ -129,6 +131,7 @@ function serving(
       const fed = service.trees.filter(({ name }) => !targets.has(name))
       const told = tellingOfChildren(fed, (tree, report) => tell(keys.files(config.node, tree), report), clock)
       served.trees = service.trees
+      tell(keys.served(config.node), servedBy(files, clock))
       try {
         await supervise([...service.services, learning, told], { clock, log, signal, random: Math.random })
       } finally {
@@ -137,6 +140,10 @@ function serving(
       }
     },
   }
+}
+
+function servedBy({ trees }: FilesConfig, clock: Clock): NodeServed {
+  return { trees: Object.keys(trees), atMs: clock.nowMs() }
 }
 
 async function caughtUp({ isInStep, waitMs }: CatchUp, clock: Clock, signal: AbortSignal): Promise<void> {

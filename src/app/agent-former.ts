@@ -3,14 +3,15 @@ import { keys, parseNodeKey } from '../core/keys.ts'
 import type { Service } from '../core/service.ts'
 import type { Store } from '../core/store.ts'
 
-type Has = Pick<AgentConfig, 'node' | 'targets' | 'proxies'>
+type Has = Pick<AgentConfig, 'node' | 'targets' | 'proxies' | 'files'>
 
 const OF_A_TREE: ReadonlySet<string> = new Set(['target', 'datasets', 'loads'])
 
 /** Takes back what this node said of trees and proxies that it no longer has: every rollout would wait for them. */
-export function formerOf({ node, targets, proxies }: Has, store: Store): Service {
+export function formerOf({ node, targets, proxies, files }: Has, store: Store): Service {
   const isFormer = (key: string): boolean => {
     const { family = '', tree = '' } = parseNodeKey(key) ?? {}
+    if (family === 'served') return files === undefined
     if (family === 'proxy') return !Object.hasOwn(proxies, tree)
     const kind = Object.hasOwn(targets, tree) ? targets[tree]?.kind : undefined
     return family === 'files' ? kind !== 'files' : OF_A_TREE.has(family) && (kind ?? 'files') === 'files'

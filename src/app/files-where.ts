@@ -32,8 +32,10 @@ export async function copiesOf(question: Question, op: Op): Promise<readonly Cop
   const { nodes, tree } = question
   const found = await Promise.all(
     nodes
-      // Of a node that is lost it is only known what it pulled.
-      .filter(({ alive, files }) => alive?.filesTrees?.includes(tree) ?? files?.[tree] !== undefined)
+      // Under its lease only one that lives says it; before that was told apart, what it pulled.
+      .filter(({ alive, served, files }) =>
+        (alive?.filesTrees ?? served?.trees ?? Object.keys(files ?? {})).includes(tree),
+      )
       .map(async (node) => await copyOf(node, question, op)),
   )
   const reference = referenceOf(found.flatMap(({ entry }) => entry ?? []))

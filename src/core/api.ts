@@ -8,7 +8,7 @@ import type { Quarantined, ReleaseRecord, Request } from './release.ts'
 import type { NodeProxy, Strategy } from './rollout.ts'
 import type { Entry } from './store.ts'
 import type { NodeRendered, RenderedStatus } from './templates/report.ts'
-import type { ItemState, NodeAlive, NodeTarget, TargetError } from './target.ts'
+import type { ItemState, NodeAlive, NodeServed, NodeTarget, TargetError } from './target.ts'
 import type { ItemChange, TreeItem } from './tree.ts'
 
 /** Requests and answers of the hub's HTTP API under /v1, as its client and its routes both see them. */
@@ -129,6 +129,8 @@ export interface NodeAnswer {
   readonly proxies?: Readonly<Record<string, NodeProxy>> | undefined
   /** By tree: the files that it keeps in step, where there are any. */
   readonly files?: Readonly<Record<string, NodeFiles>> | undefined
+  /** The trees of files that others can read there, where there are any. */
+  readonly served?: NodeServed | undefined
   /** The files that templates make there, where there are any. */
   readonly rendered?: NodeRendered | undefined
 }

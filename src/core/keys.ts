@@ -19,6 +19,7 @@
  *     node/<node>/loads/<tree>           how long each dataset took to load there
  *     node/<node>/proxy/<name>           what a proxy beside that agent has taken over
  *     node/<node>/files/<tree>           how far the node is with files that it pulls
+ *     node/<node>/served                 which trees of files others can read there, also while it is lost
  *     node/<node>/rendered               how the files fare that templates make there
  *     flip/<tree>/<group>                the generation of files that all nodes show
  *     root/<tree>                        which of several roots of a tree of files takes writes, under its lease
@@ -78,6 +79,7 @@ export const keys = {
   loads: (node: string, tree: string) => `node/${node}/loads/${tree}`,
   proxy: (node: string, name: string) => `node/${node}/proxy/${name}`,
   files: (node: string, tree: string) => `node/${node}/files/${tree}`,
+  served: (node: string) => `node/${node}/served`,
   rendered: (node: string) => `node/${node}/rendered`,
   /** A group is a folder, which may be called anything. */
   flip: (tree: string, group: string) => `flip/${tree}/${encodeURIComponent(group)}`,

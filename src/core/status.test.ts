@@ -28,7 +28,7 @@ test('a node that can prove nothing is pending, and the status says which and wh
   })
 })
 
-test('nobody waits for a node that only looks after a proxy, be it lost or not', () => {
+test('nobody waits for a node that only looks after a proxy or serves files, be it lost or not', () => {
   const target = { ...UNPROVED, state: 'in-step', served: 3 } as const
   const { error: _, ...proved } = target
   const erd1 = { node: 'erd1', liveness: 'alive', alive: ALIVE, targets: { datasets: proved } } as const
@@ -41,9 +41,10 @@ test('nobody waits for a node that only looks after a proxy, be it lost or not',
     proxies: { front },
   } as const
   const lost = { node: 'q', liveness: 'lost', targets: {}, proxies: { front } } as const
-  const status = statusOf('datasets', RELEASE, [erd1, proxy, lost])
+  const archive = { node: 'r', liveness: 'lost', targets: {}, served: { trees: ['data'], atMs: 0 } } as const
+  const status = statusOf('datasets', RELEASE, [erd1, proxy, lost, archive])
   expect(status).toMatchObject({ state: 'in-step', summary: 'IN STEP r3, 1/1 nodes prove it' })
-  expect(status.nodes).toHaveLength(3)
+  expect(status.nodes).toHaveLength(4)
   const isNew = { node: 'erd2', liveness: 'alive', alive: { ...ALIVE, trees: ['datasets'] }, targets: {} } as const
   expect(statusOf('datasets', RELEASE, [erd1, isNew]).summary).toContain('1/2 nodes')
 })

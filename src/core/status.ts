@@ -7,7 +7,7 @@ import type { NodeProxy } from './rollout.ts'
 import { isUnderWay, rolloutSummary } from './rollout-words.ts'
 import type { Entry } from './store.ts'
 import { type NodeRendered, renderedStatusOf } from './templates/report.ts'
-import type { NodeAlive, NodeTarget } from './target.ts'
+import type { NodeAlive, NodeServed, NodeTarget } from './target.ts'
 
 /** What the entries under `node/` say, node by node, sorted by name. A node is alive while its lease holds. */
 export function nodesOf(entries: readonly Entry[]): readonly NodeAnswer[] {
@@ -22,13 +22,14 @@ export function nodesOf(entries: readonly Entry[]): readonly NodeAnswer[] {
       node.proxies = { ...node.proxies, [at.tree]: JSON.parse(entry.value) as NodeProxy }
     if (at.family === 'files' && at.tree !== undefined)
       node.files = { ...node.files, [at.tree]: JSON.parse(entry.value) as NodeFiles }
+    if (at.family === 'served') node.served = JSON.parse(entry.value) as NodeServed
     if (at.family === 'rendered') node.rendered = JSON.parse(entry.value) as NodeRendered
     nodes.set(at.node, node)
   }
   return [...nodes.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([node, seen]) => answerOf(node, seen))
 }
 
-function answerOf(node: string, { alive, targets, proxies, files, rendered }: Seen): NodeAnswer {
+function answerOf(node: string, { alive, targets, proxies, files, served, rendered }: Seen): NodeAnswer {
   return {
     node,
     liveness: alive === undefined ? 'lost' : 'alive',
@@ -36,6 +37,7 @@ function answerOf(node: string, { alive, targets, proxies, files, rendered }: Se
     targets,
     ...(proxies !== undefined && { proxies }),
     ...(files !== undefined && { files }),
+    ...(served !== undefined && { served }),
     ...(rendered !== undefined && { rendered }),
   }
 }
@@ -45,15 +47,18 @@ interface Seen {
   targets: Record<string, NodeTarget>
   proxies?: Record<string, NodeProxy>
   files?: Record<string, NodeFiles>
+  served?: NodeServed
   rendered?: NodeRendered
 }
 
 export const DEFAULT_TREE = 'datasets'
 
-/** Whether a release of the tree is expected of a node: nobody waits for one that only looks after a proxy, or pulls files. */
-export function isOf({ targets, alive, proxies, files, rendered }: NodeAnswer, tree: string): boolean {
+/** Whether a release of the tree is expected of a node: nobody waits for one that only looks after a proxy, or has files. */
+export function isOf({ targets, alive, proxies, files, served, rendered }: NodeAnswer, tree: string): boolean {
   if (targets[tree] !== undefined) return true
-  return alive === undefined ? (proxies ?? files ?? rendered) === undefined : alive.trees?.includes(tree) !== false
+  return alive === undefined
+    ? (proxies ?? files ?? served ?? rendered) === undefined
+    : alive.trees?.includes(tree) !== false
 }
 
 /** What a command line has to add to mean this tree. */

@@ -114,6 +114,12 @@ export interface NodeAlive {
   readonly filesPulled?: readonly string[]
 }
 
+/** Value of `node/<node>/served`: the trees that its file service gives out. Stays when the node is lost, unlike what it says under its lease. */
+export interface NodeServed {
+  readonly trees: readonly string[]
+  readonly atMs: number
+}
+
 /** Value of `node/<node>/loads/<tree>`: how many ms the last load of each item took there, by effect. */
 export interface NodeLoads {
   readonly items: Readonly<Record<string, { readonly soft?: number; readonly hard?: number }>>

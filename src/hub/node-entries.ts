@@ -4,7 +4,7 @@ import { parseNodeKey } from '../core/keys.ts'
 import { nodesOf } from '../core/status.ts'
 import type { Entry } from '../core/store.ts'
 import { zNodeFiles } from './schemas/files.ts'
-import { zNodeAlive, zNodeTarget } from './schemas/nodes.ts'
+import { zNodeAlive, zNodeServed, zNodeTarget } from './schemas/nodes.ts'
 import { zNodeProxy } from './schemas/rollouts.ts'
 
 /** Far more than an honest report has. Every part that does not fit costs a kilobyte of findings, at every status. */
@@ -16,6 +16,7 @@ const SCHEMAS: ReadonlyMap<string, z.ZodType> = new Map<string, z.ZodType>([
   ['target', zModest.pipe(zNodeTarget)],
   ['proxy', zModest.pipe(zNodeProxy)],
   ['files', zModest.pipe(zNodeFiles)],
+  ['served', zModest.pipe(zNodeServed)],
 ])
 
 /** What the entries under `node/` say. A node writes its own, so what has not the right form is left out, not believed. */

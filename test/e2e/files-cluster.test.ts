@@ -85,6 +85,19 @@ test('with the origin killed the others serve on; what is deleted at the origin 
   await origin.agent.stop('SIGKILL')
   const answer = await fetch(`${first.url}/data/icon/temperature/chunk_0.om`)
   expect([answer.status, await answer.text()]).toEqual([200, 'another'])
+  // It only serves, and pulls nothing: what it had is not forgotten with its lease.
+  const lost = await cluster.until(
+    'it is told as lost',
+    async () => await cluster.flotilla('files', 'where', 'data/icon/temperature/chunk_0.om', '--json'),
+    ({ stdout }) => stdout.includes('the node is lost'),
+  )
+  expect(lost.code).toBe(3)
+  expect((JSON.parse(lost.stdout) as { copies: unknown[] }).copies).toContainEqual({
+    node: 'origin',
+    state: 'unknown',
+    message: 'the node is lost',
+  })
+  expect((await cluster.flotilla('nodes')).stdout).toMatch(/origin +! lost/)
   rmSync(join(origin.data, 'icon/temperature/chunk_1.om'))
   publish(origin.data, 'icon/temperature/chunk_20.om', 'new')
   origin.agent = cluster.startAgent(origin.state)

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { FollowedFolder, HealthAnswer, NodeAnswer, NodesAnswer, StatusAnswer, WhyAnswer } from '../../core/api.ts'
 import type { BusHealth } from '../../core/bus.ts'
-import type { ItemReport, NodeAlive, NodeDatasets, NodeTarget, TargetError } from '../../core/target.ts'
+import type { ItemReport, NodeAlive, NodeDatasets, NodeServed, NodeTarget, TargetError } from '../../core/target.ts'
 import { hold } from './hold.ts'
 import { named, zCount, zErrorCode, zMoment, zProblem, zProblemCode } from './common.ts'
 import { zFilesStatus, zNodeFiles } from './files.ts'
@@ -60,6 +60,8 @@ export const zNodeAlive = hold<NodeAlive>()(
   }),
 )
 
+export const zNodeServed = hold<NodeServed>()(z.object({ trees: z.array(z.string()), atMs: zMoment }))
+
 /** The states are judged one by one where they are needed: there may be as many as datasets. */
 export const zNodeDatasets = hold<Record<keyof Pick<NodeDatasets, 'items'>, Readonly<Record<string, unknown>>>>()(
   z.object({ items: z.record(z.string(), z.unknown()) }),
@@ -75,6 +77,7 @@ const zNodeAnswer = hold<NodeAnswer>()(
     targets: z.record(z.string(), zNodeTarget),
     proxies: z.record(z.string(), zNodeProxy).optional(),
     files: z.record(z.string(), zNodeFiles).optional(),
+    served: zNodeServed.optional(),
     rendered: zNodeRendered.optional(),
   }),
 )
