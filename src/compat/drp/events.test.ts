@@ -50,7 +50,7 @@ async function open(token: Secret | string = hub.admin, headers: Record<string, 
     headers: { ...(shown !== '' && { authorization: shown }), ...headers },
   })
   const frames: Frame[] = []
-  socket.on('message', (data) => frames.push(JSON.parse(String(data)) as Frame))
+  socket.on('message', (data: Buffer) => frames.push(JSON.parse(data.toString()) as Frame))
   const closed = new Promise((resolve) => {
     socket.once('close', resolve)
   })

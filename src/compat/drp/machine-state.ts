@@ -75,7 +75,7 @@ function shownProfile(caller: Caller, { name, profile, profileRevision }: Machin
 }
 
 /** Texts, as everything in the meta of Digital Rebar. */
-export function nodeMetaOf(caller: Caller, { name, meta }: MachineState): JsonObject {
+function nodeMetaOf(caller: Caller, { name, meta }: MachineState): JsonObject {
   if (meta === undefined || !allows(caller.scopes, 'read', keys.meta(name))) return {}
   const shown = parseValue(zNodeMeta, meta.value) ?? {}
   const members = META_MEMBERS.flatMap((member) => (shown[member] === undefined ? [] : [[member, `${shown[member]}`]]))

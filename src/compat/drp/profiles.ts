@@ -96,7 +96,7 @@ function edited(
 }
 
 /** What the client changed of what it sees, made of the whole. */
-export function merged(whole: Fields, before: Fields, after: Fields, need: (names: readonly string[]) => void): Fields {
+function merged(whole: Fields, before: Fields, after: Fields, need: (names: readonly string[]) => void): Fields {
   const take = <K extends 'description' | 'documentation' | 'profiles'>(member: K): Fields[K] => {
     if (isSame(before[member], after[member])) return whole[member]
     need([member])

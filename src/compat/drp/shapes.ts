@@ -80,7 +80,7 @@ export function machineObject({ name, uuid, meta, params, profiles, fields }: Ma
 }
 
 /** As Go writes maps. */
-export function sorted(value: JsonObject): JsonObject {
+function sorted(value: JsonObject): JsonObject {
   const names = Object.keys(value).toSorted()
   return Object.fromEntries(names.map((name) => [name, ordered(value[name] as Json)]))
 }
