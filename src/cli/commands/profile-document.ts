@@ -35,7 +35,7 @@ export const profilePatch = command({
   options: { ...REF_OPTION, ...INPUT, ...CLIENT },
   details: `All operations or none; pointers start at the profile, as in /params/my~1leader. ${WHOLE}`,
   examples: [
-    `flotilla profile patch example '[{"op": "test", "path": "/params/a", "value": 1}, {"op": "remove", "path": "/params/a"}]'`,
+    `flotilla profile patch example '[{"op": "test", "path": "/params/a", "value": 1}, {"op": "remove", "path": "/meta"}]'`,
     'flotilla profile patch example --file changes.json',
   ],
   async run({ args, options }, context) {
