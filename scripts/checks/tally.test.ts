@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Tally } from './tally.ts'
+import { IN_NO_PACKAGE, Tally } from './tally.ts'
 
 function tally(passed: number, failed: string[] = [], skipped: [string, string][] = []): Tally {
   const result = new Tally()
@@ -24,6 +24,19 @@ test.for([
   [tally(0), false, false],
   [tally(1, [], [['b', 'needs root']]), false, true],
   [tally(1, [], [['b', 'needs root']]), true, false],
+  [tally(1, [], [['b', `drpcli is ${IN_NO_PACKAGE}`]]), true, true],
+  [
+    tally(
+      1,
+      [],
+      [
+        ['b', `drpcli is ${IN_NO_PACKAGE}`],
+        ['c', 'needs root'],
+      ],
+    ),
+    true,
+    false,
+  ],
 ] as const)('holds: %#', ([result, ci, ok]) => {
   expect(result.ok(ci)).toBe(ok)
 })

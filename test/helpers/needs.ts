@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { test, type TestAPI } from 'vitest'
+import { IN_NO_PACKAGE } from '../../scripts/checks/tally.ts'
 
 /** What a test needs of the machine, beyond Node.js. */
 export interface Needs {
@@ -72,7 +73,7 @@ export const EXAMPLES = join(FIXTURES, '../examples')
 export async function needs(wanted: Needs): Promise<TestAPI> {
   const none = wanted.ifThere?.find((program) => !onPath(program))
   if (none !== undefined) {
-    const reason = `${none} is not on the PATH, and in no package`
+    const reason = `${none} is ${IN_NO_PACKAGE}`
     return test.extend('need', { auto: true }, ({ skip }): undefined => skip(reason)) as unknown as TestAPI
   }
   const reason = await missing(wanted)

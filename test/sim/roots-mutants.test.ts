@@ -16,7 +16,10 @@ test('each fault that the simulation of several roots has to find can still be m
   }
 })
 
-test.runIf(process.env['FLOTILLA_SOAK'] === '1').each(ROOTS_MUTANTS)(
+/** Each runs a whole simulation: one shows that they are found, all of them that each is. */
+const MUTANTS = process.env['FLOTILLA_SOAK'] === '1' ? ROOTS_MUTANTS : ROOTS_MUTANTS.slice(0, 1)
+
+test.each(MUTANTS)(
   'it is found where $name',
   async ({ file, from, to, by = 'test/sim/roots.test.ts' }) => {
     const copy = temporaryFolder()
