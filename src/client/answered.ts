@@ -10,6 +10,7 @@ const PAUSE_MS = 300
 
 /** Asks again for an answer that was lost. For requests that are done once, however often they come. */
 export async function answered<T>(clock: Clock, ask: () => Promise<T>, { signal }: Op = {}): Promise<T> {
+  let lost: unknown
   // From the first loss on, which may be that nothing came for as long.
   let endMs: number | undefined
   for (;;) {
@@ -17,9 +18,12 @@ export async function answered<T>(clock: Clock, ask: () => Promise<T>, { signal 
       return await ask()
     } catch (error) {
       if (!isError(error, 'UNREACHABLE', 'NOT_READY')) throw error
-      if (error.details.hint === LOST) endMs ??= clock.monotonicMs() + AGAIN_MS
+      if (error.details.hint === LOST) {
+        lost ??= error
+        endMs ??= clock.monotonicMs() + AGAIN_MS
+      }
       // Where nobody took the first request, there is no answer to ask for.
-      if (endMs === undefined || clock.monotonicMs() >= endMs) throw error
+      if (endMs === undefined || clock.monotonicMs() >= endMs) throw lost ?? error
     }
     await clock.sleep(PAUSE_MS, signal)
   }

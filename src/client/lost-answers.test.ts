@@ -106,3 +106,15 @@ it('is asked for again also where nothing came for as long as a client waits', a
   await clock.advance(1000)
   expect(await told).toBe('told')
 })
+
+it('stays lost when the hub is not there any more in the end', async () => {
+  const clock = new VirtualClock()
+  let count = 0
+  const ask = (): Promise<string> => {
+    count += 1
+    return Promise.reject(new FlotillaError('UNREACHABLE', 'gone', count === 1 ? { hint: LOST } : {}))
+  }
+  const told = answered(clock, ask).catch((error: unknown) => error)
+  await clock.advance(20_000)
+  expect(await told).toMatchObject({ details: { hint: LOST } })
+})

@@ -67,3 +67,12 @@ it('sends again what may be repeated, and says so when none answers', async () =
   await expect(ask(http)).rejects.toMatchObject({ code: 'UNREACHABLE' })
   http.close()
 })
+
+it('tells of the one that may have carried it out, whichever was asked last', async () => {
+  const [a, b] = [await serve('a', true), await serve('b')]
+  await b.stop()
+  const http = new HttpOfSeveral({ url: `${a.url},${b.url}`, silenceMs: 5000 })
+  const request = { method: 'POST', path: '/', isRepeatable: true, ifLost: 'look first' } as const
+  await expect(http.send(request)).rejects.toMatchObject({ details: { hint: 'look first' } })
+  http.close()
+})

@@ -20,9 +20,10 @@ export class HttpOfSeveral {
     return this.#current.url
   }
 
-  /** As `HttpClient` does. */
+  /** As `HttpClient` does; rejects with what became of the first one that may have carried it out, if any may. */
   async send(request: HttpRequest): Promise<IncomingMessage> {
     const mayRepeat = request.method === 'GET' || request.method === 'HEAD' || request.isRepeatable === true
+    let lost: unknown
     for (let tried = 1; ; tried++) {
       const client = this.#current
       try {
@@ -30,7 +31,8 @@ export class HttpOfSeveral {
       } catch (error) {
         if (!isError(error, 'UNREACHABLE')) throw error
         this.leave(client.url)
-        if (tried >= this.#clients.length || !(mayRepeat || wasNotSent(error))) throw error
+        if (!wasNotSent(error)) lost ??= error
+        if (tried >= this.#clients.length || !(mayRepeat || wasNotSent(error))) throw lost ?? error
       }
     }
   }

@@ -1,7 +1,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { HttpClient, readBody } from './http.ts'
+import type { FlotillaError } from '../core/errors.ts'
+import { HttpClient, readBody, wasNotSent } from './http.ts'
 
 const closers: (() => void)[] = []
 afterEach(() => {
@@ -117,6 +118,26 @@ describe('an HTTP client', () => {
       details: { hint: 'look first' },
     })
     expect(seen).toEqual(['GET', 'GET', 'GET', 'POST'])
+  })
+
+  it('does not say that nothing was sent where the first of two tries may have been carried out', async () => {
+    let kill = false
+    const { url, server } = await serve((request, response) => {
+      if (kill) {
+        server.close()
+        request.socket.destroy()
+      } else response.end('ok')
+    })
+    const client = clientOf(url)
+    const ask = () => client.send({ method: 'POST', path: '/', isRepeatable: true, ifLost: 'look first' })
+    await readBody(await ask(), 100)
+    kill = true
+    const lost = await ask().catch((error: unknown) => error)
+    expect(lost).toMatchObject({ message: `${url}: nothing listens there`, details: { hint: 'look first' } })
+    expect(wasNotSent(lost as FlotillaError)).toBe(false)
+    const refused = await ask().catch((error: unknown) => error)
+    expect(refused).toMatchObject({ details: { hint: 'Check that it runs and that the address is right.' } })
+    expect(wasNotSent(refused as FlotillaError)).toBe(true)
   })
 
   it('survives a server that answers and closes before it has read the body', async () => {

@@ -55,14 +55,16 @@ export class HttpClient {
    * kept-alive connection turns out to have been closed by the other side; any other is sent once.
    */
   async send(request: HttpRequest): Promise<IncomingMessage> {
+    let first: Broken
     try {
       return await this.#exchange(request)
     } catch (error) {
       const isSafe = request.method === 'GET' || request.method === 'HEAD' || request.isRepeatable === true
       if (!(error instanceof Broken) || !error.wasIdle || !isSafe) throw this.#asUnreachable(error, request)
+      first = error
     }
     return this.#exchange(request).catch((error: unknown) => {
-      throw this.#asUnreachable(error, request)
+      throw this.#asUnreachable(error, request, first)
     })
   }
 
@@ -112,7 +114,8 @@ export class HttpClient {
     })
   }
 
-  #asUnreachable(error: unknown, request: HttpRequest): unknown {
+  /** `first` is what an earlier try broke with, which the other side may have carried out whatever became of the second. */
+  #asUnreachable(error: unknown, request: HttpRequest, first?: Broken): unknown {
     if (!(error instanceof Broken)) return error
     const { code = '' } = error.cause as NodeJS.ErrnoException
     if (NOT_TLS.has(code)) {
@@ -129,9 +132,9 @@ export class HttpClient {
     const notConnected = NOT_CONNECTED[code]
     return new FlotillaError('UNREACHABLE', `${this.url}: ${notConnected ?? error.message}`, {
       hint:
-        (notConnected === undefined ? request.ifLost : undefined) ??
+        (notConnected === undefined || first !== undefined ? request.ifLost : undefined) ??
         'Check that it runs and that the address is right.',
-      cause: error.cause,
+      cause: (first ?? error).cause,
     })
   }
 }
