@@ -95,9 +95,6 @@ export class Draft {
 
   move(from: readonly string[], path: readonly string[]): void {
     const value = this.get(from)
-    if (from.length < path.length && from.every((name, index) => name === path[index])) {
-      throw new Refused('conflict', path, 'a value cannot be moved into itself')
-    }
     if (from.length === path.length && from.every((name, index) => name === path[index])) return
     this.remove(from)
     this.add(path, value)

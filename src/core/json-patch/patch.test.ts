@@ -186,3 +186,9 @@ describe('limits', () => {
     expect(kind({ a: deep }, { op: 'test', path: '/a', value: nested(5) })).toBe('conflict')
   })
 })
+
+it('what can never be done is malformed, not a race that was lost', () => {
+  for (const patch of [[{ op: 'move', from: '/a', path: '/a/b' }], [{ op: 'remove', path: '' }]]) {
+    expect(applyPatch({ a: { b: 1 } }, patch)).toMatchObject({ ok: false, failure: { kind: 'malformed' } })
+  }
+})

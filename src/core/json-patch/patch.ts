@@ -70,6 +70,8 @@ function step(draft: Draft, given: unknown, index: number, limits: PatchLimits, 
   const source = needs === 'from' && from !== undefined ? parsePointer(from) : []
   if (needs === 'from' && (from === undefined || source === undefined)) return wrong('"from" is no JSON Pointer')
   if (needs === 'value' && value === undefined) return wrong('"value" is missing')
+  if (op === 'move' && isInside(source ?? [], to)) return wrong('a value cannot be moved into itself')
+  if (op === 'remove' && to.length === 0) return wrong('the whole document cannot be removed')
   const hostile = [...to, ...(source ?? [])].find((name) => isHostile(name))
   if (hostile !== undefined) return failed(index, op, path, 'refused', `"${hostile}" may not be used as a name`)
   try {
@@ -84,6 +86,11 @@ function step(draft: Draft, given: unknown, index: number, limits: PatchLimits, 
     if (!(error instanceof Refused)) throw error
     return failed(index, op, error.pointer, error.kind, error.message, lookUp(draft.document, error.names))
   }
+}
+
+/** What can never be done is no lost race, whatever is there. */
+function isInside(outer: readonly string[], inner: readonly string[]): boolean {
+  return outer.length < inner.length && outer.every((name, index) => name === inner[index])
 }
 
 const NEEDS: ReadonlyMap<string, 'value' | 'from' | 'nothing'> = new Map([
