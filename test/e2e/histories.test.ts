@@ -16,7 +16,7 @@ import { versioned } from '../helpers/versioned.ts'
 const IS_SOAK = process.env['FLOTILLA_SOAK'] === '1'
 const ROUNDS = IS_SOAK ? 8 : 1
 /** Operations answered after each fault. */
-const MORE = IS_SOAK ? 150 : 40
+const MORE = IS_SOAK ? 150 : 24
 const STOPPED_MS = IS_SOAK ? 9000 : 1500
 const PATIENCE_MS = IS_SOAK ? 3000 : 1000
 const LONG = IS_SOAK ? 3_600_000 : 120_000
