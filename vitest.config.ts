@@ -9,8 +9,6 @@ export default defineConfig({
   test: {
     testTimeout: 20_000,
     hookTimeout: 60_000,
-    // Most of the time they wait: for leases to end, for processes to start, for a broker.
-    maxWorkers: 2,
     projects: [
       project('unit', [
         '{src,standin,scripts,bench}/**/*.test.ts',

@@ -4,7 +4,7 @@ import { get } from 'node:http'
 import { join } from 'node:path'
 import { renderDirectServing } from '../src/fileserver/nginx/render.ts'
 import { Secret } from '../src/lib/secret.ts'
-import { freePort } from '../test/helpers/fleet.ts'
+import { fixedPort } from '../test/helpers/fixed-port.ts'
 import { areInstalled, benchFolder, makeFiles, type Served, serveFiles } from './files.ts'
 import { type Bench, type Figure, inTurn } from './figure.ts'
 
@@ -122,7 +122,7 @@ async function memoryAt({ url, pid }: Served): Promise<number> {
 }
 
 async function startNginx(folder: string, tree: string, files: number): Promise<Nginx> {
-  const [direct, plain] = [await freePort(), await freePort()]
+  const [direct, plain] = [await fixedPort(), await fixedPort()]
   const listen = `127.0.0.1:${direct}`
   const text = renderDirectServing({
     listen,

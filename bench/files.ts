@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { freePort } from '../test/helpers/fleet.ts'
+import { fixedPort } from '../test/helpers/fixed-port.ts'
 
 /** The disk's own noise hides everything else, so trees lie in memory where the system has such a folder. */
 const MEMORY = existsSync('/dev/shm') ? '/dev/shm' : '/tmp'
@@ -58,7 +58,7 @@ export interface Served {
 
 /** A file service over one folder, once it knows every file. */
 export async function serveFiles(folder: string, state: string, files: number): Promise<Served> {
-  const port = await freePort()
+  const port = await fixedPort()
   const keys = join(state, 'keys')
   mkdirSync(state, { recursive: true })
   writeFileSync(keys, `${KEY.id}:${KEY.secret}\n`, { mode: 0o600 })

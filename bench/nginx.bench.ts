@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Backend, RoutingTable } from '../src/core/routing/model.ts'
 import { place } from '../src/core/routing/place.ts'
-import { freePort } from '../test/helpers/fleet.ts'
+import { fixedPort } from '../test/helpers/fixed-port.ts'
 import { openNginx, type TestNginx } from '../test/helpers/nginx.ts'
 import { type Bench, type Figure, inTurn } from './figure.ts'
 
@@ -132,7 +132,7 @@ http { access_log off; ${http} }
 
 async function startServers(count: number): Promise<{ readonly ports: readonly number[]; stop(): Promise<void> }> {
   const ports: number[] = []
-  for (let index = 0; index < count; index++) ports.push(await freePort())
+  for (let index = 0; index < count; index++) ports.push(await fixedPort())
   const answer = 'location / { default_type text/csv; return 200 "time\\n2026-11-21T00:00:00Z\\n"; }'
   const stop = await start(
     ports.map((port) => `server { listen 127.0.0.1:${port}; keepalive_requests 1000000; ${answer} }`).join('\n'),
@@ -141,7 +141,7 @@ async function startServers(count: number): Promise<{ readonly ports: readonly n
 }
 
 async function startPeer(ports: readonly number[]): Promise<{ readonly port: number; stop(): Promise<void> }> {
-  const port = await freePort()
+  const port = await fixedPort()
   const http = `
     map $uri $key { default ""; "~^/erddap/(?:griddap|tabledap)/(?<id>[A-Za-z0-9_.-]+?)(?:\\.[A-Za-z0-9]+)?/?$" $id; }
     upstream erddap { zone erddap 256k; hash $key consistent; ${ports.map((each) => `server 127.0.0.1:${each};`).join(' ')} keepalive 256; }

@@ -1,23 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, vi } from 'vitest'
 import { type AccessLine, parseAccessLine } from '../src/agent/metrics/access-line.ts'
+import { fixedPort } from './helpers/fixed-port.ts'
 import { temporaryFolder } from './helpers/folder.ts'
 import { needs } from './helpers/needs.ts'
 
 /** The logs that real proxies write are those that the agent reads. */
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 /** Starts it, asks it for two things, and answers what its log says. */
 async function logged(argv: readonly string[], port: number, log: () => string): Promise<readonly AccessLine[]> {
@@ -58,7 +49,7 @@ withNginx('nginx, combined and with the time', { timeout: 60_000 }, async () => 
     ['timed', true],
   ] as const) {
     const folder = temporaryFolder()
-    const port = await freePort()
+    const port = await fixedPort()
     const log = join(folder, 'access.log')
     writeFileSync(
       join(folder, 'nginx.conf'),
@@ -81,7 +72,7 @@ withNginx('nginx, combined and with the time', { timeout: 60_000 }, async () => 
 const withHaproxy = await needs({ tools: ['haproxy'] })
 withHaproxy("HAProxy's httplog", { timeout: 60_000 }, async () => {
   const folder = temporaryFolder()
-  const port = await freePort()
+  const port = await fixedPort()
   writeFileSync(
     join(folder, 'haproxy.cfg'),
     'global\n  log stdout format raw local0\ndefaults\n  mode http\n  log global\n  option httplog\n  timeout connect 1s\n' +

@@ -9,11 +9,11 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { NodeAnswer } from '../../src/core/api.ts'
+import { fixedPort } from '../helpers/fixed-port.ts'
 import { run, type Ran, type Running, STANDIN, start } from '../helpers/program.ts'
 
 /** The whole story with real processes: hub, agents and ERDDAP stand-ins, by the commands that people type. */
@@ -204,7 +204,7 @@ test('a node that is told to listen offers its blobs to the others, and to nobod
   const dirs = ['--content-dir', content, '--big-parent-dir', bpd, '--state', state, '--value', `data=${DATA}`]
   const url = env['FLOTILLA_URL'] ?? ''
   expect((await flotilla('join', url, await joinCode(), '--node', 'erd6', ...dirs, '--no-start')).code).toBe(0)
-  const port = await freePort()
+  const port = await fixedPort()
   appendFileSync(join(state, 'agent.yaml'), `peerListen: 127.0.0.1:${port}\n`)
   const peer = launch(['agent', '--state', state])
   await peer.line(/other nodes can fetch blobs here/)
@@ -216,14 +216,6 @@ test('a node that is told to listen offers its blobs to the others, and to nobod
   expect(await peer.stop()).toBe(0)
   expect((await flotilla('nodes', 'forget', 'erd6')).code).toBe(0)
 }, 60_000)
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 test('a second hub on the same folder, and one on the same port, are told why not', async () => {
   expect(await flotilla('up', '--data', join(folder, 'hub'), '--listen', '127.0.0.1:0')).toMatchObject({

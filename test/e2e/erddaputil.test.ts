@@ -1,8 +1,7 @@
-import { once } from 'node:events'
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { fixedPort } from '../helpers/fixed-port.ts'
 import { ProcessCluster } from '../helpers/process-cluster.ts'
 import { type Ran, start } from '../helpers/program.ts'
 
@@ -13,7 +12,7 @@ let metricsPort = 0
 
 beforeAll(async () => {
   await cluster.startHub()
-  metricsPort = await freePort()
+  metricsPort = await fixedPort()
   await cluster.addNode(
     'erd1',
     `    logRetentionDays: 31\nmetrics:\n  listen: 127.0.0.1:${metricsPort}\n  accessLogs: [${cluster.folder}/access.log]\n`,
@@ -30,14 +29,6 @@ const typed = async (...argv: readonly string[]): Promise<Ran> => {
 }
 const says = (name: string, tag: string): string | undefined =>
   new RegExp(`<${tag}>([^<]*)</${tag}>`).exec(cluster.datasetsXml(name))?.[1]
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 const settled = { timeout: 30_000, interval: 100 }
 

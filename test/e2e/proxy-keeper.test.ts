@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { flagKey } from '../../standin/erddap/flag-key.ts'
-import { Fleet, freePort } from '../helpers/fleet.ts'
+import { fixedPort } from '../helpers/fixed-port.ts'
+import { Fleet } from '../helpers/fleet.ts'
 import { openHaproxy, type TestHaproxy } from '../helpers/haproxy.ts'
 import { needs } from '../helpers/needs.ts'
 import { ask } from '../helpers/proxy-client.ts'
@@ -31,7 +32,7 @@ beforeAll(async () => {
   await fleet.must('token', 'create', '--label', 'flags', ...scope, '--out', join(secrets, 'token'))
   writeFileSync(join(secrets, 'quote'), `${QUOTE}\n`, { mode: 0o600 })
   const flags = {
-    listen: `127.0.0.1:${await freePort()}`,
+    listen: `127.0.0.1:${await fixedPort()}`,
     urls: [PUBLIC],
     keyFile: join(secrets, 'quote'),
     tokenFile: join(secrets, 'token'),

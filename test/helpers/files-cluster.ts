@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
 import type { NodeAnswer, StatusAnswer } from '../../src/core/api.ts'
-import { freePort } from './fleet.ts'
+import { fixedPort } from './fixed-port.ts'
 import { type Ran, run, type Running, start } from './program.ts'
 
 export interface FilesNode {
@@ -40,7 +40,7 @@ export class FilesCluster {
   async addNode(name: string, role: 'serve' | 'pull', more: object = {}): Promise<FilesNode> {
     const [data, state] = [join(this.folder, name, 'data'), join(this.folder, name, 'state')]
     mkdirSync(data, { recursive: true })
-    const listen = `127.0.0.1:${await freePort()}`
+    const listen = `127.0.0.1:${await fixedPort()}`
     const code = (await this.flotilla('token', 'join-code')).stdout.trim()
     const where = ['--node', name, `--${role}`, `data=${data}`, '--files-listen', listen, '--state', state]
     const joined = await this.flotilla('join', `http://${this.#listen}`, code, ...where, '--no-start')

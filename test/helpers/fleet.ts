@@ -1,8 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join as path } from 'node:path'
 import { join } from '../../src/client/hub-client.ts'
+import { fixedPort } from './fixed-port.ts'
 import { run, type Ran, type Running, STANDIN, start } from './program.ts'
 
 const EMPTY = '<?xml version="1.0" encoding="UTF-8" ?>\n<erddapDatasets>\n</erddapDatasets>\n'
@@ -64,7 +64,7 @@ export class Fleet {
     const [content, bpd] = [path(at, 'content'), path(at, 'bpd')]
     for (const each of [content, bpd]) mkdirSync(each, { recursive: true })
     writeFileSync(path(content, 'datasets.xml'), EMPTY)
-    const port = await freePort()
+    const port = await fixedPort()
     const erddap = (): Running =>
       this.launch(
         ['--content-dir', content, '--big-parent-dir', bpd, '--listen', `127.0.0.1:${port}`, ...standin],
@@ -128,12 +128,4 @@ export class Fleet {
     await Promise.all([...this.#running].toReversed().map(async (program) => await program.stop('SIGKILL')))
     rmSync(this.folder, { recursive: true, force: true })
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { readonly port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }

@@ -10,7 +10,7 @@ import { systemClock } from '../../src/lib/system-clock.ts'
 import { type HaproxyConfig, haproxyConfigSchema } from '../../src/targets/proxy/haproxy/config.ts'
 import { HaproxyDriver } from '../../src/targets/proxy/haproxy/driver.ts'
 import type { ProxyUnderTest } from '../contract/proxy/under-test.ts'
-import { freePort } from './fleet.ts'
+import { fixedPort } from './fixed-port.ts'
 
 export interface TestHaproxy extends ProxyUnderTest {
   readonly config: HaproxyConfig
@@ -23,7 +23,7 @@ const PARTS = ['refuse', 'pid', 'reload.sh', 'judge.sh', 'sloth']
 /** A HAProxy of this machine in a folder of its own, with its driver. Started by the first table. */
 export async function openHaproxy(change: Partial<HaproxyConfig> = {}): Promise<TestHaproxy> {
   const root = mkdtempSync(join(tmpdir(), 'flotilla-haproxy-test-'))
-  const port = await freePort()
+  const port = await fixedPort()
   const [refusal = '', pidFile = '', reload = '', judge = '', sloth = ''] = PARTS.map((name) => join(root, name))
   const folder = join(root, 'conf')
   writeFileSync(

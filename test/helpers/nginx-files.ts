@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort } from './fleet.ts'
+import { fixedPort } from './fixed-port.ts'
 import type { FileService } from './file-service.ts'
 import { run } from './program.ts'
 
@@ -21,7 +21,7 @@ export async function openNginxBefore(
   env: Readonly<Record<string, string>> = {},
 ): Promise<NginxBefore> {
   const folder = join(service.folder, 'nginx')
-  const port = await freePort()
+  const port = await fixedPort()
   const where = ['--listen', `127.0.0.1:${service.port}`, '--nginx-listen', `127.0.0.1:${port}`]
   const printed = await run(['files', 'nginx', ...where, ...service.options], { cwd: service.folder, env })
   if (printed.code !== 0) throw new Error(printed.stderr)

@@ -2,12 +2,13 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Secret } from '../../src/lib/secret.ts'
+import { fixedPort } from './fixed-port.ts'
 
 /** A real RabbitMQ of the system's package, with everything of its own: folder, ports, name daemon, cookie, user. */
 export interface Broker {
@@ -152,15 +153,8 @@ function logOf(folder: string): string {
     .slice(-4000)
 }
 
-/** Different ones: all are open at the same time before any is given back. */
 async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  const ports = await Promise.all(
-    servers.map(async (server) => {
-      await once(server, 'listening')
-      return (server.address() as AddressInfo).port
-    }),
-  )
-  await Promise.all(servers.map(async (server) => await promisify(server.close.bind(server))()))
-  return ports
+  const ports = new Set<number>()
+  while (ports.size < count) ports.add(await fixedPort())
+  return [...ports]
 }
