@@ -18,22 +18,24 @@ export type Sight = (profile: string, param: string) => boolean
 
 /**
  * The profile itself, those it names, in their order and each with those that it names, and the global one last. Each once,
- * however they name each other.
+ * however they name each other; of those that others name no more than `PROFILE_LIMITS.inherited`.
  */
 export async function profilesInOrder(store: Store, name: string, op: Op = {}): Promise<readonly Profile[]> {
   const found: Profile[] = []
   const seen = new Set<string>()
-  const visit = async (each: string): Promise<void> => {
-    if (seen.has(each) || seen.size > PROFILE_LIMITS.profiles) return
+  let inherited = 0
+  const visit = async (each: string, isNamed: boolean): Promise<void> => {
+    if (seen.has(each)) return
+    if (isNamed && ++inherited > PROFILE_LIMITS.inherited) return
     seen.add(each)
     const entry = await store.get(keys.profile(each), op)
     if (entry === undefined) return
     const profile = JSON.parse(entry.value) as Profile
     found.push(profile)
-    for (const next of profile.profiles) await visit(next)
+    for (const next of profile.profiles) await visit(next, true)
   }
-  await visit(name)
-  await visit(GLOBAL_PROFILE)
+  await visit(name, false)
+  await visit(GLOBAL_PROFILE, false)
   return found
 }
 

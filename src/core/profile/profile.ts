@@ -46,6 +46,8 @@ export const PROFILE_LIMITS = {
   meta: 64,
   metaChars: 1024,
   profiles: 32,
+  /** That are looked at for a param because others name them. */
+  inherited: 32,
   /** Of a param's value. */
   depth: 20,
   /** Versions that are kept besides the current one. */
