@@ -53,7 +53,10 @@ describe('flotilla profile', () => {
     const name = await made('{"params": {"x": "none"}}')
     expect(await run(`-r none profile set ${name} param x to me`)).toMatchObject({ code: 0 })
     expect(await run(`-r none profile set ${name} param x to you`)).toMatchObject({ code: 5 })
+    expect(await run(`-r me profile set ${name} -- param x to none`)).toMatchObject({ code: 0 })
     expect((await run('-r none status')).err).toContain('there is no option -r')
+    expect((await run('-r none')).err).toContain('there is no option -r')
+    expect((await run('-r none profile sett')).err).toContain('Did you mean "profile set"?')
   })
 
   it('gives what was read back to -r as it was printed, whatever it is', async () => {
@@ -149,6 +152,11 @@ describe('flotilla profile', () => {
     expect(token).toMatchObject({ code: 0 })
     expect(statSync(file).mode & 0o777).toBe(0o600)
     expect(readFileSync(file, 'utf8')).toMatch(/^flt_/)
+    const rows = async () => (await run('token list')).out.split('\n').length
+    const before = await rows()
+    const again = await hub.cli('profile', 'token', name, '--out', file)
+    expect(again).toMatchObject({ code: 2, err: expect.stringContaining('is there already') as string })
+    expect(await rows()).toBe(before)
     expect(await run(`profile set ${name} param a to 3 --token-file ${file}`)).toMatchObject({ code: 0 })
     expect(await run(`profile set ${name} param b to 3 --token-file ${file}`)).toMatchObject({ code: 6 })
     expect(await run(`profile get ${name} param b --token-file ${file}`)).toMatchObject({ code: 6 })

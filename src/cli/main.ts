@@ -25,7 +25,8 @@ async function run(argv: readonly string[], context: Context): Promise<number> {
   const [first, ...rest] = argv
   const [reference, ...after] = rest
   // Scripts that come from drpcli have the reference before the command.
-  if (first === '-r' && reference !== undefined) return run([...after, '-r', reference], context)
+  if (first === '-r' && reference !== undefined && after.length > 0)
+    return run(withReference(reference, after), context)
   if (first === undefined || first === '--help' || first === '-h' || (first === 'help' && rest.length === 0)) {
     context.output.print(overview())
     return 0
@@ -41,6 +42,13 @@ async function run(argv: readonly string[], context: Context): Promise<number> {
     return 0
   }
   return command.run(input, context)
+}
+
+/** Right behind the command's name: what stands behind `--` is no option any more. */
+function withReference(reference: string, argv: readonly string[]): readonly string[] {
+  const found = find(argv)
+  if (found === undefined) return argv
+  return [...found.entry.name.split(' '), '-r', reference, ...found.words]
 }
 
 /** The command with the longest name that `argv` starts with. */

@@ -1,10 +1,9 @@
-import { resolve } from 'node:path'
 import { FlotillaError } from '../../core/errors.ts'
 import { parseDuration } from '../../lib/duration.ts'
 import { command } from '../command.ts'
 import { CLIENT, withHub } from '../connect.ts'
 import { PROFILE } from '../profile-words.ts'
-import { keepToken } from '../token-file.ts'
+import { giveToken, OUT } from '../token-file.ts'
 
 export const profileToken = command({
   arguments: [PROFILE],
@@ -13,12 +12,7 @@ export const profileToken = command({
     param: { type: 'list', placeholder: 'KEY', summary: 'only this param; may be given several times' },
     ttl: { type: 'value', placeholder: 'TIME', summary: 'how long it is valid, such as 30m or 1d', fallback: '2h' },
     label: { type: 'value', placeholder: 'TEXT', summary: 'for what; stands as author in the history' },
-    out: {
-      type: 'value',
-      placeholder: 'FILE',
-      summary: 'write the token to a new file with mode 0600 instead of printing it',
-      completes: 'file',
-    },
+    ...OUT,
     ...CLIENT,
   },
   details:
@@ -38,15 +32,9 @@ export const profileToken = command({
       ...(label !== undefined && { label }),
       ...(options.param.length > 0 && { params: options.param }),
     }
-    const out = options.out === undefined ? undefined : resolve(context.cwd, options.out)
-    const answer = await withHub(options, context, ({ profiles }) =>
-      profiles.token(args.PROFILE, request, { signal: context.signal }),
-    )
-    const { token, ...info } = answer
-    if (out !== undefined) await keepToken(out, answer)
-    if (options.json) context.output.json('token', out === undefined ? answer : info)
-    else if (out === undefined) context.output.print(token)
-    else context.output.print(`token ${info.id} is in ${options.out}`)
+    const make = () =>
+      withHub(options, context, ({ profiles }) => profiles.token(args.PROFILE, request, { signal: context.signal }))
+    await giveToken(make, options, context)
     return 0
   },
 })

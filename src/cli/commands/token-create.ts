@@ -1,12 +1,9 @@
-import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { parseScope } from '../../core/scope.ts'
 import { FlotillaError } from '../../core/errors.ts'
 import { parseDuration } from '../../lib/duration.ts'
 import { command } from '../command.ts'
 import { CLIENT, withHub } from '../connect.ts'
-import type { Context } from '../context.ts'
-import { keepToken } from '../token-file.ts'
+import { giveToken, OUT } from '../token-file.ts'
 
 export const tokenCreate = command({
   arguments: [],
@@ -30,12 +27,7 @@ export const tokenCreate = command({
       summary: 'how long it is valid, such as 90d; 0 for ever',
       fallback: '90d',
     },
-    out: {
-      type: 'value',
-      placeholder: 'FILE',
-      summary: 'write the token to a new file with mode 0600 instead of printing it',
-      completes: 'file',
-    },
+    ...OUT,
     ...CLIENT,
   },
   details:
@@ -52,16 +44,12 @@ export const tokenCreate = command({
       throw new FlotillaError('USAGE', 'a token without scopes can do nothing', { hint: 'Add --role or --scope.' })
     for (const scope of scopes) parseScope(scope)
     const ttlMs = ttlOf(options.ttl)
-    const out = options.out === undefined ? undefined : resolve(context.cwd, options.out)
-    if (out !== undefined && existsSync(out)) throw new FlotillaError('USAGE', `${out} is there already`)
     const request = { label: options.label, scopes, ...(ttlMs !== undefined && { ttlMs }) }
-    const answer = await withHub(options, context, ({ client }) =>
-      client.createToken(request, { signal: context.signal }),
-    )
-    const { token: _, ...info } = answer
-    if (out !== undefined) await keepToken(out, answer)
-    if (options.json) context.output.json('token', options.out === undefined ? answer : info)
-    else tell(answer, options.out, context)
+    const make = () =>
+      withHub(options, context, ({ client }) => client.createToken(request, { signal: context.signal }))
+    const { id, expiresAtMs } = await giveToken(make, options, context)
+    const until = expiresAtMs === undefined ? 'for ever' : `until ${new Date(expiresAtMs).toISOString()}`
+    if (!options.json) context.output.note(`token ${id}, valid ${until}\nundo: flotilla token revoke ${id}`)
     return 0
   },
 })
@@ -82,14 +70,4 @@ function ttlOf(text: string): number | undefined {
   const ms = parseDuration(text)
   if (ms !== undefined) return ms
   throw new FlotillaError('USAGE', `--ttl takes a time such as 12h or 90d, not "${text}"`)
-}
-
-function tell(
-  answer: { readonly id: string; readonly token: string; readonly expiresAtMs?: number | undefined },
-  out: string | undefined,
-  { output }: Context,
-): void {
-  const until = answer.expiresAtMs === undefined ? 'for ever' : `until ${new Date(answer.expiresAtMs).toISOString()}`
-  output.print(out === undefined ? answer.token : `token ${answer.id} is in ${out}`)
-  output.note(`token ${answer.id}, valid ${until}\nundo: flotilla token revoke ${answer.id}`)
 }
