@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -69,4 +69,15 @@ it('of several that hold at once the earlier one is as good as the later', async
   const fences = await FileFences.open(file, () => Promise.resolve({ isExclusive: false }))
   ;(await fences.enter('elect/a/y@9', {}))()
   ;(await fences.enter('elect/a/x@5', {}))()
+})
+
+it('what could not be kept on the disk is kept by the next that comes, and nothing is written under it before', async () => {
+  const file = join(folder, 'state', 'fences.json')
+  const fences = await FileFences.open(file)
+  await expect(fences.enter('elect/a/x@5', {})).rejects.toThrow()
+  await expect(fences.enter('elect/a/x@5', {})).rejects.toThrow()
+  await mkdir(join(folder, 'state'))
+  await stale(fences.enter('elect/a/y@4', {}))
+  ;(await fences.enter('elect/a/x@5', {}))()
+  await stale((await FileFences.open(file)).enter('elect/a/y@4', {}))
 })

@@ -13,8 +13,8 @@ export type FenceCheck = (fence: Fence, op: Op) => Promise<{ readonly isExclusiv
 
 interface Named {
   greatest: number
-  /** Resolves when the greatest is on the disk. */
-  saved: Promise<void>
+  /** Resolves when the greatest is on the disk; undefined where it is still to be brought there. */
+  saved: Promise<void> | undefined
   /** The revision under which something is being written, and how many are at it. */
   active: { readonly revision: number; count: number } | undefined
 }
@@ -61,9 +61,9 @@ export class FileFences {
     if (fence.revision < named.greatest) throw staleFence(fence)
     if (fence.revision > named.greatest) {
       named.greatest = fence.revision
-      named.saved = this.#save()
+      named.saved = undefined
     }
-    await named.saved
+    await this.#keep(named)
     while (named.active !== undefined && named.active.revision < fence.revision) await this.#ended.rung(op)
     if (fence.revision < named.greatest) throw staleFence(fence)
     const active = named.active ?? { revision: fence.revision, count: 0 }
@@ -86,6 +86,17 @@ export class FileFences {
     if (this.#names.size > NAMES_MAX && oldest !== undefined && oldest[1].active === undefined)
       this.#names.delete(oldest[0])
     return found
+  }
+
+  /** The greatest is on the disk then. Where that fails, such as when it is full, the next that comes tries again. */
+  async #keep(named: Named): Promise<void> {
+    const saved = (named.saved ??= this.#save())
+    try {
+      await saved
+    } catch (error) {
+      if (named.saved === saved) named.saved = undefined
+      throw error
+    }
   }
 
   /** One after another: the last to be written has all that was seen. */
