@@ -26,16 +26,18 @@ export async function deleteObject(exchange: Exchange, tree: ServedTree, key: st
   exchange.response.writeHead(204, { 'x-amz-request-id': exchange.requestId }).end()
 }
 
+interface Outcome {
+  readonly object: ObjectToDelete
+  readonly error: S3Error | undefined
+}
+
 /** POST `?delete`: up to a thousand at once, each with its own outcome. */
 export async function deleteObjects(exchange: Exchange, tree: ServedTree, options: BodyOptions): Promise<void> {
   const wish = ackWish(exchange, tree)
   const { isQuiet, objects } = readDelete(await readSmallBody(exchange, options, XML_BYTES_MAX))
   const Deleted: XmlElements[] = []
   const Errors: XmlElements[] = []
-  const outcomes: { readonly object: (typeof objects)[number]; readonly error: S3Error | undefined }[] = []
-  for (const object of objects) {
-    outcomes.push({ object, error: await removeOne(exchange, tree, object).catch(asS3Error) })
-  }
+  const outcomes = await removeAll(exchange, tree, objects)
   const removed = outcomes.filter(({ error }) => error === undefined).map(({ object }) => object.key)
   const late = await notReached(exchange, tree, removed, wish)
   for (const { object, error: failure } of outcomes) {
@@ -48,16 +50,37 @@ export async function deleteObjects(exchange: Exchange, tree: ServedTree, option
   sendXml(exchange, 200, xmlDocument('DeleteResult', { Deleted, Error: Errors }))
 }
 
-async function removeOne(
+/**
+ * The fence is of the request: it is asked for once, and one that is not good is the answer of the whole, before anything is removed. Who
+ * may remove none of them leaves no trace of a fence either.
+ */
+async function removeAll(
   exchange: Exchange,
   tree: ServedTree,
-  { key, versionId, etag }: ObjectToDelete,
-): Promise<S3Error | undefined> {
-  const { caller, signal } = exchange
+  objects: readonly ObjectToDelete[],
+): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = objects.map((object) => ({ object, error: refusalOf(exchange, tree, object) }))
+  if (outcomes.every(({ error }) => error !== undefined)) return outcomes
+  return await underFence(exchange, tree, async () => {
+    const done: Outcome[] = []
+    for (const { object, error } of outcomes) {
+      done.push({ object, error: error ?? (await removeOne(exchange, tree, object).catch(asS3Error)) })
+    }
+    return done
+  })
+}
+
+function refusalOf({ caller }: Exchange, tree: ServedTree, { key, versionId }: ObjectToDelete): S3Error | undefined {
   if (!caller.mayWrite(tree.name, key)) return new S3Error('AccessDenied')
-  if (versionId !== undefined && versionId !== 'null') return new S3Error('NoSuchVersion')
-  const remove = { signal, ...(etag !== undefined && { ifMatch: [etag] }) }
-  const removed = await underFence(exchange, tree, async () => tree.files.remove(key, remove))
+  return versionId !== undefined && versionId !== 'null' ? new S3Error('NoSuchVersion') : undefined
+}
+
+async function removeOne(
+  { signal }: Exchange,
+  tree: ServedTree,
+  { key, etag }: ObjectToDelete,
+): Promise<S3Error | undefined> {
+  const removed = await tree.files.remove(key, { signal, ...(etag !== undefined && { ifMatch: [etag] }) })
   return removed === 'failed-condition' ? new S3Error('PreconditionFailed') : undefined
 }
 

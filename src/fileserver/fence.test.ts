@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { memoryTree, openFileServer } from '../../test/helpers/file-server.ts'
-import { FileFences } from '../files/fences.ts'
+import { type FenceCheck, FileFences } from '../files/fences.ts'
 
-async function served() {
+async function served(check?: FenceCheck) {
   const folder = await mkdtemp(join(tmpdir(), 'flotilla-fence-'))
   onTestFinished(() => rm(folder, { recursive: true }))
-  const fences = await FileFences.open(join(folder, 'fences.json'))
+  const fences = await FileFences.open(join(folder, 'fences.json'), check)
   const tree = { ...memoryTree('t'), fences }
   const { url } = await openFileServer({
     trees: [tree, memoryTree('plain')],
@@ -43,4 +43,23 @@ test('a fence is refused where nothing can be said of it, and what is none as we
   expect((await ask('PUT', 'plain/a.txt', 'elect/main/a@5', 'one')).status).toBe(501)
   expect((await ask('PUT', 't/a.txt', 'nonsense', 'one')).status).toBe(400)
   expect((await ask('GET', 't/a.txt', 'nonsense')).status).toBe(404)
+})
+
+test('many are removed under one fence, which is asked for once; under a stale one none of them', async () => {
+  let asked = 0
+  const { tree, ask } = await served(() => {
+    asked += 1
+    return Promise.resolve({ isExclusive: true })
+  })
+  const keys = Array.from({ length: 5 }, (_, index) => `many/${index}`)
+  for (const key of keys) await ask('PUT', `t/${key}`, 'elect/main/b@9', 'x')
+  const remove = (some: readonly string[]): string =>
+    `<Delete>${some.map((key) => `<Object><Key>${key}</Key></Object>`).join('')}</Delete>`
+  const stale = await ask('POST', 't?delete', 'elect/main/a@5', remove(keys))
+  expect([stale.status, await stale.text()]).toEqual([412, expect.stringContaining('StaleFence')])
+  expect(keys.filter((key) => tree.index.get(key) !== undefined)).toEqual(keys)
+  asked = 0
+  const removed = await ask('POST', 't?delete', 'elect/main/b@9', remove(keys))
+  expect((await removed.text()).match(/<Deleted>/g)).toHaveLength(5)
+  expect([asked, keys.filter((key) => tree.index.get(key) !== undefined)]).toEqual([1, []])
 })
