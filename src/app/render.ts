@@ -69,7 +69,7 @@ export class Renderer {
   /** Puts it in its place, if it is not there already. Answers whether it has changed. */
   async put(place: Place): Promise<boolean> {
     const { signal } = this.#deps
-    const { how } = await this.#withFacts(async (facts) => await this.#file(place).keep(facts, { signal }))
+    const how = await this.#withFacts(async (facts) => await this.#file(place).keep(facts, { signal }))
     return how === 'changed'
   }
 

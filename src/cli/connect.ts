@@ -54,6 +54,7 @@ export interface Hub {
   readonly coordination: CoordinationClient
   readonly profiles: ProfilesClient
   readonly url: string
+  readonly token: Secret
   readonly tokenFile: string
 }
 
@@ -67,7 +68,7 @@ export async function withHub<T>(options: ClientOptions, context: Context, use: 
   const coordination = new CoordinationClient({ url, token, fence, clock: context.clock })
   const profiles = new ProfilesClient({ url, token, fence, clock: context.clock })
   try {
-    return await use({ client, coordination, profiles, url, tokenFile })
+    return await use({ client, coordination, profiles, url, token, tokenFile })
   } catch (error) {
     if (isError(error, 'UNREACHABLE') && origin !== undefined) throw withHint(error, origin)
     if (isError(error, 'UNAUTHENTICATED')) throw hinted(error, `The token is from ${tokenFile}. ${WHERE_TOKEN}`)

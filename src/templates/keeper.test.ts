@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { temporaryFolder, writeFiles } from '../../test/helpers/folder.ts'
 import { VirtualClock } from '../../test/helpers/virtual-clock.ts'
 import type { Json } from '../core/json-patch/json.ts'
@@ -204,6 +204,27 @@ test('a missing value keeps the last good file, and is told with template, line 
   })
   expect(at.read()).toBe('one\nn1\n')
   expect(at.pauseMs).toBeLessThanOrEqual(1000)
+})
+
+test('who asks has what was refused tried again, also when there are news at the same time', async () => {
+  const at = new Setup()
+  at.restart({
+    check: ['sh', '-c', 'test -e "$2"', 'sh', '{}', join(at.folder, 'ok')],
+  })
+  at.template('a\n')
+  at.set({})
+  expect((await at.round())?.state).toBe('failed')
+  writeFiles(at.folder, { ok: '' })
+  at.keeper.changed()
+  at.keeper.look()
+  const stop = new AbortController()
+  const running = at.keeper.run(stop.signal)
+  await vi.waitFor(async () => {
+    await at.clock.advance(200)
+    expect(at.reports.at(-1)?.state).toBe('in-step')
+  })
+  stop.abort()
+  await running
 })
 
 test('a file that somebody edits, removes, opens to all or exchanges for a link is put right', async () => {

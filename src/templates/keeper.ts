@@ -70,24 +70,29 @@ export class TemplateKeeper implements Service {
 
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options
+    let forgives = false
     while (!signal.aborted) {
-      const pauseMs = await this.round(signal)
+      const pauseMs = await this.round(signal, forgives)
       if (signal.aborted) return
       const reasons = await this.#wake.wait({ ms: pauseMs, signal })
       // After a while also what a check looks at besides may be another.
-      if (!reasons.has('news')) this.#forgive()
-      else await sleepQuietly(clock, SETTLE_MS, signal)
+      forgives = reasons.has('manual') || !reasons.has('news')
+      if (reasons.has('news')) await sleepQuietly(clock, SETTLE_MS, signal)
     }
   }
 
-  /** Brings every file in step, and tells how that went. Answers when to look again. Rejects only when the signal aborts. */
-  async round(signal: AbortSignal): Promise<number> {
+  /**
+   * Brings every file in step, and tells how that went; `forgives`: tries again what was refused. Answers when to look again.
+   * Rejects only when the signal aborts.
+   */
+  async round(signal: AbortSignal, forgives = false): Promise<number> {
     const { sets, dueInMs, intervalMs } = this.#options
     const told: Told = { paths: [], failed: [], isKnown: true }
     const wishes: TokenWish[] = []
     for (const set of sets) {
       const { files, facts } = this.#look(set, told)
       for (const file of files) {
+        if (forgives) file.forgive()
         if (facts !== undefined) await this.#keep(file, facts, told, signal)
         wishes.push(...file.wishes)
       }
@@ -115,7 +120,7 @@ export class TemplateKeeper implements Service {
   async #keep(file: RenderedFile, facts: Facts, told: Told, signal: AbortSignal): Promise<void> {
     const { log } = this.#options
     try {
-      const { how } = await file.keep(facts, { signal })
+      const how = await file.keep(facts, { signal })
       if (how === 'changed') log.info('rendered', { file: file.to, template: file.template })
       if (this.#logged.delete(file.to)) log.info('rendered again after a failure', { file: file.to })
     } catch (error) {
@@ -150,16 +155,6 @@ export class TemplateKeeper implements Service {
       failed: failed.slice(0, FAILED_RENDERINGS_MAX),
       atMs: this.#options.clock.nowMs(),
     })
-  }
-
-  #forgive(): void {
-    for (const set of this.#options.sets) {
-      try {
-        for (const file of set.files()) file.forgive()
-      } catch {
-        // The round that follows says why.
-      }
-    }
   }
 }
 

@@ -40,26 +40,27 @@ export async function renderWith(
     Op & { readonly to: string; readonly wishes: readonly TokenWish[] },
 ): Promise<Rendering & { readonly wishes: readonly TokenWish[] }> {
   await tokens.ready(wishes, { signal })
+  // One rendering is of templates as they were at one time, however often it begins anew.
+  const texts = new Map<string, string | undefined>()
+  const source = (name: string): string | undefined => {
+    if (!texts.has(name)) texts.set(name, folder.read(name))
+    return texts.get(name)
+  }
+  const how = quoting ?? quotingOf([template, to], source(template) ?? '')
   for (;;) {
     const asked: TokenWish[] = []
     const world: World = {
       ...facts,
-      source: (name) => folder.read(name),
+      source,
       token: (wish) => {
         asked.push(wish)
         return tokens.text(wish)
       },
     }
-    const how = quoting ?? quotingOf([template, to], folder.read(template) ?? '')
     const rendering = renderTemplate(template, how, world)
     if (rendering.wants.length === 0) return { ...rendering, wishes: asked }
     await tokens.ready(rendering.wants, { signal })
   }
-}
-
-export interface Kept {
-  readonly how: 'changed' | 'unchanged'
-  readonly wishes: readonly TokenWish[]
 }
 
 /**
@@ -94,7 +95,7 @@ export class RenderedFile {
   }
 
   /** Brings the file in step with the facts. Rejects with why it could not; the last good file is then as it was. */
-  async keep(facts: Facts, op: Op): Promise<Kept> {
+  async keep(facts: Facts, op: Op): Promise<'changed' | 'unchanged'> {
     const { place } = this.#options
     const { text, isSecret, wishes } = await renderWith(facts, {
       ...this.#options,
@@ -108,7 +109,7 @@ export class RenderedFile {
     if (how === 'changed') await this.#put({ text, isSecret }, digest, op)
     this.#refused = undefined
     await this.#after(isSecret, digest, op)
-    return { how, wishes }
+    return how
   }
 
   async #put(text: { readonly text: string; readonly isSecret: boolean }, digest: string, op: Op): Promise<void> {

@@ -4,7 +4,7 @@ import { isName } from '../../core/keys.ts'
 import type { Logger } from '../../core/log.ts'
 import { clean } from '../../lib/clean.ts'
 import { command } from '../command.ts'
-import { CLIENT, findToken, findUrl, type Hub, withHub } from '../connect.ts'
+import { CLIENT, type Hub, withHub } from '../connect.ts'
 import type { Context } from '../context.ts'
 
 const MODE = { test: (text: string) => /^0?[0-7]{3}$/.test(text), words: 'an octal mode such as 0644' }
@@ -66,13 +66,11 @@ export const render = command({
       throw new FlotillaError('USAGE', '--check needs {} where the path of the new file belongs')
     const { Renderer } = await import('../../app/render.ts')
     return withHub(options, context, async (hub): Promise<ExitCode> => {
-      const { url } = await findUrl(options, context)
-      const { token } = await findToken(options, context, url)
       const own = await nodeOf(hub, context)
       const node = options.node ?? own
       const settings = {
-        url,
-        token,
+        url: hub.url,
+        token: hub.token,
         template: resolve(context.cwd, args.TEMPLATE),
         profiles: options.profile,
         node,

@@ -1,5 +1,4 @@
 import { command } from '../command.ts'
-import type { Context } from '../context.ts'
 import { ADDRESS, PLACE, REPLACE, tellFilled, withPlace } from '../store-places.ts'
 
 export const storeCopy = command({
@@ -34,16 +33,14 @@ export const storeCopy = command({
         await assertHolds(source.store, contents.entries)
         const { leased, entries } = contents
         if (json) output.json('store-copied', { ...filled, keys: entries.size, leasedLeftBehind: leased })
-        else tell(context, () => tellFilled(context, filled, contents), from, to)
+        else {
+          tellFilled(context, filled, contents)
+          output.print(
+            `Start hubs with \`store: ${to.includes('://') ? to : 'sqlite'}\` from now on, and none on ${from} any more.`,
+          )
+        }
       })
     })
     return 0
   },
 })
-
-function tell({ output }: Context, done: () => void, from: string, to: string): void {
-  done()
-  output.print(
-    `Start hubs with \`store: ${to.includes('://') ? to : 'sqlite'}\` from now on, and none on ${from} any more.`,
-  )
-}

@@ -23,8 +23,6 @@ export interface Rendering {
   readonly isSecret: boolean
   /** Tokens that have to be made first; until then the text is not whole. */
   readonly wants: readonly TokenWish[]
-  /** The templates that were read for it. */
-  readonly sources: readonly string[]
 }
 
 /**
@@ -58,7 +56,7 @@ class Run implements Surroundings {
 
   result(): Rendering {
     const wants = [...this.#wants.values()]
-    return { text: this.#writer.text, isSecret: this.#isSecret, wants, sources: [...this.#parsed.keys()] }
+    return { text: this.#writer.text, isSecret: this.#isSecret, wants }
   }
 
   get apiUrl(): string | undefined {

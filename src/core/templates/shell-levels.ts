@@ -38,12 +38,17 @@ export function quote(value: string, level: Level): string | undefined {
   const { kind } = level
   // Where such a list has a fault, bash drops the line and reads on with the next: it would be one of the value.
   if (kind === 'plain' && level.isList === true && value.includes('\n')) return undefined
-  if (kind === 'plain') return `'${withoutQuotes(value)}'`
+  if (kind === 'plain') return asWord(value)
   if (kind === 'single') return withoutQuotes(value)
   if (kind === 'double') return value.replaceAll(/[\\$`"]/g, String.raw`\$&`)
   if (kind === 'document') return level.of.isQuoted ? value : value.replaceAll(/[\\$`]/g, String.raw`\$&`)
   if (kind === 'comment') return value.includes('\n') ? undefined : value
   return kind === 'arithmetic' && /^-?\d+$/.test(value) ? value : undefined
+}
+
+/** One word of a shell, whatever it holds. */
+export function asWord(value: string): string {
+  return `'${withoutQuotes(value)}'`
 }
 
 function withoutQuotes(value: string): string {

@@ -1,6 +1,7 @@
 import type { Json } from '../json-patch/json.ts'
 import { type At, templateError } from './model.ts'
 import { ShellText } from './shell.ts'
+import { asWord } from './shell-levels.ts'
 import { Marked, textOf } from './values.ts'
 
 /**
@@ -41,7 +42,7 @@ class PlainWriter implements Writer {
   value(value: Json | Marked, at: At): void {
     const text = textOf(value, at)
     const as = value instanceof Marked ? value.as : undefined
-    if (as === 'shell') this.text += word(text)
+    if (as === 'shell') this.text += asWord(text)
     else {
       if (this.#refuses && as !== 'raw' && CONTROL.test(text)) throw templateError(at, BROKEN, BROKEN_HINT)
       this.text += text
@@ -70,8 +71,4 @@ class ShellWriter implements Writer {
     if (value instanceof Marked && value.as === 'raw') this.#shell.literal(text)
     else this.#shell.value(text, at)
   }
-}
-
-function word(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`
 }
