@@ -6,6 +6,7 @@ import {
   inLine,
   type Place,
   placeOf,
+  whoOf,
 } from '../core/coordination/claims.ts'
 import { type Fence, staleFence } from '../core/coordination/fences.ts'
 import { FlotillaError } from '../core/errors.ts'
@@ -50,6 +51,14 @@ export interface PutClaim {
 export interface ClaimState extends Place, Pick<Claim, 'revision'> {
   /** The nearest ones, at most ten. */
   readonly ahead: readonly string[]
+}
+
+/** A claim of before, and whether somebody waits until it holds or, with `gone`, for its end alone. */
+export interface Asked {
+  readonly kind: ClaimKind
+  readonly name: string
+  readonly revision: number
+  readonly until?: 'held' | 'gone' | undefined
 }
 
 /** With what they proclaim. */
@@ -104,34 +113,21 @@ export class Claims {
   }
 
   /** How it stands with a claim of before, as the store has it now; else as `state`. */
-  async stateNow(
-    kind: ClaimKind,
-    name: string,
-    revision: number,
-    wait: Wait,
-    until: 'held' | 'gone' = 'held',
-  ): Promise<ClaimState | undefined> {
-    const now = stateIn((await this.line(kind, name)).line, revision)
-    if (now === undefined || wait.ms <= 0 || (now.holds && until === 'held')) return now
-    return this.state(kind, name, revision, wait, until)
+  async stateNow(asked: Asked, wait: Wait): Promise<ClaimState | undefined> {
+    const now = await this.#stateInStore(asked)
+    if (now === undefined || wait.ms <= 0 || isAwaited(now, asked)) return now
+    return this.state(asked, wait)
   }
 
   /** How it stands with a claim that was just put; waits until it holds, or until it is gone. Undefined where it is gone. */
-  async state(
-    kind: ClaimKind,
-    name: string,
-    revision: number,
-    wait: Wait,
-    until: 'held' | 'gone' = 'held',
-  ): Promise<ClaimState | undefined> {
+  async state(asked: Asked, wait: Wait): Promise<ClaimState | undefined> {
     const { board } = this.#deps
+    const { kind, name, revision } = asked
     const topic = `${kind}/${name}`
-    if (!(await board.reached(revision, topic, { ...wait, ms: BACK_MS }))) {
-      return stateIn((await this.line(kind, name)).line, revision)
-    }
+    if (!(await board.reached(revision, topic, { ...wait, ms: BACK_MS }))) return this.#stateInStore(asked)
     const look = (): 'gone' | ClaimState | undefined => {
       const state = stateIn(this.seen(kind, name), revision)
-      return state === undefined ? 'gone' : state.holds && until === 'held' ? state : undefined
+      return state === undefined ? 'gone' : isAwaited(state, asked) ? state : undefined
     }
     const found = (await board.until(topic, look, wait)) ?? stateIn(this.seen(kind, name), revision)
     return found === 'gone' ? undefined : found
@@ -203,6 +199,10 @@ export class Claims {
     return { key, revision }
   }
 
+  async #stateInStore({ kind, name, revision }: Asked): Promise<ClaimState | undefined> {
+    return stateIn((await this.line(kind, name)).line, revision)
+  }
+
   #checkRoom({ kind, name, by }: Contender): void {
     const { board } = this.#deps
     checkRoom(board, by)
@@ -244,12 +244,15 @@ function lineOf(entries: Iterable<Entry>): readonly FoundClaim[] {
 function claimOf({ key, value, revision, leaseId }: Entry, proclaimed: string | undefined): FoundClaim {
   const record = JSON.parse(value) as ClaimRecord
   const said = proclaimed === undefined ? record : (JSON.parse(proclaimed) as { readonly value?: unknown })
-  const who = decodeURIComponent(key.split('/')[2] ?? '')
-  return { key, who, revision, seats: record.seats, record, leaseId, value: said.value }
+  return { key, who: whoOf(key), revision, seats: record.seats, record, leaseId, value: said.value }
 }
 
 function isValue(key: string): boolean {
   return key.split('/').length > 3
+}
+
+function isAwaited({ holds }: ClaimState, { until }: Asked): boolean {
+  return holds && until !== 'gone'
 }
 
 function stateIn(line: readonly FoundClaim[], revision: number): ClaimState | undefined {

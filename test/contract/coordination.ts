@@ -101,7 +101,9 @@ function claimTests(using: Using): void {
         Array.from({ length: SIZE }, (_, at) => (at % 2 === 0 ? one : other).claims.contend(contender(`w${at}`), NOT)),
       )
       expect(new Set(put.map(({ revision }) => revision)).size).toBe(SIZE)
-      const states = await Promise.all(put.map(({ revision }) => one.claims.state('elect', 'main', revision, NOT)))
+      const states = await Promise.all(
+        put.map(({ revision }) => one.claims.state({ kind: 'elect', name: 'main', revision }, NOT)),
+      )
       expect(states.filter((state) => state?.holds)).toHaveLength(1)
       expect(states.map((state) => state?.position).toSorted((a, b) => Number(a) - Number(b))).toEqual(
         Array.from({ length: SIZE }, (_, at) => at),
@@ -119,7 +121,7 @@ function claimTests(using: Using): void {
       const order: string[] = []
       const waiting = put.map(async ({ revision }, at) => {
         const side = at % 2 === 0 ? one : other
-        expect((await side.claims.state('elect', 'main', revision, LONG))?.holds).toBe(true)
+        expect((await side.claims.state({ kind: 'elect', name: 'main', revision }, LONG))?.holds).toBe(true)
         const who = ['a', 'b', 'c'][at] ?? ''
         order.push(who)
         expect(await other.claims.release('elect', 'main', who, revision)).toBe(true)
@@ -134,10 +136,10 @@ function claimTests(using: Using): void {
     using(async ({ one, under }) => {
       const dead = await one.claims.contend(contender('dead', { lease: { ttlMs: 1000 } }), NOT)
       const next = await one.claims.contend(contender('next', { lease: { ttlMs: 60_000 } }), NOT)
-      const waiting = one.claims.state('elect', 'main', next.revision, LONG)
+      const waiting = one.claims.state({ kind: 'elect', name: 'main', revision: next.revision }, LONG)
       await pass(under, 1500)
       expect((await waiting)?.holds).toBe(true)
-      expect(await one.claims.state('elect', 'main', dead.revision, LONG)).toBeUndefined()
+      expect(await one.claims.state({ kind: 'elect', name: 'main', revision: dead.revision }, LONG)).toBeUndefined()
       await rejects(one.claims.expectation(parseFence(formatFence(dead.key, dead.revision))), 'STALE_FENCE')
     }),
   )
@@ -176,7 +178,7 @@ function claimTests(using: Using): void {
       const lock = async (who: string, seats: number) =>
         one.claims.contend(contender(who, { kind: 'lock', name: 'rw', seats }), NOT)
       const holds = async (put: { revision: number }) =>
-        (await one.claims.stateNow('lock', 'rw', put.revision, NOT))?.holds
+        (await one.claims.stateNow({ kind: 'lock', name: 'rw', revision: put.revision }, NOT))?.holds
       const readers = [await lock('r1', 1_000_000), await lock('r2', 1_000_000)]
       const writer = await lock('w', 1)
       const late = await lock('r3', 1_000_000)
@@ -253,7 +255,9 @@ function claimTests(using: Using): void {
             one.claims.contend(contender('a', { name }), NOT),
             other.claims.contend(contender('b', { name }), NOT),
           ])
-          const states = await Promise.all([a, b].map(({ revision }) => one.claims.state('elect', name, revision, NOT)))
+          const states = await Promise.all(
+            [a, b].map(({ revision }) => one.claims.state({ kind: 'elect', name, revision }, NOT)),
+          )
           return states.filter((state) => state?.holds).length
         }),
       )

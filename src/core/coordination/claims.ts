@@ -42,6 +42,11 @@ export interface Place {
   readonly holds: boolean
 }
 
+/** Whose claim has this key. */
+export function whoOf(claim: string): string {
+  return decodeURIComponent(claim.split('/')[2] ?? '')
+}
+
 /** In the order in which they hold. */
 export function inLine<C extends Claim>(claims: Iterable<C>): readonly C[] {
   return [...claims].toSorted((a, b) => a.revision - b.revision)

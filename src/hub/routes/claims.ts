@@ -73,7 +73,7 @@ function contending({ kind, base, contend }: Words): Route {
       const lease = leaseWish(hub, body, call)
       return hub.waits.within(call, waitOf(body), async (wait) => {
         const put = await hub.claims.contend({ kind, name, who, lease, ...record }, wait)
-        const state = await hub.claims.state(kind, name, put.revision, wait)
+        const state = await hub.claims.state({ kind, name, revision: put.revision }, wait)
         if (state === undefined) throw gone(who)
         return { ...answerOf(kind, name, who, state), lease: hub.leases.seal(put.leaseId, caller.id) }
       })
@@ -161,7 +161,7 @@ function stateRoute({ kind, base, Name }: Words): Route {
       const revision = call.query.revision ?? (await hub.claims.find(kind, name, who))?.revision
       if (revision === undefined) throw gone(who)
       return hub.waits.within(call, waitMs, async (wait) => {
-        const state = await hub.claims.stateNow(kind, name, revision, wait, until)
+        const state = await hub.claims.stateNow({ kind, name, revision, until }, wait)
         if (state === undefined) throw gone(who)
         return answerOf(kind, name, who, state)
       })
