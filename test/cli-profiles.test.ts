@@ -124,6 +124,10 @@ describe('flotilla profile', () => {
     })
     expect(await hub.cli('profile', 'update', name, '{"meta":{"icon":"ship"}}', '-r', seen)).toMatchObject({ code: 5 })
     expect((await run(`profile get ${name} meta icon`)).out).toBe('anchor\n')
+    expect(await run(`profile set ${name} meta tries to 5`)).toMatchObject({ code: 0 })
+    expect(await run(`profile set ${name} meta tries to 6 -r 5`)).toMatchObject({ code: 0 })
+    expect(await run(`profile remove ${name} meta tries -r 5`)).toMatchObject({ code: 5 })
+    expect(await run(`profile remove ${name} meta tries -r 6`)).toMatchObject({ code: 0 })
     const params = (await run(`profile params ${name}`)).out
     expect(JSON.parse(params)).toEqual({ a: 1, b: 2 })
     expect(await hub.cli('profile', 'params', name, '{"c":3}', '-r', params)).toMatchObject({ code: 0 })

@@ -10,7 +10,7 @@ import { Child } from './child.ts'
 import type { Hub } from './connect.ts'
 import type { Context } from './context.ts'
 import { plural, span } from './format.ts'
-import { asking } from './asking.ts'
+import { asking, endOf, firstEndOf, pollMs } from './asking.ts'
 
 export interface Holding {
   readonly kind: ClaimKind
@@ -27,18 +27,15 @@ export interface Holding {
 const MARGIN = 0.05
 /** A lease that may be older than this share of it is renewed before it is relied on. */
 const OLD = 0.1
-const POLL_MS = 25_000
 const TAKEN_MS = 250
 /** For a command whose claim was taken away: another may hold already. */
 const SHORT_MS = 200
 const GONE_MS = 5000
-/** A hub that is not there to begin with is most likely not the right one. */
-const FIRST_MS = 5000
 
 /** Contends, waits, runs the command while it holds, and lets go. Answers the command's exit code, 3 when the time was over before it held, 5 when it was lost. */
 export async function runHeld(holding: Holding, hub: Hub, context: Context): Promise<number> {
   const { clock, output } = context
-  const endMs = holding.timeoutMs === undefined ? Number.POSITIVE_INFINITY : clock.monotonicMs() + holding.timeoutMs
+  const endMs = endOf(clock, holding.timeoutMs)
   for (;;) {
     const claim = await Claim.put(holding, hub.coordination, context, endMs)
     if (claim === undefined) return tellLate(holding, '', context)
@@ -71,7 +68,6 @@ class Claim {
   readonly #context: Context
   readonly #answer: ClaimAnswer
   readonly #stop = new AbortController()
-  #ended = false
 
   private constructor(
     holding: Holding,
@@ -88,7 +84,7 @@ class Claim {
     this.#answer = answer
     const renew = (signal: AbortSignal): Promise<void> => client.renew(lease, { signal })
     this.keeper = new LeaseKeeper({ clock, ttlMs: holding.ttlMs, sentMs, renew, onKept: (at) => this.onKept(at) })
-    this.kept = this.#keep()
+    this.kept = this.keeper.run(this.#stop.signal)
   }
 
   /** Undefined when the time was over while somebody of the same name was still there. */
@@ -102,15 +98,16 @@ class Claim {
     const { clock, signal } = context
     const session = randomUUID()
     const startedMs = clock.monotonicMs()
+    const firstEndMs = firstEndOf(clock, endMs)
     for (;;) {
       try {
-        const answer = await asking(context, Math.min(endMs, startedMs + FIRST_MS), () =>
+        const answer = await asking(context, firstEndMs, () =>
           client.contend(kind, name, { ...request, session, ttlMs, waitMs: 0 }, { signal }),
         )
         let sentMs = startedMs
         // It may be the answer to any request since then: how long its lease lasts is known when it was renewed.
         if (clock.monotonicMs() - startedMs > ttlMs * OLD) {
-          await asking(context, Math.min(endMs, clock.monotonicMs() + FIRST_MS), () => {
+          await asking(context, firstEndOf(clock, endMs), () => {
             sentMs = clock.monotonicMs()
             return client.renew(answer.lease ?? '', { signal })
           })
@@ -133,7 +130,7 @@ class Claim {
     const { revision } = answer
     while (!answer.holds && clock.monotonicMs() < endMs) {
       output.progress(`waiting for ${name} behind ${plural(answer.position, 'other')}`)
-      const waitMs = Math.max(0, Math.round(Math.min(POLL_MS, endMs - clock.monotonicMs())))
+      const waitMs = pollMs(clock, endMs)
       const ask = asking(this.#context, endMs, () =>
         this.#client.claim(kind, name, request.who, { revision, waitMs }, { signal }),
       )
@@ -144,16 +141,11 @@ class Claim {
     return answer
   }
 
-  async #keep(): Promise<void> {
-    await this.keeper.run(this.#stop.signal)
-    this.#ended = true
-  }
-
   /** Resolves when somebody has taken the claim away; never where it only cannot be asked. */
   async untilGone(stop: AbortSignal): Promise<void> {
     const { kind, name, request } = this.#holding
     const { clock } = this.#context
-    const query = { revision: this.#answer.revision, waitMs: POLL_MS, until: 'gone' } as const
+    const query = { revision: this.#answer.revision, waitMs: pollMs(clock, Infinity), until: 'gone' } as const
     for (;;) {
       try {
         await this.#client.claim(kind, name, request.who, query, { signal: stop })
@@ -169,7 +161,7 @@ class Claim {
   async letGo(): Promise<void> {
     this.#stop.abort()
     await this.kept
-    if (this.#ended && this.keeper.safeUntilMs === 0) return
+    if (this.keeper.safeUntilMs === 0) return
     const { clock } = this.#context
     const endMs = Math.min(this.keeper.safeUntilMs, clock.monotonicMs() + GONE_MS)
     const quiet = { ...this.#context, signal: new AbortController().signal }

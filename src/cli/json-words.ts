@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { FlotillaError } from '../core/errors.ts'
+import { FlotillaError, messageOf } from '../core/errors.ts'
 import { type Json, unfitness } from '../core/json-patch/json.ts'
 import type { Context } from './context.ts'
 
@@ -11,6 +11,7 @@ import type { Context } from './context.ts'
  */
 
 const DEPTH = 24
+const AS_TEXT = 'With --string it is taken as text.'
 const BEGINS_AS_JSON = /^\s*[[{"]/
 
 /** Throws `USAGE` for broken JSON, and for a number that cannot be held exactly. */
@@ -22,13 +23,13 @@ export function parseWord(text: string): Json {
     if (!BEGINS_AS_JSON.test(text)) return text
     throw new FlotillaError('USAGE', `${text.slice(0, 60)} is no JSON`, {
       cause,
-      hint: 'Quote it for the shell: \'{"a": 1}\'. With --string it is taken as text.',
+      hint: `Quote it for the shell: '{"a": 1}'. ${AS_TEXT}`,
     })
   }
   const unfit = unfitness(value, DEPTH)
   if (unfit === undefined) return value
   throw new FlotillaError('USAGE', `${text.slice(0, 60)} holds ${unfit}`, {
-    hint: 'With --string it is taken as text.',
+    hint: AS_TEXT,
   })
 }
 
@@ -40,12 +41,7 @@ const AWKWARD = /^\s|\s$|\p{Cc}/u
  */
 export function printWord(value: Json): string {
   if (typeof value !== 'string' || AWKWARD.test(value) || BEGINS_AS_JSON.test(value)) return JSON.stringify(value)
-  try {
-    JSON.parse(value)
-    return JSON.stringify(value)
-  } catch {
-    return value
-  }
+  return jsonTextOf(value) === value ? JSON.stringify(value) : value
 }
 
 /** Options that say what a value is where it is no JSON on the command line. */
@@ -81,19 +77,29 @@ export async function valueFrom(word: string | undefined, options: ValueOptions,
   }
   if (word !== undefined) return asValue(word, options.string)
   const text = file === undefined ? await context.readInput() : await readFile(resolve(context.cwd, file), 'utf8')
-  return options.string ? text : parseWhole(text)
+  return options.string ? text : parseWhole(text, 'what was read', AS_TEXT)
 }
 
 export function asValue(text: string, isString: boolean): Json {
   return isString ? text : parseWord(text)
 }
 
-/** What a file or the standard input holds is JSON and nothing else. */
-function parseWhole(text: string): Json {
+/** What a file, the standard input or a command gives is JSON and nothing else. Throws `USAGE`. */
+export function parseWhole(text: string, what: string, hint?: string): Json {
   try {
     JSON.parse(text)
   } catch (cause) {
-    throw new FlotillaError('USAGE', 'what was read is no JSON', { cause, hint: 'With --string it is taken as text.' })
+    throw new FlotillaError('USAGE', `${what} is no JSON: ${messageOf(cause)}`, { cause, hint })
   }
   return parseWord(text)
+}
+
+/** The text of a JSON value, exactly as it stands; what is no JSON is a text, also where it begins like one. */
+export function jsonTextOf(word: string): string {
+  try {
+    JSON.parse(word)
+    return word
+  } catch {
+    return JSON.stringify(word)
+  }
 }

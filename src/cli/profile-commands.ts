@@ -38,7 +38,7 @@ export const PROFILE_COMMANDS: readonly Entry[] = [
   document('profile update', 'merge JSON into a profile (RFC 7396)', 'profileUpdate'),
   {
     name: 'profile edit',
-    group: 'Work together',
+    group: GROUP,
     summary: 'change a profile in an editor, or by a command that reads and writes it',
     load: async () => (await import('./commands/profile-edit.ts')).profileEdit,
   },
@@ -57,7 +57,7 @@ export const PROFILE_COMMANDS: readonly Entry[] = [
   change('counter', 'add to a number that is shared, and print it', 'counter'),
   {
     name: 'txn',
-    group: 'Work together',
+    group: GROUP,
     summary: 'change several profiles at once, all or nothing',
     load: async () => (await import('./commands/txn.ts')).txn,
   },

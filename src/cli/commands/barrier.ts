@@ -4,7 +4,7 @@ import { PARTIES_MAX } from '../../core/coordination/barriers.ts'
 import { LeaseKeeper } from '../../client/lease-keeper.ts'
 import { type ExitCode, FlotillaError, isError } from '../../core/errors.ts'
 import { clean } from '../../lib/clean.ts'
-import { asking } from '../asking.ts'
+import { asking, endOf, firstEndOf, pollMs } from '../asking.ts'
 import { command } from '../command.ts'
 import { CLIENT, type Hub, withHub } from '../connect.ts'
 import type { Context } from '../context.ts'
@@ -12,8 +12,6 @@ import { countOf, someone, timeMs, TIMEOUT, timeoutMs, WHO_FORM } from '../coord
 import { plural, span } from '../format.ts'
 
 const TTL_MS = 10_000
-const POLL_MS = 25_000
-const FIRST_MS = 5000
 
 export const barrier = command({
   arguments: [{ name: 'NAME', summary: 'where all meet' }],
@@ -51,7 +49,7 @@ export const barrier = command({
     if ((leave || stay !== undefined) && id === undefined)
       throw new FlotillaError('USAGE', '--leave and --stay need --id')
     const limitMs = timeoutMs(options)
-    const endMs = limitMs === undefined ? Number.POSITIVE_INFINITY : context.clock.monotonicMs() + limitMs
+    const endMs = endOf(context.clock, limitMs)
     const party = {
       name: args.NAME,
       who: id ?? someone(),
@@ -96,7 +94,7 @@ async function arriveAndWait(party: Arriving, hub: Hub, context: Context): Promi
   const ttlMs = stayMs ?? TTL_MS
   const session = randomUUID()
   let sentMs = 0
-  const first = await asking(context, Math.min(endMs, clock.monotonicMs() + FIRST_MS), () => {
+  const first = await asking(context, firstEndOf(clock, endMs), () => {
     sentMs = clock.monotonicMs()
     return coordination.arrive(name, { who, parties, session, ttlMs, ...(expect && { expect }) }, { signal })
   })
@@ -108,7 +106,7 @@ async function arriveAndWait(party: Arriving, hub: Hub, context: Context): Promi
   try {
     while (!state.passed && clock.monotonicMs() < endMs) {
       context.output.progress(`${name}: ${state.arrived.length} of ${parties} are there${missingText(state)}`)
-      const waitMs = Math.max(0, Math.round(Math.min(POLL_MS, endMs - clock.monotonicMs())))
+      const waitMs = pollMs(clock, endMs)
       const query = { generation: first.generation, who, waitMs, expect: expect?.join(',') }
       state = await asking(context, endMs, () => coordination.barrier(name, query, { signal })).catch(
         (error: unknown) => {
@@ -129,8 +127,8 @@ async function leaveAndWait(party: Party, hub: Hub, context: Context): Promise<E
   const { name, who, endMs, limitMs, json } = party
   const { clock, output, signal } = context
   for (;;) {
-    const waitMs = Math.max(0, Math.round(Math.min(POLL_MS, endMs - clock.monotonicMs())))
-    const state = await asking(context, Math.min(endMs, clock.monotonicMs() + FIRST_MS), () =>
+    const waitMs = pollMs(clock, endMs)
+    const state = await asking(context, firstEndOf(clock, endMs), () =>
       hub.coordination.leave(name, who, waitMs, { signal }),
     )
     const isOver = state.arrived.length === 0

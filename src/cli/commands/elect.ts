@@ -1,4 +1,5 @@
 import type { LineAnswer } from '../../core/api-coordination.ts'
+import { whoOf } from '../../core/coordination/claims.ts'
 import { parseFence } from '../../core/coordination/fences.ts'
 import { type ExitCode, FlotillaError, isError } from '../../core/errors.ts'
 import { clean } from '../../lib/clean.ts'
@@ -7,6 +8,7 @@ import { CLIENT, type Hub, withHub } from '../connect.ts'
 import type { Context } from '../context.ts'
 import { countOf, HELD, leaseTimes, someone, timeoutMs } from '../coordination-options.ts'
 import { runHeld } from '../held.ts'
+import { jsonTextOf } from '../json-words.ts'
 
 const SEATS_MAX = 10_000
 const AGAIN_MS = 1000
@@ -53,7 +55,8 @@ export const elect = command({
       if (options.observe) return observe(name, options.json, hub, context)
       if (options.resign) return resign(name, options.id, hub, context)
       const who = options.id ?? someone()
-      const request = { who, seats, value: valueOf(options.value), node: options.node }
+      const value = options.value === undefined ? undefined : (JSON.parse(jsonTextOf(options.value)) as unknown)
+      const request = { who, seats, value, node: options.node }
       const holding = { kind: 'elect', name, request, ...times, timeoutMs: timeoutMs(options), command: argv } as const
       return runHeld(holding, hub, context)
     })
@@ -85,35 +88,23 @@ function lineText({ name, holders, waiting }: LineAnswer): string {
 }
 
 async function resign(name: string, id: string | undefined, hub: Hub, { env, output }: Context): Promise<ExitCode> {
-  const fence = env['FLOTILLA_FENCE'] ?? ''
-  const own = fence === '' ? undefined : parseFence(fence)
-  let who = id
-  if (who === undefined && own?.kind === 'elect' && own.name === name)
-    who = decodeURIComponent(own.key.split('/')[2] ?? '')
-  if (who === undefined) {
-    const { holders } = await hub.coordination.line('elect', name)
-    if (holders.length > 1) {
-      throw new FlotillaError(
-        'USAGE',
-        `${holders.map((one) => one.who).join(', ')} lead ${name}: say which is to resign`,
-        {
-          hint: `flotilla elect ${name} --resign --id WHO`,
-        },
-      )
-    }
-    who = holders[0]?.who
-  }
-  if (who === undefined) throw new FlotillaError('NOT_FOUND', `nobody leads ${name}`)
+  const who = id ?? ownName(name, env['FLOTILLA_FENCE']) ?? (await onlyLeader(name, hub))
   await hub.coordination.release('elect', name, who)
   output.print(clean(`${who} leads ${name} no more`))
   return 0
 }
 
-function valueOf(text: string | undefined): unknown {
-  if (text === undefined) return undefined
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
+/** As who the command leads that this runs in; undefined where it leads something else, or nothing. */
+function ownName(name: string, fence: string | undefined): string | undefined {
+  const own = fence === undefined || fence === '' ? undefined : parseFence(fence)
+  return own?.kind === 'elect' && own.name === name ? whoOf(own.key) : undefined
+}
+
+async function onlyLeader(name: string, hub: Hub): Promise<string> {
+  const [first, ...more] = (await hub.coordination.line('elect', name)).holders.map(({ who }) => who)
+  if (first === undefined) throw new FlotillaError('NOT_FOUND', `nobody leads ${name}`)
+  if (more.length === 0) return first
+  throw new FlotillaError('USAGE', `${[first, ...more].join(', ')} lead ${name}: say which is to resign`, {
+    hint: `flotilla elect ${name} --resign --id WHO`,
+  })
 }

@@ -25,7 +25,7 @@ export const profileSet = command({
   async run({ args, options }, context) {
     const place = placeIn(args.WORDS, 'profile set NAME param KEY to VALUE')
     const value = await valueFrom(place.rest[0], options, context)
-    const ref = options.ref === undefined ? undefined : asValue(options.ref, options.string)
+    const ref = refOf(options)
     const operation =
       place.in === 'param' ? setParam(args.PROFILE, place, value, ref) : setMeta(args.PROFILE, place, value, ref)
     return changing(operation, toldOf(`${place.key} set`), options, context)
@@ -36,11 +36,28 @@ function setParam(profile: string, { key }: Place, value: Json, ref: Json | unde
   return { op: 'set', profile, param: key, value, ...(ref !== undefined && { ref }) }
 }
 
-function setMeta(profile: string, { key }: Place, value: Json, ref: Json | undefined): ProfileOperation {
+function setMeta(profile: string, place: Place, value: Json, ref: Json | undefined): ProfileOperation {
+  return patchMeta(profile, place, (path) => ({ op: 'add', path, value: textOf(value) }), ref)
+}
+
+/** Only where it is `ref`, if that is told. Whatever stands in meta is a text. */
+function patchMeta(
+  profile: string,
+  { key }: Place,
+  change: (path: string) => Json,
+  ref: Json | undefined,
+): ProfileOperation {
   const path = formatPointer(['meta', key])
-  const text = typeof value === 'string' ? value : JSON.stringify(value)
-  const test: readonly Json[] = ref === undefined ? [] : [{ op: 'test', path, value: ref }]
-  return { op: 'patch', profile, patch: [...test, { op: 'add', path, value: text }] }
+  const test: readonly Json[] = ref === undefined ? [] : [{ op: 'test', path, value: textOf(ref) }]
+  return { op: 'patch', profile, patch: [...test, change(path)] }
+}
+
+function textOf(value: Json): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+function refOf({ ref, string }: { readonly ref: string | undefined; readonly string: boolean }): Json | undefined {
+  return ref === undefined ? undefined : asValue(ref, string)
 }
 
 export const profileAdd = command({
@@ -67,13 +84,11 @@ export const profileRemove = command({
   async run({ args, options }, context) {
     const place = placeIn(args.WORDS, 'profile remove NAME param KEY')
     const profile = args.PROFILE
-    const ref = options.ref === undefined ? undefined : asValue(options.ref, options.string)
-    const path = formatPointer(['meta', place.key])
-    const test: readonly Json[] = ref === undefined ? [] : [{ op: 'test', path, value: ref }]
+    const ref = refOf(options)
     const operation: ProfileOperation =
       place.in === 'param'
         ? { op: 'remove', profile, param: place.key, ...(ref !== undefined && { ref }) }
-        : { op: 'patch', profile, patch: [...test, { op: 'remove', path }] }
+        : patchMeta(profile, place, (path) => ({ op: 'remove', path }), ref)
     return changing(operation, toldOf(`${place.key} removed`), options, context)
   },
 })

@@ -3,14 +3,14 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ChangeAnswer, ProfileAnswer } from '../../core/api-profiles.ts'
-import { FlotillaError, isError, messageOf } from '../../core/errors.ts'
+import { FlotillaError, isError } from '../../core/errors.ts'
 import { diff } from '../../core/json-patch/diff.ts'
 import type { Json } from '../../core/json-patch/json.ts'
 import { documentOf } from '../../core/profile/profile.ts'
 import { command } from '../command.ts'
 import { CLIENT, type Hub, withHub } from '../connect.ts'
 import type { Context } from '../context.ts'
-import { parseWord } from '../json-words.ts'
+import { parseWhole } from '../json-words.ts'
 import { PROFILE, toldOf } from '../profile-words.ts'
 
 const TRIES = 50
@@ -88,12 +88,7 @@ function textOf(profile: ProfileAnswer): string {
 }
 
 function parsed(text: string): Json {
-  try {
-    JSON.parse(text)
-  } catch (error) {
-    throw new FlotillaError('USAGE', `what came back is no JSON: ${messageOf(error)}`)
-  }
-  return parseWord(text)
+  return parseWhole(text, 'what came back')
 }
 
 async function filtered(file: string, words: readonly string[], input: string, { signal }: Context): Promise<string> {

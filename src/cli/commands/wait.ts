@@ -2,15 +2,13 @@ import type { WaitQuery } from '../../client/coordination-client.ts'
 import type { WaitAnswer } from '../../core/api-coordination.ts'
 import { type ExitCode, FlotillaError } from '../../core/errors.ts'
 import { clean } from '../../lib/clean.ts'
-import { asking } from '../asking.ts'
+import { asking, endOf, firstEndOf, pollMs } from '../asking.ts'
 import { command } from '../command.ts'
 import { CLIENT, withHub } from '../connect.ts'
 import { TIMEOUT, timeoutMs } from '../coordination-options.ts'
 import { span } from '../format.ts'
+import { jsonTextOf } from '../json-words.ts'
 import type { Output } from '../output.ts'
-
-const POLL_MS = 25_000
-const FIRST_MS = 5000
 
 export const wait = command({
   arguments: [
@@ -45,14 +43,13 @@ export const wait = command({
     const subject: WaitQuery = what === 'param' ? { param: key } : { meta: key }
     const limitMs = timeoutMs(options)
     const { clock, output, signal } = context
-    const endMs = limitMs === undefined ? Number.POSITIVE_INFINITY : clock.monotonicMs() + limitMs
+    const endMs = endOf(clock, limitMs)
     return withHub(options, context, async ({ coordination }) => {
       let hasAnswered = false
       for (;;) {
-        const waitMs = Math.max(0, Math.round(Math.min(POLL_MS, endMs - clock.monotonicMs())))
-        const query = { ...subject, ...condition, waitMs }
+        const query = { ...subject, ...condition, waitMs: pollMs(clock, endMs) }
         // A hub that restarts while somebody waits is waited for.
-        const patienceMs = hasAnswered ? endMs : Math.min(endMs, clock.monotonicMs() + FIRST_MS)
+        const patienceMs = hasAnswered ? endMs : firstEndOf(clock, endMs)
         const answer = await asking(context, patienceMs, () =>
           options.node
             ? coordination.waitForNode(name, query, { signal })
@@ -95,21 +92,11 @@ interface Conditions {
 
 function conditionOf(value: string | undefined, { exists, absent, matches, string }: Conditions): WaitQuery {
   const all: WaitQuery[] = []
-  if (value !== undefined) all.push({ equals: string ? JSON.stringify(value) : jsonOf(value) })
+  if (value !== undefined) all.push({ equals: string ? JSON.stringify(value) : jsonTextOf(value) })
   if (exists) all.push({ exists: true })
   if (absent) all.push({ absent: true })
   if (matches !== undefined) all.push({ matches })
   const [only, ...more] = all
   if (only !== undefined && more.length === 0) return only
   throw new FlotillaError('USAGE', 'wait takes one of VALUE, --exists, --absent and --matches')
-}
-
-/** What is no JSON is a text: `ready` needs no quotes within quotes. */
-function jsonOf(text: string): string {
-  try {
-    JSON.parse(text)
-    return text
-  } catch {
-    return JSON.stringify(text)
-  }
 }
