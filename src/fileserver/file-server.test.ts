@@ -34,6 +34,7 @@ import { Agent } from 'node:http'
 import { connect } from 'node:net'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
+import { FlotillaError } from '../core/errors.ts'
 import {
   type MemoryServedTree,
   memoryTree,
@@ -266,6 +267,27 @@ test('a listing pages through everything, with and without folders, in both vers
   )
   expect(versions).toMatchObject({ IsTruncated: true, NextKeyMarker: 'a/1' })
 })
+
+test.for([
+  ['of a bucket', '/data'],
+  ['of a bucket, second version', '/data?list-type=2'],
+  ['of versions', '/data?versions'],
+  ['of Open-Meteo', '/?list-type=2&delimiter=/&prefix=data/'],
+  ['for wget', '/__index__/data/'],
+  ['for wget, a page', '/__index__/data/?after='],
+])(
+  'a folder that is still being looked at for the first time is told as that, not broken off: a listing %s',
+  async ([, path]) => {
+    const unknown = memoryTree('data', { a: 'x' })
+    unknown.index.page = () => {
+      throw new FlotillaError('NOT_READY', 'being looked at')
+    }
+    const { url } = await openFileServer({ trees: [unknown] })
+    const answer = await fetch(url + path)
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1'])
+    expect(await answer.text()).toContain('being looked at')
+  },
+)
 
 test('a bucket says of itself what clients ask', async () => {
   expect((await s3.send(new ListBucketsCommand({}))).Buckets?.map(({ Name }) => Name)).toEqual([Bucket, 'other'])

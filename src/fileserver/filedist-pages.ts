@@ -7,6 +7,7 @@ import { inPieces } from '../compat/filedist/text.ts'
 import { compareKeys, type FileEntry } from '../core/files/entry.ts'
 import type { OpenedFile } from '../core/files/tree-files.ts'
 import { S3Error } from '../lib/s3/errors.ts'
+import { begun } from './begun.ts'
 import { openElsewhere } from './elsewhere.ts'
 import { ClientGone, type Exchange } from './exchange.ts'
 import { MissingPages } from './filedist-missing.ts'
@@ -139,6 +140,7 @@ function redirect({ response, requestId }: Exchange, location: string): void {
 /** As fast as whoever asked reads it, and others are answered meanwhile: it can be long. */
 async function sendPage(exchange: Exchange, { type, pieces }: Page): Promise<void> {
   const { response, requestId, method, signal } = exchange
+  const sent = begun(inPieces(pieces))
   response.writeHead(200, {
     'content-type': type,
     'cache-control': 'no-store',
@@ -147,7 +149,7 @@ async function sendPage(exchange: Exchange, { type, pieces }: Page): Promise<voi
     'x-amz-request-id': requestId,
   })
   if (method === 'HEAD') return void response.end()
-  for (const piece of inPieces(pieces)) {
+  for (const piece of sent) {
     if (response.destroyed) throw new ClientGone()
     if (piece === '' || response.write(piece)) await setImmediate()
     else await once(response, 'drain', { signal })

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { openMeteoList, openMeteoRoots } from '../compat/openmeteo/listing.ts'
 import { isOpenMeteoList } from '../compat/openmeteo/requests.ts'
 import { S3Error } from '../lib/s3/errors.ts'
+import { begun } from './begun.ts'
 import { sendXml } from './errors.ts'
 import { ClientGone, type Exchange } from './exchange.ts'
 import { listObjectsV1, listObjectsV2, listObjectVersions } from './listing/list-objects.ts'
@@ -40,7 +41,7 @@ async function sendOpenMeteoList(exchange: Exchange, pager: Pager, prefix: strin
   const token = exchange.parameter('continuation-token')
   const after = token === undefined ? '' : parseToken(token)
   const lines = () => walk(pager, { prefix, delimiter: '/', after })
-  const pieces = openMeteoList({ prefix, lines, tokenOf })
+  const pieces = begun(openMeteoList({ prefix, lines, tokenOf }))
   response.writeHead(200, { 'content-type': 'application/xml', 'x-amz-request-id': requestId })
   for (const piece of pieces) {
     if (response.destroyed) throw new ClientGone()
