@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net'
 /** A wire between a client and a server that a test can cut, clog or narrow. */
 export interface TcpProxy {
   readonly url: string
+  /** That clients have said, over all connections together. */
+  readonly bytesToServer: number
   /** From now on nothing gets through, in either direction, although every connection stays open. */
   clog(): void
   /** What the server says is lost from now on; what the client says still arrives. */
@@ -24,6 +26,7 @@ export async function openTcpProxy(target: string): Promise<TcpProxy> {
   let isMute = false
   let rate: number | undefined
   let freeAtMs = 0
+  let bytesToServer = 0
   const delayed = (client: Socket, bytes: number): void => {
     if (rate === undefined) return
     const nowMs = performance.now()
@@ -36,6 +39,7 @@ export async function openTcpProxy(target: string): Promise<TcpProxy> {
     const pair = [client, upstream] as const
     pairs.add(pair)
     client.on('data', (chunk: Buffer) => {
+      bytesToServer += chunk.byteLength
       upstream.write(chunk)
       delayed(client, chunk.byteLength)
     })
@@ -55,6 +59,9 @@ export async function openTcpProxy(target: string): Promise<TcpProxy> {
   }
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    get bytesToServer() {
+      return bytesToServer
+    },
     clog: () => {
       isClogged = true
       each((socket) => socket.pause())
