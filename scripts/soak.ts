@@ -17,7 +17,8 @@ const SLOW_MS = 5000
 interface Long {
   readonly name: string
   readonly seconds: number
-  readonly state: string
+  /** With what the test has to say of itself. */
+  readonly result: string
 }
 
 const long: Long[] = []
@@ -25,7 +26,9 @@ const tally = new Tally()
 const remember = (test: TestCase): void => {
   const ms = test.diagnostic()?.duration ?? 0
   const name = `${test.module.relativeModuleId} > ${test.fullName}`
-  if (ms >= SLOW_MS) long.push({ name, seconds: Math.round(ms / 1000), state: test.result().state })
+  const notes = test.annotations().map(({ message }) => message.replaceAll(/\s+/g, ' '))
+  const result = [test.result().state, ...notes].join(': ').replaceAll('|', String.raw`\|`)
+  if (ms >= SLOW_MS) long.push({ name, seconds: Math.round(ms / 1000), result })
 }
 const startedMs = Date.now()
 const vitest = await startVitest('test', filters, {
@@ -47,9 +50,9 @@ function page(before: string): string {
   const ran = new Map<string, { seconds: number; line: string }>()
   for (const [line, name = '', seconds = ''] of before.matchAll(/^\| (test\/.+?|src\/.+?) \| (\d+) s \|.*$/gm))
     ran.set(name, { seconds: Number(seconds), line })
-  for (const { name, seconds, state } of long) {
+  for (const { name, seconds, result } of long) {
     const cell = name.replaceAll('|', String.raw`\|`)
-    ran.set(cell, { seconds, line: `| ${cell} | ${seconds} s | ${state} | ${day} |` })
+    ran.set(cell, { seconds, line: `| ${cell} | ${seconds} s | ${result} | ${day} |` })
   }
   const rows = [...ran.values()].toSorted((a, b) => b.seconds - a.seconds).map(({ line }) => line)
   return `<!-- Written by \`npm run soak\`; do not edit. -->
