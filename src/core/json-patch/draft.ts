@@ -50,34 +50,24 @@ export class Draft {
   }
 
   add(path: readonly string[], value: Json): void {
-    this.#checkDepth(path, value)
-    const name = path.at(-1)
-    if (name === undefined) {
-      this.#document = value
-      return
-    }
-    const parent = this.#parent(path)
-    if (!Array.isArray(parent)) {
-      parent[name] = value
-      return
-    }
-    const index = name === '-' ? parent.length : parseIndex(name)
-    if (index === undefined || index > parent.length) throw nothing(path)
-    this.#budget.spend((parent.length - index) / MOVED_AT_ONCE)
-    parent.splice(index, 0, value)
+    this.#put(path, value, (parent, name) => {
+      if (!Array.isArray(parent)) {
+        parent[name] = value
+        return
+      }
+      const index = name === '-' ? parent.length : parseIndex(name)
+      if (index === undefined || index > parent.length) throw nothing(path)
+      this.#budget.spend((parent.length - index) / MOVED_AT_ONCE)
+      parent.splice(index, 0, value)
+    })
   }
 
   replace(path: readonly string[], value: Json): void {
-    this.#checkDepth(path, value)
-    const name = path.at(-1)
-    if (name === undefined) {
-      this.#document = value
-      return
-    }
-    const parent = this.#parent(path)
-    inside(parent, name, path)
-    if (Array.isArray(parent)) parent[Number(name)] = value
-    else parent[name] = value
+    this.#put(path, value, (parent, name) => {
+      inside(parent, name, path)
+      if (Array.isArray(parent)) parent[Number(name)] = value
+      else parent[name] = value
+    })
   }
 
   /** Answers what was there. */
@@ -103,6 +93,14 @@ export class Draft {
   /** Copies for good: a value that stood twice in the draft would be changed in both places. */
   copy(from: readonly string[], path: readonly string[]): void {
     this.add(path, this.#clone(this.get(from), this.#depth))
+  }
+
+  /** The whole document, or with `into` what is in the container that the last name is in. */
+  #put(path: readonly string[], value: Json, into: (parent: Own, name: string) => void): void {
+    this.#checkDepth(path, value)
+    const name = path.at(-1)
+    if (name === undefined) this.#document = value
+    else into(this.#parent(path), name)
   }
 
   /** The container that the last name is in, with everything on the way made the draft's own. */
