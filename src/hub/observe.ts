@@ -1,10 +1,6 @@
-import { tell } from './errors.ts'
-import { EventStream } from './event-stream.ts'
 import type { HubContext } from './context.ts'
-import type { Call } from './route.ts'
+import { type Streamed, streamEvents } from './stream-events.ts'
 import type { Asking } from './wait-places.ts'
-import { SECURITY_HEADERS } from './security-headers.ts'
-import { FlotillaError } from '../core/errors.ts'
 import type { Wait } from '../coordination/waiters.ts'
 
 /** One thing to be told, and whether it is the last. */
@@ -21,21 +17,12 @@ const LONG_MS = 3_600_000
  */
 export async function observe(
   hub: HubContext,
-  { caller, request, reply, places }: Asking & Pick<Call<unknown, unknown, unknown>, 'request'>,
+  call: Asking & Streamed,
   event: string,
   next: (last: string, wait: Wait) => Promise<Told | undefined>,
 ): Promise<void> {
-  await hub.waits.within({ caller, reply, places }, LONG_MS, async ({ signal: ended }) => {
-    const over = new AbortController()
-    const signal = AbortSignal.any([ended, over.signal])
-    reply.hijack()
-    const { heartbeatMs, stalledMs } = hub.limits
-    const headers = { ...SECURITY_HEADERS, 'x-request-id': request.id }
-    const events = new EventStream(reply.raw, { clock: hub.clock, heartbeatMs, stalledMs, headers, signal })
-    const beating = events.heartbeats(() => {
-      if (hub.tokens.isExpired(caller)) over.abort(new FlotillaError('UNAUTHENTICATED', 'the token has expired'))
-    })
-    try {
+  await hub.waits.within(call, LONG_MS, ({ signal: ended }) =>
+    streamEvents(hub, call, ended, async (events, signal) => {
       let told: Told | undefined = { text: '' }
       while (told?.isLast !== true) {
         const last: string = told?.text ?? ''
@@ -43,12 +30,6 @@ export async function observe(
         if (told.text !== last) await events.send({ event, data: told.text })
         signal.throwIfAborted()
       }
-    } catch (error) {
-      await events.send({ event: 'error', data: JSON.stringify(tell(error, request.id).body) })
-    } finally {
-      over.abort()
-      events.end()
-      await beating
-    }
-  })
+    }),
+  )
 }

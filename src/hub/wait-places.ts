@@ -40,6 +40,10 @@ export class WaitPlaces {
     reply.raw.on('close', leave)
     closing.addEventListener('abort', stop)
     caller.ended.addEventListener('abort', end)
+    // What has happened since the request was read is not told again.
+    if (reply.raw.closed) leave()
+    if (closing.aborted) stop()
+    if (caller.ended.aborted) end()
     try {
       return await work({ ms: Math.min(ms, limits.waitMs), signal: over.signal })
     } finally {

@@ -8,9 +8,10 @@ import { keys } from '../../core/keys.ts'
 import { allows } from '../../core/scope.ts'
 import type { Caller } from '../caller.ts'
 import { parseJson } from '../json-body.ts'
+import type { HubContext } from '../context.ts'
 import type { HubLimits } from '../limits.ts'
 import { observe } from '../observe.ts'
-import { type Route, route } from '../route.ts'
+import { type Call, type Route, route } from '../route.ts'
 import { zFlagText, zName } from '../schemas/common.ts'
 import { zWaitAnswer, zWaitText } from '../schemas/coordination.ts'
 
@@ -50,15 +51,7 @@ export const waitRoutes: readonly Route[] = [
     params: zProfile,
     query: zProfileWait,
     answer: zWaitAnswer,
-    handler: async (hub, call) => {
-      const { waitMs = 0 } = call.query
-      const subject = subjectOf(call.query)
-      const wanted = conditionOf(call.query, hub.limits)
-      const key = keys.profile(call.params.name)
-      return hub.waits.within({ ...call, places: placesOf(wanted) }, waitMs, async (wait) =>
-        answerOf(await hub.valueWaits.until(key, subject, wanted, wait)),
-      )
-    },
+    handler: (hub, call) => waitFor(hub, call, keys.profile(call.params.name)),
   }),
   route({
     method: 'GET',
@@ -74,10 +67,9 @@ export const waitRoutes: readonly Route[] = [
     query: zProfileWait,
     answerType: 'text/event-stream',
     handler: async (hub, call) => {
-      const subject = subjectOf(call.query)
-      const wanted = conditionOf(call.query, hub.limits)
+      const { subject, wanted, places } = askedOf(call.query, hub.limits)
       const key = keys.profile(call.params.name)
-      await observe(hub, { ...call, places: placesOf(wanted) }, 'wait', async (last, wait) =>
+      await observe(hub, { ...call, places }, 'wait', async (last, wait) =>
         hub.board.untilKey(
           key,
           (entry) => {
@@ -101,17 +93,22 @@ export const waitRoutes: readonly Route[] = [
     params: zNode,
     query: zNodeWait,
     answer: zWaitAnswer,
-    handler: async (hub, call) => {
-      const { waitMs = 0 } = call.query
-      const subject = subjectOf(call.query)
-      const wanted = conditionOf(call.query, hub.limits)
-      const key = keys.meta(call.params.node)
-      return hub.waits.within({ ...call, places: placesOf(wanted) }, waitMs, async (wait) =>
-        answerOf(await hub.valueWaits.until(key, subject, wanted, wait)),
-      )
-    },
+    handler: (hub, call) => waitFor(hub, call, keys.meta(call.params.node)),
   }),
 ]
+
+async function waitFor(hub: HubContext, call: Call<unknown, Asked, unknown>, key: string): Promise<WaitAnswer> {
+  const { waitMs = 0 } = call.query
+  const { subject, wanted, places } = askedOf(call.query, hub.limits)
+  return hub.waits.within({ ...call, places }, waitMs, async (wait) =>
+    answerOf(await hub.valueWaits.until(key, subject, wanted, wait)),
+  )
+}
+
+function askedOf(query: Asked, limits: HubLimits) {
+  const wanted = conditionOf(query, limits)
+  return { subject: subjectOf(query), wanted, places: placesOf(wanted) }
+}
 
 function checkSubject({ scopes }: Caller, name: string, asked: Asked): void {
   const subject = subjectOf(asked)

@@ -2,12 +2,10 @@ import { z } from 'zod'
 import { FlotillaError } from '../../core/errors.ts'
 import { checkPrefixes } from '../../core/store-limits.ts'
 import type { HubContext } from '../context.ts'
-import { tell } from '../errors.ts'
-import { EventStream } from '../event-stream.ts'
 import { checkReadUnder, View } from '../raw-keys.ts'
 import { type Call, type Route, route } from '../route.ts'
 import { zNumberText } from '../schemas/common.ts'
-import { SECURITY_HEADERS } from '../security-headers.ts'
+import { streamEvents } from '../stream-events.ts'
 
 const zQuery = z.strictObject({
   prefix: z.string(),
@@ -59,32 +57,20 @@ function startOf({ query, request }: WatchCall): number {
 }
 
 async function stream(hub: HubContext, call: WatchCall, after: number, evicted: AbortSignal): Promise<void> {
-  const { store, clock, limits, leases } = hub
-  const { caller, query, request, reply } = call
-  const over = new AbortController()
-  reply.raw.on('close', () => over.abort())
-  const signal = AbortSignal.any([over.signal, evicted, caller.ended, hub.closing])
-  reply.hijack()
-  const { heartbeatMs, stalledMs } = limits
-  const headers = { ...SECURITY_HEADERS, 'x-request-id': request.id }
-  const events = new EventStream(reply.raw, { clock, heartbeatMs, stalledMs, headers, signal })
-  const beating = events.heartbeats(() => {
-    if (hub.tokens.isExpired(caller)) over.abort(new FlotillaError('UNAUTHENTICATED', 'the token has expired'))
-  })
-  const view = new View(caller, leases)
-  try {
-    for await (const batch of store.watch(query.prefix, { after, also: query.also, signal })) {
+  const { caller, query, reply } = call
+  const gone = new AbortController()
+  reply.raw.on('close', () => gone.abort())
+  // The answer of a client that left while its token was looked at closes no second time.
+  if (reply.raw.closed) gone.abort()
+  const ended = AbortSignal.any([gone.signal, evicted, caller.ended, hub.closing])
+  const view = new View(caller, hub.leases)
+  await streamEvents(hub, call, ended, async (events, signal) => {
+    for await (const batch of hub.store.watch(query.prefix, { after, also: query.also, signal })) {
       const seen = view.batch(batch)
       if (seen !== undefined)
         await events.send({ event: 'batch', id: String(seen.revision), data: JSON.stringify(seen) })
     }
     // A watch ends without an error only when it was told to, or with its store.
     throw signal.aborted ? signal.reason : new FlotillaError('UNREACHABLE', 'the store was closed')
-  } catch (error) {
-    await events.send({ event: 'error', data: JSON.stringify(tell(error, request.id).body) })
-  } finally {
-    over.abort()
-    events.end()
-    await beating
-  }
+  })
 }
