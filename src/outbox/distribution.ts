@@ -257,7 +257,7 @@ export class TreeDistribution implements Distribution, Upkeep {
     const sender: Sender = new Sender({
       ...options,
       hello: () => helloOf({ ...this.#options, ledger }, sender),
-      onMet: meeting({ ...this.#options, at, ledger, sender: () => sender, onRecorded: () => this.onRecorded() }),
+      onMet: meeting({ ...this.#options, ledger, compared: () => this.#compared({ ...at, sender }) }),
       outdatedBy: () => this.outdatedBy,
       onOutdated: () => this.#greetOthers(sender),
       ...(election !== undefined && {
@@ -268,7 +268,7 @@ export class TreeDistribution implements Distribution, Upkeep {
     return { ...at, url: at.child.url, sender, probes: new DeepProbes(at.child), backlog }
   }
 
-  #compared({ child, sender, files: theirs }: Fed): RepairOptions {
+  #compared({ child, sender, files: theirs }: Pick<Fed, 'child' | 'sender' | 'files'>): RepairOptions {
     const { index, files } = this.#options
     return { child, sender, ledger: this.#ledger, index, files, theirs, onRecorded: () => this.onRecorded() }
   }

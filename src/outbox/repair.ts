@@ -10,7 +10,7 @@ import type { Child, RowsWish } from '../core/push/child.ts'
 import type { Election } from '../core/push/election.ts'
 import type { OpenLedger } from '../core/push/ledger.ts'
 import { isGone } from '../core/push/operation.ts'
-import type { RepairReport, RepairWish } from '../core/push/upkeep.ts'
+import type { RepairCounted, RepairReport, RepairWish } from '../core/push/upkeep.ts'
 import type { SumRow } from '../core/push/wire.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import type { Sender } from './sender.ts'
@@ -27,14 +27,14 @@ const BUCKETS_AT_ONCE = 256
 /** Differences that are named; the others are counted. */
 const NAMED = 1000
 
-export interface RepairOptions extends Partial<Pick<TakingBack, 'files' | 'theirs' | 'onRecorded'>> {
+export interface RepairOptions extends Pick<TakingBack, 'files' | 'theirs' | 'onRecorded'> {
   readonly child: Child
   readonly sender: Sender
   readonly ledger: OpenLedger
   readonly index: Pick<TreeIndex, 'page'>
 }
 
-type Counters = { -readonly [Name in keyof RepairReport]: RepairReport[Name] }
+type Counters = { -readonly [Name in keyof RepairCounted]: number }
 
 /**
  * Finds what a ledger cannot know: files that were damaged, removed or added behind our backs, on either side. What the child lacks, or has
@@ -58,9 +58,8 @@ export async function compareWith(options: RepairOptions, wish: RepairWish): Pro
     dropped: 0,
     repaired: 0,
     taken: 0,
-    named,
   }
-  onProgress?.(report)
+  onProgress?.({ ...report })
   for (let at = 0; at < buckets.length; at += BUCKETS_AT_ONCE) {
     const some = buckets.slice(at, at + BUCKETS_AT_ONCE)
     for await (const difference of differences(options, { prefix, buckets: some, signal })) {
@@ -70,14 +69,12 @@ export async function compareWith(options: RepairOptions, wish: RepairWish): Pro
     report.looked += some.length
     onProgress?.({ ...report })
   }
-  return report
+  return { ...report, named }
 }
 
 async function isTaken(options: RepairOptions, { theirs }: Difference, wish: RepairWish): Promise<boolean> {
-  const { files, theirs: from, onRecorded, ledger } = options
   if (wish.isTakingBack !== true || !wish.isRepair || theirs === undefined) return false
-  if (files === undefined || from === undefined || onRecorded === undefined) return false
-  return await takeBack({ files, theirs: from, onRecorded, ledger }, theirs, { signal: wish.signal })
+  return await takeBack(options, theirs, { signal: wish.signal })
 }
 
 function count(

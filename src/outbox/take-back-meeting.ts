@@ -1,24 +1,16 @@
 import { messageOf } from '../core/errors.ts'
-import type { TreeFiles } from '../core/files/tree-files.ts'
-import type { TreeIndex } from '../core/files/tree-index.ts'
 import type { Logger } from '../core/log.ts'
 import type { Op } from '../core/op.ts'
-import type { Child } from '../core/push/child.ts'
 import type { Election } from '../core/push/election.ts'
 import type { OpenLedger } from '../core/push/ledger.ts'
 import type { HelloAnswer } from '../core/push/wire.ts'
-import type { ChildFiles } from './child-http-files.ts'
-import { compareWith } from './repair.ts'
-import type { Sender } from './sender.ts'
+import { compareWith, type RepairOptions } from './repair.ts'
 
 interface Meeting {
-  readonly at: { readonly child: Child; readonly files: ChildFiles }
-  readonly sender: () => Sender
+  /** Of the child. */
+  readonly compared: () => RepairOptions
   readonly ledger: OpenLedger
-  readonly files: TreeFiles
-  readonly index: Pick<TreeIndex, 'page'>
   readonly election?: Election | undefined
-  readonly onRecorded: () => void
   readonly log: Logger
 }
 
@@ -31,7 +23,7 @@ const ATTEMPTS = 3
  * lone root does it as long as it has given no version itself. Other roots hand over what they have by themselves.
  */
 export function meeting(options: Meeting): (answer: HelloAnswer, isNew: boolean, op: Op) => Promise<void> {
-  const { at, ledger, election, log } = options
+  const { compared, ledger, election, log } = options
   let met: number | undefined
   let attempts = 0
   return async (answer, isNew, op) => {
@@ -44,18 +36,16 @@ export function meeting(options: Meeting): (answer: HelloAnswer, isNew: boolean,
       !(election === undefined ? isUnwritten(ledger) : true)
     )
       return
+    const asked = compared()
+    const { url } = asked.child
     try {
-      const child = { child: at.child, sender: options.sender(), theirs: at.files }
-      const { taken } = await compareWith(
-        { ...options, ...child },
-        { prefix: '', isRepair: true, isTakingBack: true, ...op },
-      )
-      if (taken > 0) log.warn('files that only a child had were taken back from it', { child: at.child.url, taken })
+      const { taken } = await compareWith(asked, { prefix: '', isRepair: true, isTakingBack: true, ...op })
+      if (taken > 0) log.warn('files that only a child had were taken back from it', { child: url, taken })
       met = term
       attempts = 0
     } catch (error) {
       if (op.signal?.aborted === true || ++attempts < ATTEMPTS) throw error
-      log.warn('a child could not be asked what only it has', { child: at.child.url, error: messageOf(error) })
+      log.warn('a child could not be asked what only it has', { child: url, error: messageOf(error) })
     }
   }
 }

@@ -6,7 +6,7 @@ import type { ChildView } from './distribution.ts'
  * What people ask of a node about the children of a tree, below `PEER_PATH` at `trees/<tree>/`:
  *
  * - `GET children`: JSON `TreeChildren`. `GET missing?child=&after=`: JSON `MissingPage`. Who may read the tree may ask.
- * - `POST repair?child=&prefix=&dry=1&take=1`: lines of JSON, each a `RepairReport`, then a line for each difference that is named.
+ * - `POST repair?child=&prefix=&dry=1&take=1`: lines of JSON, each a `RepairCounted`, then a line for each difference that is named.
  * - `POST provision?child=`: lines of JSON, each a `Provisioned`; goes on when nobody listens any more. For these two one has to be
  *   allowed to write the whole tree.
  */
@@ -47,10 +47,10 @@ export interface RepairWish extends Op {
   readonly isRepair: boolean
   /** What the child has of an operation that is newer than what is known here is taken back from it: this node has lost it. */
   readonly isTakingBack?: boolean | undefined
-  readonly onProgress?: ((report: RepairReport) => void) | undefined
+  readonly onProgress?: ((counted: RepairCounted) => void) | undefined
 }
 
-export interface RepairReport {
+export interface RepairCounted {
   /** Buckets of keys that differed, and how many of them were looked into so far. */
   readonly buckets: number
   readonly looked: number
@@ -64,7 +64,10 @@ export interface RepairReport {
   readonly repaired: number
   /** Of those that are `extra` or `other`: taken back from the child. */
   readonly taken: number
-  /** The first of them. */
+}
+
+export interface RepairReport extends RepairCounted {
+  /** The first of those that differ. */
   readonly named: readonly Difference[]
 }
 

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { FlotillaError } from '../../core/errors.ts'
 import type { Distribution, MissingFile } from '../../core/push/distribution.ts'
 import { isGone } from '../../core/push/operation.ts'
-import type { MissingLine, MissingPage, RepairReport, TreeChildren, Upkeep } from '../../core/push/upkeep.ts'
+import type { MissingLine, MissingPage, TreeChildren, Upkeep } from '../../core/push/upkeep.ts'
 import { parameter } from '../../lib/s3/target.ts'
 import { mayRead, type TreeCall } from '../peer/peer-call.ts'
 import { sendJson } from '../peer/small-answers.ts'
@@ -56,19 +56,14 @@ async function answerRepair(call: TreeCall): Promise<void> {
     prefix: parameter(target.query, 'prefix') ?? '',
     isRepair: parameter(target.query, 'dry') !== '1',
     isTakingBack: parameter(target.query, 'take') === '1',
-    onProgress: (progress) => void lines.say(withoutNames(progress)),
+    onProgress: (counted) => void lines.say(counted),
     signal,
   })
   if (report === undefined) throw noChild(call, child)
-  await lines.say(withoutNames(report))
-  for (const difference of report.named) await lines.say({ key: difference.key, kind: difference.kind })
+  const { named, ...counted } = report
+  await lines.say(counted)
+  for (const difference of named) await lines.say({ key: difference.key, kind: difference.kind })
   lines.end()
-}
-
-/** They come in lines of their own. */
-function withoutNames(report: RepairReport): Omit<RepairReport, 'named'> {
-  const { buckets, looked, missing, other, extra, dropped, repaired, taken } = report
-  return { buckets, looked, missing, other, extra, dropped, repaired, taken }
 }
 
 async function answerProvision(call: TreeCall): Promise<void> {

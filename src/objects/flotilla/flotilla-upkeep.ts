@@ -1,6 +1,6 @@
 import type { Op } from '../../core/op.ts'
 import type { Difference } from '../../core/push/buckets.ts'
-import type { MissingPage, Provisioned, RepairReport, TreeChildren } from '../../core/push/upkeep.ts'
+import type { MissingPage, Provisioned, RepairCounted, TreeChildren } from '../../core/push/upkeep.ts'
 import { uriEncode } from '../../lib/s3/target.ts'
 import { linesOf } from './change-lines.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'
@@ -42,9 +42,9 @@ export class FlotillaUpkeep {
     tree: string,
     child: string,
     { prefix, isDry, isTakingBack, signal }: RepairAsked & Op,
-  ): AsyncGenerator<Omit<RepairReport, 'named'> | Difference, void> {
+  ): AsyncGenerator<RepairCounted | Difference, void> {
     const query = `child=${uriEncode(child)}&prefix=${uriEncode(prefix)}${isDry ? '&dry=1' : ''}${isTakingBack ? '&take=1' : ''}`
-    yield* this.#lines<Omit<RepairReport, 'named'> | Difference>(`trees/${uriEncode(tree)}/repair?${query}`, { signal })
+    yield* this.#lines<RepairCounted | Difference>(`trees/${uriEncode(tree)}/repair?${query}`, { signal })
   }
 
   async *provision(tree: string, child: string, { signal }: Op = {}): AsyncGenerator<Provisioned, void> {
