@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { type AckLevel, type AckWish, type ChildReach, isReached, type Reach } from '../core/push/ack.ts'
-import type { Ledger } from '../core/push/ledger.ts'
+import type { Ledger, LedgerRow } from '../core/push/ledger.ts'
 import type { Op } from '../core/op.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import type { DeepProbes } from './distribution-deep.ts'
@@ -35,15 +35,18 @@ export async function reach(
   { signal }: Op,
 ): Promise<Reach> {
   signal?.throwIfAborted()
-  const { members, clock } = options
+  const { ledger, members, clock } = options
   const there = new Set<Member>()
   const over = new AbortController()
   const stop = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal])
   const isEnough = (some: ReadonlySet<Member>): boolean =>
     isReached(level, level === 'all' ? some.size : nodesOf(some).size, members.length)
   const hasReached = (): boolean => isEnough(there)
-  const isSettled = (one: Member): boolean => there.has(one) || isHopeless(options, one, key, level)
-  const hasHope = (): boolean => isEnough(new Set(members.filter((one) => there.has(one) || !isSettled(one))))
+  const awaited = (): readonly Member[] => {
+    const row = ledger.get(key)
+    return members.filter((one) => !there.has(one) && !isHopeless(one, row, level))
+  }
+  const hasHope = (): boolean => isEnough(new Set([...there, ...awaited()]))
   const wait = async (member: Member): Promise<void> => {
     if (await hasArrived(options, member, key, level, stop)) there.add(member)
     if (hasReached()) over.abort(new Error('it is reached'))
@@ -53,7 +56,7 @@ export async function reach(
   }
   const despair = async (): Promise<void> => {
     while (hasHope()) if (!(await sleepQuietly(clock, LOOK_MS, stop))) return
-    for (let ms = 0; ms < MOMENT_MS && !members.every(isSettled); ms += STEP_MS) {
+    for (let ms = 0; ms < MOMENT_MS && awaited().length > 0; ms += STEP_MS) {
       if (!(await sleepQuietly(clock, STEP_MS, stop))) return
     }
     over.abort(new Error('it cannot be reached any more'))
@@ -65,7 +68,9 @@ export async function reach(
     over.abort(new Error('all is known'))
     signal?.throwIfAborted()
   }
-  return { level, isReached: hasReached(), children: members.map((one) => stateOf(options, one, key, level, there)) }
+  const row = ledger.get(key)
+  const children = members.map((one) => stateOf(one, row, level, there.has(one)))
+  return { level, isReached: hasReached(), children }
 }
 
 /** A node that is reached by two URLs holds one copy. */
@@ -74,10 +79,9 @@ function nodesOf(members: ReadonlySet<Member>): ReadonlySet<string> {
 }
 
 /** Whether it is not worth to wait for that child: it refuses, is away, cannot take it, or says so of a node below. */
-function isHopeless({ ledger }: ReachOptions, { sender }: Member, key: string, level: AckLevel): boolean {
-  const row = ledger.get(key)
+function isHopeless({ sender }: Member, row: LedgerRow | undefined, level: AckLevel): boolean {
   if (row === undefined) return false
-  const arrival = sender.arrival(key, row.position)
+  const arrival = sender.arrival(row.key, row.position)
   if (arrival.state === 'failed') return arrival.isHopeless
   return level === 'all' && sender.answer?.below?.isRefusal === true
 }
@@ -103,16 +107,13 @@ async function hasArrived(
 }
 
 function stateOf(
-  { ledger }: ReachOptions,
-  member: Member,
-  key: string,
+  { url, sender }: Member,
+  row: LedgerRow | undefined,
   level: AckLevel,
-  there: ReadonlySet<Member>,
+  hasReached: boolean,
 ): ChildReach {
-  const { url, sender } = member
-  const row = ledger.get(key)
-  if (there.has(member) || row === undefined) return { child: url, state: 'reached' }
-  const arrival = sender.arrival(key, row.position)
+  if (hasReached || row === undefined) return { child: url, state: 'reached' }
+  const arrival = sender.arrival(row.key, row.position)
   if (arrival.state === 'failed') return { child: url, state: 'failed', error: arrival.error }
   const below = level === 'all' ? sender.answer?.below : undefined
   if (below !== undefined) return { child: url, state: 'failed', error: `below it ${below.error}` }
