@@ -13,7 +13,7 @@
  */
 import type { FileEntry } from './entry.ts'
 import { impossible, impossibleKey } from './impossible.ts'
-import type { FileChange } from './peer.ts'
+import { BATCH_LIMITS, type FileChange } from './peer.ts'
 
 export const PEER_PATH = '/.flotilla/v1/'
 export const PEER_HEADER = 'x-flotilla-files'
@@ -57,6 +57,19 @@ export const FRAME = {
   /** The number is that of the frames before it. Nothing follows. */
   end: 255,
 } as const
+
+/** Before the bytes of a file in the answer to a batch. */
+export const BATCH_HEAD_BYTES = FRAME.headerBytes + FRAME.hashBytes
+
+/** Of a file in the answer to a batch, as long whether there are bytes of it or not; of one that is too large for a batch only a head. */
+export function batchFrameBytes(size: number): number {
+  return BATCH_HEAD_BYTES + (size > BATCH_LIMITS.fileBytes ? 0 : size)
+}
+
+/** Of the whole answer to a batch of files of these sizes. */
+export function batchBytes(sizes: readonly number[]): number {
+  return sizes.reduce((sum, size) => sum + batchFrameBytes(size), FRAME.headerBytes)
+}
 
 /** With the newline that ends it. */
 export function changeLine(change: FileChange): string {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { FlotillaError } from '../../core/errors.ts'
 import { BATCH_LIMITS } from '../../core/files/peer.ts'
-import { type BatchWish, FRAME } from '../../core/files/peer-wire.ts'
+import { BATCH_HEAD_BYTES, batchBytes, batchFrameBytes, type BatchWish, FRAME } from '../../core/files/peer-wire.ts'
 import { sha256 } from '../../lib/hash.ts'
 import { readJson } from './changes-request.ts'
 import { mayRead, type TreeCall } from './peer-call.ts'
@@ -10,14 +10,12 @@ import { mayRead, type TreeCall } from './peer-call.ts'
 const BODY_BYTES_MAX = 8 * 1024 * 1024
 /** What is read and sent together: enough to keep a disk busy, little enough for hundreds who read slowly, and read in a millisecond. */
 const TOGETHER = { files: 64, bytes: 512 * 1024 } as const
-/** Before the bytes of a file. */
-const HEAD_BYTES = FRAME.headerBytes + FRAME.hashBytes
-const BUFFER_BYTES = TOGETHER.bytes + TOGETHER.files * HEAD_BYTES
+const BUFFER_BYTES = TOGETHER.bytes + TOGETHER.files * BATCH_HEAD_BYTES
 
 export async function answerBatch(call: TreeCall): Promise<void> {
   const { request, response, signal } = call
   const wishes = wishesOf(await readJson(request, BODY_BYTES_MAX))
-  const length = wishes.reduce<number>((sum, wish) => sum + roomFor(wish), FRAME.headerBytes)
+  const length = batchBytes(wishes.map(([, , size]) => size))
   response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': length })
   // Buffers that were sent: memory that is used again costs much less than new.
   const free: Buffer[] = []
@@ -48,22 +46,15 @@ function* inGroups(wishes: readonly BatchWish[]): Generator<readonly BatchWish[]
   for (let start = 0, end = 0; start < wishes.length; start = end) {
     let bytes = 0
     for (; end < wishes.length && end - start < TOGETHER.files; end++) {
-      bytes += sizeOf(wishes[end])
+      bytes += roomFor(wishes[end]) - BATCH_HEAD_BYTES
       if (bytes > TOGETHER.bytes && end > start) break
     }
     yield wishes.slice(start, end)
   }
 }
 
-/** Of what is to be sent: nothing of what is too large for it. */
-function sizeOf(wish: BatchWish | undefined): number {
-  const size = wish?.[2] ?? 0
-  return size > BATCH_LIMITS.fileBytes ? 0 : size
-}
-
-/** Its frame is as long whether there are bytes of it or not. */
 function roomFor(wish: BatchWish | undefined): number {
-  return HEAD_BYTES + sizeOf(wish)
+  return batchFrameBytes(wish?.[2] ?? 0)
 }
 
 /**
@@ -77,7 +68,7 @@ async function framesOf({ tree, allowed }: TreeCall, wishes: readonly BatchWish[
   const places = wishes.map((wish) => {
     const start = room
     room += roomFor(wish)
-    return { start, into: frames.subarray(start + HEAD_BYTES, room) }
+    return { start, into: frames.subarray(start + BATCH_HEAD_BYTES, room) }
   })
   const wanted = wishes.flatMap(([key, etag, size], index) => {
     const into = places[index]?.into

@@ -28,6 +28,8 @@ export class Connection {
   readonly #pours: PourPool
   readonly #authorize: Authorize
   readonly #credentials: FileCredentials | undefined
+  /** False once something in between, such as a proxy that compresses, is known to keep lengths to itself. */
+  #tellsLengths = true
 
   constructor({ server, credentials, nowMs, connections = CONNECTIONS, silenceMs = SILENCE_MS }: ConnectionOptions) {
     this.origin = originOf(server).origin
@@ -61,14 +63,21 @@ export class Connection {
   /** The same for what is asked with a text, and answered with many bytes: over plain HTTP that costs far less where the length is told. */
   async askWhole(path: string, body: string, limitBytes: number, signal: AbortSignal | undefined): Promise<Buffer> {
     const request = { method: 'POST', path, headers: { 'content-type': 'application/json' }, body, signal } as const
-    if (this.origin.startsWith('http:')) {
+    let isTold = true
+    if (this.#tellsLengths && this.origin.startsWith('http:')) {
+      isTold = false
       const whole = { ...request, path: `${PEER_PATH}${path}` }
-      const isGood = ({ status, header }: PourHead): boolean =>
-        status === 200 && header(PEER_HEADER) !== undefined && Number(header('content-length')) <= limitBytes
+      const isGood = ({ status, header }: PourHead): boolean => {
+        isTold = true
+        return status === 200 && header(PEER_HEADER) !== undefined && Number(header('content-length')) <= limitBytes
+      }
       const bytes = await this.#pours.whole({ ...whole, headers: this.#authorize(whole) }, isGood)
       if (bytes !== undefined) return bytes
     }
-    return await readAnswer(await this.ask(request), limitBytes)
+    const answer = await this.ask(request)
+    // It was no error that came without one: the next answers will as well.
+    if (!isTold) this.#tellsLengths = false
+    return await readAnswer(answer, limitBytes)
   }
 
   async json(request: PoolRequest, limitBytes: number): Promise<unknown> {

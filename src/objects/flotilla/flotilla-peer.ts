@@ -10,7 +10,13 @@ import {
   type ChangesOptions,
   type PeerSource,
 } from '../../core/files/peer.ts'
-import { type BatchWish, BLOCKS_SHA256_HEADER, PEER_URL_CHARS, WAIT_MS_MAX } from '../../core/files/peer-wire.ts'
+import {
+  batchBytes,
+  type BatchWish,
+  BLOCKS_SHA256_HEADER,
+  PEER_URL_CHARS,
+  WAIT_MS_MAX,
+} from '../../core/files/peer-wire.ts'
 import type { Op } from '../../core/op.ts'
 import { isSha256 } from '../../lib/hash.ts'
 import type { PoolRequest } from '../../lib/http-pool.ts'
@@ -18,7 +24,7 @@ import { readAnswer } from '../../lib/http-pool.ts'
 import { uriEncode } from '../../lib/s3/target.ts'
 import { changePages } from './change-lines.ts'
 import type { Connection } from './connection.ts'
-import { batchItems, framesBytes } from './frames.ts'
+import { batchItems } from './frames.ts'
 
 /** Hashes of a terabyte's large blocks. */
 const HASHES_BYTES_MAX = 16 * 1024 * 1024
@@ -48,7 +54,8 @@ export class FlotillaPeer implements PeerSource {
     checkLimits(entries)
     const wishes = entries.map(({ key, etag, size }): BatchWish => [key, etag, size])
     const path = `${this.#path}/batch`
-    const answer = await this.#connection.askWhole(path, JSON.stringify(wishes), framesBytes(entries), signal)
+    const limitBytes = batchBytes(entries.map(({ size }) => size))
+    const answer = await this.#connection.askWhole(path, JSON.stringify(wishes), limitBytes, signal)
     for (const item of batchItems(answer, entries, this.#name)) {
       signal?.throwIfAborted()
       yield item

@@ -3,11 +3,6 @@ import { BATCH_LIMITS, type BatchItem } from '../../core/files/peer.ts'
 import type { FileEntry } from '../../core/files/entry.ts'
 import { FRAME } from '../../core/files/peer-wire.ts'
 
-/** The longest answer to a batch of these entries. */
-export function framesBytes(entries: readonly FileEntry[]): number {
-  return entries.reduce<number>((sum, { size }) => sum + FRAME.headerBytes + FRAME.hashBytes + size, FRAME.headerBytes)
-}
-
 /**
  * What a batch answers for `entries`, with the SHA-256 that the other side tells where none was known; the bytes are parts of `answer`. Throws
  * `BAD_LISTING` for what is no such answer, `UNREACHABLE` for one that ends too early.
