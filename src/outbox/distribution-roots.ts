@@ -28,8 +28,7 @@ export function handedOver(
   sender: Sender,
 ): number | undefined {
   const { term, leader } = election
-  const isHeard = sender.state === 'in-step' || sender.state === 'sending'
-  if (term !== undefined || leader === undefined || !isHeard || sender.stuck.size > 0) return undefined
+  if (term !== undefined || leader === undefined || !sender.isConnected || sender.stuck.size > 0) return undefined
   const rows = ledger.after(sender.cursor, LOOKED)
   const isAll = rows.length < LOOKED && rows.every(({ version }) => version.epoch >= leader.epoch)
   return isAll ? leader.epoch : undefined
@@ -64,8 +63,8 @@ export class Leading {
     if (term === undefined) return false
     const hasHanded = (id: string): boolean => (handed.get(id) ?? 0) >= term
     if (this.#clock.nowMs() - this.#sinceMs >= AWAITED_MS) return [...handed.keys()].every(hasHanded)
-    return senders.every(({ answer, state, heardMs = 0 }) => {
-      const isThere = (state === 'in-step' || state === 'sending') && heardMs >= this.#sinceMs
+    return senders.every(({ answer, isConnected, heardMs = 0 }) => {
+      const isThere = isConnected && heardMs >= this.#sinceMs
       return isThere && answer !== undefined && (answer.isRoot !== true || hasHanded(answer.id))
     })
   }

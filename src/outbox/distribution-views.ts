@@ -1,4 +1,4 @@
-import type { ChildView } from '../core/push/distribution.ts'
+import { type ChildView, isHeard } from '../core/push/distribution.ts'
 import type { Below } from '../core/push/wire.ts'
 import type { Backlog } from './distribution-backlog.ts'
 import type { Sender } from './sender.ts'
@@ -32,11 +32,6 @@ export function viewOf({ name, url, sender, backlog }: Seen, isFedElsewhere: boo
     },
     ...(isFedElsewhere && { isFedElsewhere: true }),
   }
-}
-
-/** Of others nobody knows what lies below them now. */
-function isHeard({ state }: Sender): boolean {
-  return state !== 'refused' && state !== 'unreachable'
 }
 
 /** What keeps the first of these from its files, or a node below it; what will not end by itself before anything else. */

@@ -17,6 +17,8 @@ interface FailingOptions {
   readonly ledger: Pick<ChildBook, 'outdatedBy' | 'keepOutdated'>
   readonly clock: Clock
   readonly log: Logger
+  /** As of `SenderOptions`. */
+  readonly onOutdated?: (() => void) | undefined
 }
 
 /** Why a child cannot be fed just now, where it cannot. */
@@ -25,15 +27,17 @@ export class Failing {
   readonly #clock: Clock
   readonly #log: Logger
   readonly #ledger: FailingOptions['ledger']
+  readonly #onOutdated: FailingOptions['onOutdated']
   #failure: Failure | undefined
   /** As the ledger has it. */
   #isOutdated: boolean
   /** Of the monotonic clock. */
   #hopeUntilMs: number
 
-  constructor(child: string, { ledger, clock, log }: FailingOptions) {
+  constructor(child: string, { ledger, clock, log, onOutdated }: FailingOptions) {
     this.#child = child
     this.#ledger = ledger
+    this.#onOutdated = onOutdated
     this.#clock = clock
     this.#log = log
     this.#isOutdated = ledger.outdatedBy().includes(child)
@@ -80,5 +84,6 @@ export class Failing {
   #keepOutdated(isOutdated: boolean): void {
     this.#isOutdated = isOutdated
     this.#ledger.keepOutdated(this.#child, isOutdated)
+    this.#onOutdated?.()
   }
 }

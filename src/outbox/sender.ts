@@ -129,6 +129,10 @@ export class Sender implements Service {
     return this.#failing.now.isRefusal ? 'refused' : 'unreachable'
   }
 
+  get isConnected(): boolean {
+    return this.#session !== undefined
+  }
+
   /** Whether it is connected and lacks nothing of what was recorded before that. */
   get isFollowing(): boolean {
     return this.#session !== undefined && !this.#session.isBehind
@@ -201,7 +205,7 @@ export class Sender implements Service {
         if (signal.aborted) break
         if (error instanceof Anew) continue
         const wasFed = this.#id !== undefined && !(error instanceof HeldBack)
-        this.#outdating(() => this.#failing.failed(error, wasFed))
+        this.#failing.failed(error, wasFed)
         this.#wakeAll()
         // Who can be spoken to, but breaks down, may do so at one operation, which is found by trying.
         const isThere = this.#wasOpen && !isRefusal(error)
@@ -278,13 +282,7 @@ export class Sender implements Service {
   #heard(answer = this.#answer): void {
     this.#answer = answer
     this.#heardMs = this.#options.clock.nowMs()
-    this.#outdating(() => this.#failing.heard())
-  }
-
-  #outdating(change: () => void): void {
-    const before = this.isOutdated
-    change()
-    if (this.isOutdated !== before) this.#options.onOutdated?.()
+    this.#failing.heard()
   }
 
   /** Nothing is known any more of what it has. */

@@ -1,6 +1,6 @@
 import type { NodeAnswer } from '../api.ts'
 import type { ErrorCode } from '../errors.ts'
-import type { ChildView } from '../push/distribution.ts'
+import { type ChildView, isHeard } from '../push/distribution.ts'
 import type { FailedFile } from '../sync/summary.ts'
 import type { GroupReport } from './flip.ts'
 
@@ -64,10 +64,6 @@ export function childrenReportOf(views: readonly ChildView[], atMs: number): Nod
     },
     atMs,
   }
-}
-
-function isHeard({ state }: ChildView): boolean {
-  return state !== 'unreachable' && state !== 'refused'
 }
 
 function troubleOf({ name, state, error, below }: ChildView): NonNullable<ChildrenReport['troubled']> {

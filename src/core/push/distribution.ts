@@ -83,6 +83,11 @@ export interface ChildView {
   readonly etaMs?: number | undefined
 }
 
+/** Of one that is not, nobody knows what lies below it now. */
+export function isHeard({ state }: Pick<ChildView, 'state'>): boolean {
+  return state !== 'refused' && state !== 'unreachable'
+}
+
 export interface MissingFile {
   readonly operation: Operation
   readonly recordedMs: number
