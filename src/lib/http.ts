@@ -26,7 +26,11 @@ export interface HttpOptions {
   readonly silenceMs: number
   /** Certificates in PEM that the other side's own is checked against, instead of the system's. */
   readonly ca?: string | undefined
+  /** What to do about a certificate that is not believed, where more is known of that. */
+  readonly trustHint?: string | undefined
 }
+
+const TRUST_HINT = 'Its certificate has to be of an authority that is known here, and of that very name.'
 
 /**
  * Requests to one origin over kept-alive connections. node:http instead of fetch, and only the protocol that is needed,
@@ -36,13 +40,15 @@ export class HttpClient {
   readonly url: string
   readonly #base: URL
   readonly #silenceMs: number
+  readonly #trustHint: string
   readonly #http: Pick<typeof Http, 'Agent' | 'request'>
   readonly #agent: Http.Agent
 
-  constructor({ url, silenceMs, ca }: HttpOptions) {
+  constructor({ url, silenceMs, ca, trustHint = TRUST_HINT }: HttpOptions) {
     this.#base = parseBaseUrl(url)
     this.url = this.#base.href.replace(/\/$/, '')
     this.#silenceMs = silenceMs
+    this.#trustHint = trustHint
     // An import statement would run every getter that node:http exports, and one of them loads all of fetch.
     this.#http = process.getBuiltinModule(this.#base.protocol === 'https:' ? 'node:https' : 'node:http')
     const kept: AgentOptions = { keepAlive: true, ...(ca !== undefined && { ca }) }
@@ -125,7 +131,7 @@ export class HttpClient {
     }
     if (isUntrusted(code)) {
       return new FlotillaError('UNREACHABLE', `${this.url} is not trusted: ${error.message}`, {
-        hint: 'Its certificate has to be of an authority that is known here, and of that very name.',
+        hint: this.#trustHint,
         cause: error.cause,
       })
     }
@@ -177,7 +183,7 @@ export function wasNotSent(error: FlotillaError): boolean {
  * Of an error of a connection: the certificate of the other side cannot be believed. Sources: nodejs.org/api/tls.html, "X509 certificate error codes",
  * and nodejs.org/api/errors.html, `ERR_TLS_CERT_ALTNAME_INVALID`.
  */
-export function isUntrusted(code: string): boolean {
+function isUntrusted(code: string): boolean {
   return /^(?:CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_|ERR_TLS_CERT_|INVALID_CA$|HOSTNAME_MISMATCH$)/.test(code)
 }
 

@@ -6,7 +6,7 @@ import type { Op } from '../core/op.ts'
 import type { Child, LongBody, OperationItem, RowsWish } from '../core/push/child.ts'
 import { type Hello, type HelloAnswer, type Outcome, RELAY_HEADER, type SumRow, type Sums } from '../core/push/wire.ts'
 import { giveBack } from '../lib/give-back.ts'
-import { HttpClient, type HttpRequest, isUntrusted } from '../lib/http.ts'
+import { HttpClient, type HttpRequest } from '../lib/http.ts'
 import type { PoolAnswer } from '../lib/http-pool.ts'
 import { uriEncode } from '../lib/s3/target.ts'
 import type { Secret } from '../lib/secret.ts'
@@ -35,6 +35,7 @@ const SILENCE_MS = 20_000
 const ANSWER_BYTES = 4 * 1024 * 1024
 /** A child that has all of a body brings it to its disk before it answers. */
 const DISK_BYTES_PER_MS = 20_000
+const TRUST_HINT = 'Name the file with the certificate of its authority: --child-ca FILE, or `caFile` of that child.'
 
 /** A child at the other end of HTTP, as `core/push/wire.ts` has it. */
 export class HttpChild implements Child {
@@ -50,7 +51,7 @@ export class HttpChild implements Child {
   constructor({ url, tree, key, keyFile, ca, clock, silenceMs = SILENCE_MS }: HttpChildOptions) {
     this.#place = childPlace(url, tree)
     this.url = this.#place.url
-    this.#http = new HttpClient({ url: this.#place.origin, silenceMs, ca })
+    this.#http = new HttpClient({ url: this.#place.origin, silenceMs, ca, trustHint: TRUST_HINT })
     this.#shown = keyHeaders(key)
     this.#clock = clock
     this.#silenceMs = silenceMs
@@ -143,10 +144,7 @@ export class HttpChild implements Child {
   async #ask(request: HttpRequest & { readonly method: 'GET' | 'POST' }): Promise<unknown> {
     const path = `${PEER_PATH}trees/${this.#place.treePath}/${request.path}`
     const headers = { ...request.headers, ...this.#shown }
-    const message = await this.#http.send({ ...request, path, headers }).catch((error: unknown) => {
-      throw withTrust(error)
-    })
-    const answer = poolAnswer(message, this.url)
+    const answer = poolAnswer(await this.#http.send({ ...request, path, headers }), this.url)
     return await jsonOf(await this.#let(answer), ANSWER_BYTES, this.url)
   }
 
@@ -166,15 +164,6 @@ function keyHintOf(name: string, tree: string, isWithout: boolean, keyFile: stri
     return `No key is shown to ${name}: give one with --child-key-file, and its file of API keys a line: ${line}`
   if (keyFile === undefined) return `The key that is shown to ${name} needs a line in its file of API keys: ${line}`
   return `The file of API keys at ${name} needs a line with the key that is in ${keyFile} here: ${line}`
-}
-
-/** What to do about a certificate that is not believed. */
-function withTrust(error: unknown): unknown {
-  if (!isError(error, 'UNREACHABLE')) return error
-  const { code = '' } = (error.details.cause ?? {}) as NodeJS.ErrnoException
-  if (!isUntrusted(code)) return error
-  const hint = 'Name the file with the certificate of its authority: --child-ca FILE, or `caFile` of that child.'
-  return new FlotillaError('UNREACHABLE', error.message, { hint, cause: error })
 }
 
 function relayed(relay: readonly string[] | undefined): Readonly<Record<string, string>> {
