@@ -1,8 +1,9 @@
 import { accessSync, constants, lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs'
 import { posix } from 'node:path'
+import { folderOf } from '../core/files/entry.ts'
 import { isWhole } from '../core/files/etag.ts'
 import type { FolderWhy } from '../core/files/peer-look.ts'
-import { isSafePath, keyPath, folderOf } from '../lib/safe-path.ts'
+import { isSafePath, keyPath } from '../lib/safe-path.ts'
 import { isHidden, toStat } from './index/folder.ts'
 import { Sight } from './index/sight.ts'
 

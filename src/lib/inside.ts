@@ -1,8 +1,8 @@
 import { constants } from 'node:fs'
 import { posix } from 'node:path'
+import { folderOf } from '../core/files/entry.ts'
 import { type FileCalls, localCalls } from './file-calls.ts'
 import { isInside, Outside } from './open-inside.ts'
-import { folderOf } from './safe-path.ts'
 
 /*
  * Paths are names, and what a name leads to may be exchanged between looking and doing. A descriptor cannot: whatever is

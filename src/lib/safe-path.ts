@@ -15,12 +15,6 @@ export function safePath(path: string): string {
   throw new FlotillaError('BAD_REQUEST', `unsafe path ${JSON.stringify(path.slice(0, 200))}: ${why}`)
 }
 
-/** What comes before the last slash of a path in a tree, or of a key; '' for what lies at the root. */
-export function folderOf(path: string): string {
-  const slash = path.lastIndexOf('/')
-  return slash < 0 ? '' : path.slice(0, slash)
-}
-
 export function isSafePath(path: string): boolean {
   return unsafe(path) === undefined
 }

@@ -1,8 +1,8 @@
 import { type ErrorCode, ERRORS, FlotillaError } from '../core/errors.ts'
 import { impossibleKey } from '../core/files/impossible.ts'
 import { BUCKETS } from '../core/push/buckets.ts'
-import type { Version } from '../core/push/operation.ts'
-import type { Below, HelloAnswer, Outcome, SumRow, Sums } from '../core/push/wire.ts'
+import { isVersion, type Version } from '../core/push/operation.ts'
+import { type Below, type HelloAnswer, isLedgerId, type Outcome, type SumRow, type Sums } from '../core/push/wire.ts'
 import { cleanLine } from '../lib/clean.ts'
 
 const BELOW_CHARS = 500
@@ -10,10 +10,10 @@ const BELOW_CHARS = 500
 /** What a child answers is looked at before it is believed: a file that it did not take must not count as taken. */
 export function helloOf(answer: unknown, name: string): HelloAnswer {
   const { id, heard, isRoot, isFilled, below } = fieldsOf(answer)
-  if (!isId(id)) throw garbage(name)
+  if (!isLedgerId(id)) throw garbage(name)
   return {
     id,
-    ...(Array.isArray(heard) && { heard: heard.filter(isId) }),
+    ...(Array.isArray(heard) && { heard: heard.filter(isLedgerId) }),
     below: belowOf(below),
     ...(isRoot === true && { isRoot }),
     ...(isFilled === true && { isFilled }),
@@ -24,10 +24,6 @@ function belowOf(value: unknown): Below | undefined {
   const { error, isRefusal } = fieldsOf(value)
   if (typeof error !== 'string' || error === '') return undefined
   return { error: cleanLine(error.slice(0, BELOW_CHARS)), isRefusal: isRefusal === true }
-}
-
-function isId(value: unknown): value is string {
-  return typeof value === 'string' && /^[\w.-]{1,100}$/.test(value)
 }
 
 export function outcomesOf(answer: unknown, count: number, name: string): readonly Outcome[] {
@@ -74,13 +70,9 @@ export function rowsOf(answer: unknown, limit: number, name: string): readonly S
 }
 
 function versionOf(value: unknown, name: string): Version {
-  const { epoch, sequence } = fieldsOf(value)
-  if (!isPositive(epoch) || !isPositive(sequence)) throw garbage(name)
+  if (!isVersion(value)) throw garbage(name)
+  const { epoch, sequence } = value
   return { epoch, sequence }
-}
-
-function isPositive(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) > 0
 }
 
 function isIndexes(value: unknown): value is readonly number[] {

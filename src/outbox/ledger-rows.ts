@@ -2,6 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { compareKeys, endOfPrefix } from '../core/files/entry.ts'
 import type { LedgerRow } from '../core/push/ledger.ts'
 import { compareVersions, isGone, type Operation, type Version } from '../core/push/operation.ts'
+import { transact } from '../lib/sqlite.ts'
 
 interface Row {
   readonly position: number
@@ -19,11 +20,13 @@ interface Row {
 
 /** The rows of a ledger's file, read and written at once. */
 export class LedgerRows {
+  readonly #database: DatabaseSync
   readonly #sql: ReturnType<typeof statements>
   /** Of keys that were asked for lately: each is asked for three times until it is recorded. */
   readonly #versions = new Map<string, Version | undefined>()
 
   constructor(database: DatabaseSync) {
+    this.#database = database
     this.#sql = statements(database)
   }
 
@@ -55,12 +58,7 @@ export class LedgerRows {
 
   /** Otherwise every question takes and gives back the lock of the file. */
   atOnce<T>(read: () => T): T {
-    this.#sql.begin.run()
-    try {
-      return read()
-    } finally {
-      this.#sql.commit.run()
-    }
+    return transact(this.#database, read)
   }
 
   /** In the place of what there is of that key. */
@@ -142,8 +140,6 @@ function statements(database: DatabaseSync) {
     prepare(`SELECT ${COLUMNS} FROM operations WHERE ${where} AND size IS NOT NULL ORDER BY key LIMIT ?`)
   return {
     get: prepare(`SELECT ${COLUMNS} FROM operations WHERE key = ?`),
-    begin: prepare('BEGIN'),
-    commit: prepare('COMMIT'),
     version: prepare('SELECT epoch, sequence FROM operations WHERE key = ?'),
     put: prepare(`INSERT OR REPLACE INTO operations (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
     learn: prepare(

@@ -4,6 +4,7 @@ import type { Held } from '../core/push/buckets.ts'
 import type { OpenLedger } from '../core/push/ledger.ts'
 import type { PutOperation } from '../core/push/operation.ts'
 import { HOPS_MAX } from '../core/push/wire.ts'
+import { isSha256 } from '../lib/hash.ts'
 import type { ChildFiles } from './child-http-files.ts'
 import { factsOf } from './receiver-content.ts'
 
@@ -16,8 +17,6 @@ export interface TakingBack {
   readonly onRecorded: () => void
 }
 
-const SHA256 = /^[0-9a-f]{64}$/
-
 /**
  * Takes a file from a child, with the version that it was once given: whoever gave it has lost it, and it was acknowledged. As the version is the
  * same everywhere, a later write or deletion that any node knows stays the last. False where nothing newer is there.
@@ -25,7 +24,7 @@ const SHA256 = /^[0-9a-f]{64}$/
 export async function takeBack(options: TakingBack, { key, version, content }: Held, op: Op): Promise<boolean> {
   const { ledger, files, theirs, onRecorded } = options
   const isNews = (): boolean => version !== undefined && ledger.compare(key, version) > 0
-  if (version === undefined || !isNews() || !SHA256.test(content)) return false
+  if (version === undefined || !isNews() || !isSha256(content)) return false
   // Not from further below: what a child has itself is asked for.
   const file = await theirs.open(key, { hops: HOPS_MAX, ...op })
   if (file === undefined) return false

@@ -3,7 +3,7 @@ import { statfs } from 'node:fs/promises'
 import { posix } from 'node:path'
 import { promisify } from 'node:util'
 import { FlotillaError, isError } from '../core/errors.ts'
-import type { FileEntry } from '../core/files/entry.ts'
+import { type FileEntry, folderOf } from '../core/files/entry.ts'
 import { BLOCK_BYTES, contiguous, type Span, spansLeft } from '../core/sync/blocks.ts'
 import { decideRetry } from '../core/sync/retry.ts'
 import { syncDirectory } from '../lib/atomic-file.ts'
@@ -19,7 +19,6 @@ import type { FetchParts } from './small.ts'
 import { type Progress, SpanWriter } from './span-writer.ts'
 import type { Streams } from './streams.ts'
 import type { Follower, Threads } from './threads.ts'
-import { folderOf } from '../lib/safe-path.ts'
 
 const FILL = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW
 

@@ -37,6 +37,12 @@ export function tellableMs(ms: number): number {
   return Math.min(Math.max(ms, EARLIEST_MS), LATEST_MS)
 }
 
+/** What comes before the last slash of a path in a tree, or of a key; '' for what lies at the root. */
+export function folderOf(path: string): string {
+  const slash = path.lastIndexOf('/')
+  return slash < 0 ? '' : path.slice(0, slash)
+}
+
 /** The order of listings: by the bytes of UTF-8. Differs from that of strings where surrogates take part. */
 export function compareKeys(a: string, b: string): number {
   const length = Math.min(a.length, b.length)

@@ -33,6 +33,12 @@ export interface GoneOperation {
   readonly gone: true
 }
 
+/** Of what comes from outside. */
+export function isVersion(value: unknown): value is Version {
+  const { epoch, sequence } = (value ?? {}) as Version
+  return Number.isSafeInteger(epoch) && epoch >= 0 && Number.isSafeInteger(sequence) && sequence >= 1
+}
+
 export function compareVersions(a: Version, b: Version): number {
   return a.epoch - b.epoch || a.sequence - b.sequence
 }

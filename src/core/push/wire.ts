@@ -41,6 +41,11 @@ export const BODY_FRAME_BYTES = 1024 * 1024
 export const HOPS_HEADER = 'x-flotilla-hops'
 export const HOPS_MAX = 8
 
+/** Whether it can be the id of a ledger, as others say it. */
+export function isLedgerId(value: unknown): value is string {
+  return typeof value === 'string' && /^[\w.-]{1,100}$/.test(value)
+}
+
 export interface Hello {
   /** Id of the parent's ledger. */
   readonly from: string

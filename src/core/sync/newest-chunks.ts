@@ -1,3 +1,4 @@
+import { folderOf } from '../files/entry.ts'
 import { chunkOf } from './times.ts'
 
 /** Which chunks of each folder are the newest. */
@@ -25,8 +26,4 @@ export class NewestChunks {
     if (chunk === undefined || this.#count === undefined) return true
     return chunk >= (this.#byFolder.get(folderOf(key))?.at(-1) ?? chunk)
   }
-}
-
-function folderOf(key: string): string {
-  return key.slice(0, Math.max(0, key.lastIndexOf('/')))
 }

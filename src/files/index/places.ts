@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
+import { folderOf } from '../../core/files/entry.ts'
 import type { Folder } from './folder.ts'
-import { folderOf } from '../../lib/safe-path.ts'
 import type { Sight } from './sight.ts'
 
 /** Other file systems below one tree; what is beyond is not remembered. */

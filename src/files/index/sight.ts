@@ -1,9 +1,9 @@
 import { realpathSync, statSync } from 'node:fs'
 import { posix } from 'node:path'
-import type { FileStat } from '../../core/files/entry.ts'
+import { type FileStat, folderOf } from '../../core/files/entry.ts'
 import { GENERATIONS } from '../../lib/inside.ts'
 import { Outside } from '../../lib/open-inside.ts'
-import { pathKey, folderOf } from '../../lib/safe-path.ts'
+import { pathKey } from '../../lib/safe-path.ts'
 import { Folder, isHidden, toStat } from './folder.ts'
 
 /** What lies at a path. `unknown`: the file system did not tell, such as a share that is not reachable. */

@@ -1,8 +1,8 @@
 import { type FSWatcher, watch } from 'node:fs'
 import { posix } from 'node:path'
+import { folderOf } from '../../core/files/entry.ts'
 import { TEMPORARY_PREFIX } from '../../lib/atomic-file.ts'
 import { isHidden } from './folder.ts'
-import { folderOf } from '../../lib/safe-path.ts'
 
 interface Watched {
   readonly watcher: FSWatcher

@@ -1,9 +1,9 @@
 import { posix } from 'node:path'
-import type { FileEntry, FileStat } from '../../core/files/entry.ts'
+import { type FileEntry, type FileStat, folderOf } from '../../core/files/entry.ts'
 import type { WantedFile } from '../../core/files/tree-files.ts'
 import type { FileCalls } from '../../lib/file-calls.ts'
 import { type FolderInside, openChild, withFolderInside } from '../../lib/inside.ts'
-import { folderOf, isKey, keyPath } from '../../lib/safe-path.ts'
+import { isKey, keyPath } from '../../lib/safe-path.ts'
 import { hasSameContent, statOf } from './file-stat.ts'
 import type { Placing, Tree } from './placing.ts'
 

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { posix } from 'node:path'
-import type { FileEntry, FileStat } from '../../core/files/entry.ts'
+import { type FileEntry, type FileStat, folderOf } from '../../core/files/entry.ts'
 import type { PutResult, RemoveOptions } from '../../core/files/tree-files.ts'
 import type { FileFacts, TreeIndex } from '../../core/files/tree-index.ts'
 import type { Op } from '../../core/op.ts'
@@ -9,7 +9,6 @@ import { removeEmptyInside, withFolderInside } from '../../lib/inside.ts'
 import { blocked, isAbsent } from './faults.ts'
 import { hasSameContent, statOf } from './file-stat.ts'
 import { KeyLocks } from '../../lib/key-locks.ts'
-import { folderOf } from '../../lib/safe-path.ts'
 
 /** Folders that we made are remembered, so as to go when they are empty; the oldest are forgotten. */
 const MADE_MAX = 100_000

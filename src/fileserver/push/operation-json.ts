@@ -1,6 +1,6 @@
 import type { FileEntry } from '../../core/files/entry.ts'
 import { impossible, impossibleKey } from '../../core/files/impossible.ts'
-import type { Operation, Version } from '../../core/push/operation.ts'
+import { isVersion, type Operation, type Version } from '../../core/push/operation.ts'
 import { isKeptName, isKeptValue } from '../object-headers.ts'
 import { bad } from './frame-reader.ts'
 
@@ -43,9 +43,8 @@ function fieldsOf(bytes: Buffer): Readonly<Record<string, unknown>> {
 }
 
 function versionOf(value: unknown): Version {
-  const { epoch, sequence } = (value ?? {}) as Version
-  const isVersion = Number.isSafeInteger(epoch) && epoch >= 0 && Number.isSafeInteger(sequence) && sequence >= 1
-  if (!isVersion) throw bad('an operation has no version')
+  if (!isVersion(value)) throw bad('an operation has no version')
+  const { epoch, sequence } = value
   return { epoch, sequence }
 }
 

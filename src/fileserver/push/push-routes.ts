@@ -1,7 +1,7 @@
 import { FlotillaError } from '../../core/errors.ts'
 import { BUCKETS } from '../../core/push/buckets.ts'
 import { KEY_BYTES_MAX } from '../../core/files/entry.ts'
-import type { Hello } from '../../core/push/wire.ts'
+import { type Hello, isLedgerId } from '../../core/push/wire.ts'
 import { readJson } from '../peer/changes-request.ts'
 import type { TreeCall } from '../peer/peer-call.ts'
 import { sendJson } from '../peer/small-answers.ts'
@@ -52,14 +52,14 @@ function fed(answer: (call: FedCall) => Promise<void>): (call: TreeCall) => Prom
 async function answerHello({ request, response, receiver, signal }: FedCall): Promise<void> {
   const { from, name, lineage, above, epoch, was, term, handed } = (await readObject(request)) as unknown as Hello
   const isHello =
-    isId(from) &&
+    isLedgerId(from) &&
     Array.isArray(above) &&
     above.length <= ABOVE_MAX &&
-    above.every(isId) &&
+    above.every(isLedgerId) &&
     isEpoch(epoch) &&
     isEpoch(term) &&
     isEpoch(handed) &&
-    (was === undefined || isId(was))
+    (was === undefined || isLedgerId(was))
   if (!isHello || !isSayable(name) || !isSayable(lineage)) throw bad('it does not introduce itself')
   const hello = { from, name, lineage, above, epoch, was, term, handed }
   sendJson(response, await receiver.hello(hello, { signal }))
@@ -81,10 +81,6 @@ async function answerRows({ request, response, receiver, signal }: FedCall): Pro
   const wish = { buckets: buckets as number[], limit: Math.min(limit as number, ROWS_MAX) }
   const rows = await receiver.rows({ ...wish, prefix: textOf(prefix), after: textOf(after) }, { signal })
   sendJson(response, rows)
-}
-
-function isId(value: unknown): boolean {
-  return typeof value === 'string' && /^[\w.-]{1,100}$/.test(value)
 }
 
 function isEpoch(value: unknown): boolean {
