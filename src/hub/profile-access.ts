@@ -3,9 +3,10 @@ import { isJsonObject, type Json } from '../core/json-patch/json.ts'
 import { parsePointer } from '../core/json-patch/pointer.ts'
 import { keys } from '../core/keys.ts'
 import type { ProfileOperation } from '../core/profile/change.ts'
-import type { Known } from '../core/profile/profile.ts'
+import { type Known, nodeOf } from '../core/profile/profile.ts'
 import { allows, type Verb } from '../core/scope.ts'
 import type { ProfileAnswer } from '../core/api-profiles.ts'
+import type { Sight } from '../profiles/effective.ts'
 import type { Caller } from './caller.ts'
 
 /**
@@ -114,6 +115,12 @@ function placesOfMerge(at: readonly string[], merge: Json): readonly (readonly s
     const place = [...at, name]
     return place.length < 2 && (name === 'params' || name === 'meta') ? placesOfMerge(place, value) : [place]
   })
+}
+
+/** What of the params that count for a profile: a node sees all that counts for it, as only operators say which profiles those are. */
+export function sightOf(caller: Caller, asked: string): Sight {
+  if (caller.node !== undefined && nodeOf(asked) === caller.node) return () => true
+  return (profile, param) => mayReach(caller, 'read', profile, ['params', param])
 }
 
 /** What the caller may read of a profile; the rest is as if it were empty. */

@@ -37,7 +37,11 @@ export async function listDefinitions(store: Store, op: Op = {}): Promise<readon
   return entries.map(({ value }) => JSON.parse(value) as Definition)
 }
 
-export async function readDefinition(store: Store, param: string, op: Op = {}): Promise<KnownDefinition | undefined> {
+export async function readDefinition(
+  store: Pick<Store, 'get'>,
+  param: string,
+  op: Op = {},
+): Promise<KnownDefinition | undefined> {
   const entry = await store.get(keys.param(param), op)
   return entry && { definition: JSON.parse(entry.value) as Definition, revision: entry.revision }
 }

@@ -20,7 +20,11 @@ export type Sight = (profile: string, param: string) => boolean
  * The profile itself, those it names, in their order and each with those that it names, and the global one last. Each once,
  * however they name each other; of those that others name no more than `PROFILE_LIMITS.inherited`.
  */
-export async function profilesInOrder(store: Store, name: string, op: Op = {}): Promise<readonly Profile[]> {
+export async function profilesInOrder(
+  store: Pick<Store, 'get'>,
+  name: string,
+  op: Op = {},
+): Promise<readonly Profile[]> {
   const found: Profile[] = []
   const seen = new Set<string>()
   let inherited = 0
@@ -41,7 +45,7 @@ export async function profilesInOrder(store: Store, name: string, op: Op = {}): 
 
 /** What counts for a param of a profile; undefined where nobody says anything. */
 export async function effectiveParam(
-  store: Store,
+  store: Pick<Store, 'get'>,
   { profiles, param, sees }: { readonly profiles: readonly Profile[]; readonly param: string; readonly sees: Sight },
   op: Op = {},
 ): Promise<EffectiveParam | undefined> {

@@ -4,8 +4,8 @@ import { nodeOf, nodeProfile } from '../../core/profile/profile.ts'
 import type { Batch, Entry } from '../../core/store.ts'
 import type { Caller } from '../../hub/caller.ts'
 import type { HubContext } from '../../hub/context.ts'
-import { machineThing, stateOf } from './machine-state.ts'
-import { profileThing } from './profiles.ts'
+import { isMachine, machineThing, machineUuid, partsIn, stateOf } from './machine-state.ts'
+import { knownIn, profileThing } from './profiles.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { Model, Thing } from './things.ts'
 
@@ -14,6 +14,8 @@ interface Moved {
   readonly model: Model
   readonly name: string
 }
+
+type At = (key: string) => Entry | undefined
 
 /** One watch of the store for everybody who listens at this hub, as long as somebody does. */
 export class Feed {
@@ -80,12 +82,21 @@ export class Feed {
       else this.#entries.delete(key)
       for (const each of movedBy(key)) moved.set(`${each.model}/${each.name}`, each)
     }
-    for (const each of moved.values()) {
-      const old = (key: string): Entry | undefined => (before.has(key) ? before.get(key) : this.#entries.get(key))
-      const now = (key: string): Entry | undefined => this.#entries.get(key)
-      for (const subscriber of this.#subscribers) {
-        subscriber.tell(thingIn(each, old, subscriber.caller), thingIn(each, now, subscriber.caller), by)
-      }
+    const old: At = (key) => (before.has(key) ? before.get(key) : this.#entries.get(key))
+    const now: At = (key) => this.#entries.get(key)
+    for (const each of moved.values()) this.#tell(each, old, now, by)
+  }
+
+  /** It is made only for those who want it, each of whom may see another part of it. */
+  #tell(moved: Moved, old: At, now: At, by: string): void {
+    const [was, is] = [old, now].map((at) => isThere(moved, at))
+    if (was !== true && is !== true) return
+    const action = was !== true ? 'create' : is !== true ? 'delete' : 'update'
+    const key = keyOf(moved, is === true ? now : old)
+    for (const subscriber of this.#subscribers) {
+      if (!subscriber.wants(moved.model, action, key)) continue
+      const { caller } = subscriber
+      subscriber.tell(thingIn(moved, old, caller), thingIn(moved, now, caller), by)
     }
   }
 }
@@ -103,16 +114,21 @@ function movedBy(key: string): readonly Moved[] {
   return [{ model: 'profiles', name }, ...(of === undefined ? [] : [{ model: 'machines' as const, name: of }])]
 }
 
-function thingIn({ model, name }: Moved, at: (key: string) => Entry | undefined, caller: Caller): Thing | undefined {
-  if (model === 'profiles') {
-    const entry = at(keys.profile(name))
-    return entry && profileThing(caller, { profile: JSON.parse(entry.value) as never, revision: entry.revision })
-  }
-  const joined = at(keys.joined(name)) !== undefined
-  const record = at(keys.machine(name))
-  if (!joined && record === undefined) return undefined
-  const profile = at(keys.profile(nodeProfile(name)))
-  return machineThing(caller, stateOf(name, { joined, meta: at(keys.meta(name)), record, profile }))
+function isThere({ model, name }: Moved, at: At): boolean {
+  return model === 'profiles' ? at(keys.profile(name)) !== undefined : isMachine(partsIn(name, at))
+}
+
+function keyOf({ model, name }: Moved, at: At): string {
+  return model === 'profiles' ? name : machineUuid({ name, record: partsIn(name, at).record })
+}
+
+/** Undefined where it is not there, or the caller may see nothing of it. */
+function thingIn(moved: Moved, at: At, caller: Caller): Thing | undefined {
+  const { model, name } = moved
+  if (!isThere(moved, at)) return undefined
+  const known = knownIn(at(keys.profile(model === 'profiles' ? name : nodeProfile(name))))
+  if (model === 'machines') return machineThing(caller, stateOf(name, partsIn(name, at), known))
+  return known && profileThing(caller, known)
 }
 
 function authorIn(value: string): string {

@@ -3,14 +3,23 @@ import { isName, keys } from '../../core/keys.ts'
 import type { Edit } from '../../core/profile/edit.ts'
 import { checkFields, emptyFields, type Fields, fieldsOf, type Known, nodeProfile } from '../../core/profile/profile.ts'
 import { allows } from '../../core/scope.ts'
-import type { Entry, Txn, Write } from '../../core/store.ts'
+import type { Txn, Write } from '../../core/store.ts'
 import { mayReach } from '../../hub/profile-access.ts'
 import type { Beside } from '../../profiles/profiles.ts'
-import { changedNodeMeta, isNodeMeta, machineThing, type MachineState } from './machine-state.ts'
+import {
+  changedNodeMeta,
+  isMachine,
+  isNodeMeta,
+  type MachineParts,
+  machineThing,
+  machineUuid,
+  readParts,
+  stateOf,
+} from './machine-state.ts'
 import { type About, invalidObject, notAllowed, notFound, Refusal } from './refusal.ts'
 import { Decoder, MACHINE_DEFAULTS } from './shapes.ts'
 import { type Asking, type Change, differences, memberMap, type Thing, withDifferences } from './things.ts'
-import { isUuid, recordIn, uuidIn, uuidOf } from './uuids.ts'
+import { isUuid, recordIn } from './uuids.ts'
 
 type Changes = ReadonlyMap<string, Json | undefined>
 
@@ -22,9 +31,7 @@ export class MachineEdit implements Beside {
   readonly #name: string
   readonly #change: Change
   readonly #about: About
-  #joined = false
-  #meta: Entry | undefined
-  #record: Entry | undefined
+  #parts: MachineParts = { joined: false, meta: undefined, record: undefined }
   #writes: readonly Write[] = []
 
   constructor(asking: Asking, name: string, change: Change) {
@@ -43,20 +50,15 @@ export class MachineEdit implements Beside {
   }
 
   async read(): Promise<void> {
-    const { store } = this.#asking.hub
-    const all = [keys.joined, keys.meta, keys.machine].map((key) => store.get(key(this.#name)))
-    const [joined, meta, record] = await Promise.all(all)
-    this.#joined = joined !== undefined
-    this.#meta = meta
-    this.#record = record
+    this.#parts = await readParts(this.#asking.hub.store, this.#name)
   }
 
   async txn(): Promise<Txn> {
     const { hub, caller } = this.#asking
     const txn: Txn = {
       expect: [
-        { key: keys.meta(this.#name), revision: this.#meta?.revision ?? 0 },
-        { key: keys.machine(this.#name), revision: this.#record?.revision ?? 0 },
+        { key: keys.meta(this.#name), revision: this.#parts.meta?.revision ?? 0 },
+        { key: keys.machine(this.#name), revision: this.#parts.record?.revision ?? 0 },
       ],
       changes: this.#writes,
     }
@@ -67,15 +69,8 @@ export class MachineEdit implements Beside {
   /** Answers the fields of its profile; what else is to be written is kept for `txn`. */
   #apply(current: Known | undefined): Fields | undefined {
     const { action, edit } = this.#change
-    const isThere = this.#joined || this.#record !== undefined
-    const state: MachineState = {
-      name: this.#name,
-      joined: this.#joined,
-      meta: this.#meta,
-      record: this.#record,
-      profile: current?.profile,
-      profileRevision: current?.revision ?? 0,
-    }
+    const isThere = isMachine(this.#parts)
+    const state = stateOf(this.#name, this.#parts, current)
     this.#writes = []
     this.before = isThere ? machineThing(this.#asking.caller, state) : undefined
     if (action === 'create') {
@@ -89,7 +84,7 @@ export class MachineEdit implements Beside {
   #end(): undefined {
     this.#need(keys.machine(this.#name))
     this.#needPlace([])
-    if (this.#joined) {
+    if (this.#parts.joined) {
       throw new Refusal(409, { ...this.#about, type: 'DELETE' }, [
         `${this.#name} is a node of Flotilla: \`flotilla nodes forget ${this.#name}\` ends it`,
       ])
@@ -130,15 +125,15 @@ export class MachineEdit implements Beside {
     if (changes.size === 0) return []
     const key = keys.meta(this.#name)
     this.#need(key)
-    const value = changedNodeMeta(this.#meta, changes, this.#asking.hub.clock.nowMs(), this.#about)
+    const value = changedNodeMeta(this.#parts.meta, changes, this.#asking.hub.clock.nowMs(), this.#about)
     return [{ op: 'put', key, value }]
   }
 
   #recordWrites(read: Decoder, before: JsonObject): readonly Write[] {
     const name = read.text('Name')
     const uuid = read.text('Uuid').toLowerCase()
-    const old = recordIn(this.#record)
-    const own = uuidIn(old) ?? uuidOf(this.#name)
+    const old = recordIn(this.#parts.record)
+    const own = machineUuid({ name: this.#name, record: this.#parts.record })
     const isNew = this.before === undefined
     if (name !== this.#name) throw invalidObject(this.#about, `Name: cannot be changed from ${this.#name}`)
     if (uuid !== '' && !isUuid(uuid)) throw invalidObject(this.#about, 'Uuid: is no UUID')

@@ -1,47 +1,54 @@
 import { changed, META_MEMBERS, type NodeMeta } from '../../core/coordination/progress.ts'
 import type { Json, JsonObject } from '../../core/json-patch/json.ts'
 import { keys } from '../../core/keys.ts'
-import { emptyFields, type Fields, nodeProfile, type Profile } from '../../core/profile/profile.ts'
+import { emptyFields, type Fields, type Known, nodeProfile, type Profile } from '../../core/profile/profile.ts'
 import { allows } from '../../core/scope.ts'
 import type { Entry, Store } from '../../core/store.ts'
 import type { Caller } from '../../hub/caller.ts'
 import { parseValue } from '../../hub/node-entries.ts'
-import { mayReach, seen } from '../../hub/profile-access.ts'
+import { seen } from '../../hub/profile-access.ts'
 import { zNodeMeta, zNodeMetaChange } from '../../hub/schemas/coordination.ts'
 import { type About, invalidObject } from './refusal.ts'
 import { machineObject } from './shapes.ts'
 import type { Thing } from './things.ts'
 import { recordIn, uuidIn, uuidOf } from './uuids.ts'
 
-/** All that is known of a machine, under three keys: what it shows, what it is, and its params. */
-export interface MachineState {
-  readonly name: string
+/** What the store says of a machine but for its params: what it shows, and what it is. */
+export interface MachineParts {
   readonly joined: boolean
   readonly meta: Entry | undefined
   readonly record: Entry | undefined
+}
+
+/** All that is known of a machine. */
+export interface MachineState extends MachineParts {
+  readonly name: string
   readonly profile: Profile | undefined
   readonly profileRevision: number
 }
 
-/** Undefined where there is no such machine. */
-export async function readMachine(
-  store: Store,
-  name: string,
-  profile: Entry | undefined,
-): Promise<MachineState | undefined> {
+export async function readParts(store: Store, name: string): Promise<MachineParts> {
   const [joined, meta, record] = await Promise.all(
     [keys.joined(name), keys.meta(name), keys.machine(name)].map((key) => store.get(key)),
   )
-  if (joined === undefined && record === undefined) return undefined
-  return stateOf(name, { joined: joined !== undefined, meta, record, profile })
+  return { joined: joined !== undefined, meta, record }
 }
 
-export function stateOf(
-  name: string,
-  { joined, meta, record, profile }: Pick<MachineState, 'joined' | 'meta' | 'record'> & { profile: Entry | undefined },
-): MachineState {
-  const parsed = profile && (JSON.parse(profile.value) as Profile)
-  return { name, joined, meta, record, profile: parsed, profileRevision: profile?.revision ?? 0 }
+/** The same from keys that were read before. */
+export function partsIn(name: string, at: (key: string) => Entry | undefined): MachineParts {
+  return {
+    joined: at(keys.joined(name)) !== undefined,
+    meta: at(keys.meta(name)),
+    record: at(keys.machine(name)),
+  }
+}
+
+export function isMachine({ joined, record }: MachineParts): boolean {
+  return joined || record !== undefined
+}
+
+export function stateOf(name: string, parts: MachineParts, profile: Known | undefined): MachineState {
+  return { name, ...parts, profile: profile?.profile, profileRevision: profile?.revision ?? 0 }
 }
 
 /** Undefined where the caller may not look at that node. */
@@ -49,7 +56,8 @@ export function machineThing(caller: Caller, state: MachineState): Thing | undef
   const { name, profileRevision: at } = state
   if (!allows(caller.scopes, 'read', keys.machine(name))) return undefined
   const revisions = [at, state.meta?.revision ?? 0, state.record?.revision ?? 0]
-  const { uuid, fields } = identityOf(state)
+  const { Uuid: _, ...fields } = recordIn(state.record)
+  const uuid = machineUuid(state)
   const { meta, params, profiles } = shownProfile(caller, state)
   const object = machineObject({
     name,
@@ -62,9 +70,8 @@ export function machineThing(caller: Caller, state: MachineState): Thing | undef
   return { model: 'machines', key: uuid, name, profile: nodeProfile(name), etag: `"${revisions.join('.')}"`, object }
 }
 
-function identityOf({ name, record }: MachineState): { readonly uuid: string; readonly fields: JsonObject } {
-  const { Uuid: _, ...fields } = recordIn(record)
-  return { uuid: uuidIn(recordIn(record)) ?? uuidOf(name), fields }
+export function machineUuid({ name, record }: Pick<MachineState, 'name' | 'record'>): string {
+  return uuidIn(recordIn(record)) ?? uuidOf(name)
 }
 
 /** What the caller may see of the profile of a node: its params and the profiles it has. */
@@ -107,10 +114,4 @@ export function changedNodeMeta(
 
 function percent(value: Json): Json {
   return typeof value === 'string' && /^\d{1,3}$/.test(value) ? Number(value) : value
-}
-
-/** Whether the caller may see a param of a profile that counts for a machine: a node sees all that counts for itself. */
-export function machineSight(caller: Caller, name: string): (profile: string, param: string) => boolean {
-  if (caller.node === name) return () => true
-  return (profile, param) => mayReach(caller, 'read', profile, ['params', param])
 }

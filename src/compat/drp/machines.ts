@@ -1,9 +1,9 @@
 import { isName, keys } from '../../core/keys.ts'
 import { nodeProfile } from '../../core/profile/profile.ts'
 import type { Entry } from '../../core/store.ts'
-import { profilesInOrder } from '../../profiles/effective.ts'
 import { MachineEdit } from './machine-edit.ts'
-import { machineSight, machineThing, readMachine, stateOf } from './machine-state.ts'
+import { isMachine, machineThing, partsIn, readParts, stateOf } from './machine-state.ts'
+import { knownIn } from './profiles.ts'
 import { notFound } from './refusal.ts'
 import { type Asking, type Kind, type Thing } from './things.ts'
 import { machineRecords, NamesByUuid } from './uuids.ts'
@@ -56,17 +56,12 @@ export function machinesKind(): Kind {
         }
       })
     },
-    sources: async ({ hub, caller }, { profile, name }) => ({
-      profiles: await profilesInOrder(hub.store, profile),
-      sees: machineSight(caller, name),
-    }),
   }
 }
 
 async function read({ hub, caller }: Asking, name: string): Promise<Thing | undefined> {
-  const profile = await hub.store.get(keys.profile(nodeProfile(name)))
-  const state = await readMachine(hub.store, name, profile)
-  return state && machineThing(caller, state)
+  const [parts, profile] = await Promise.all([readParts(hub.store, name), hub.profiles.get(nodeProfile(name))])
+  return isMachine(parts) ? machineThing(caller, stateOf(name, parts, profile)) : undefined
 }
 
 async function list({ hub, caller }: Asking): Promise<readonly Thing[]> {
@@ -76,12 +71,8 @@ async function list({ hub, caller }: Asking): Promise<readonly Thing[]> {
   ])
   const byKey = new Map<string, Entry>([...nodes.entries, ...profiles.entries].map((entry) => [entry.key, entry]))
   const things = [...machineRecords(nodes.entries).keys()].flatMap((name) => {
-    const state = stateOf(name, {
-      joined: byKey.has(keys.joined(name)),
-      meta: byKey.get(keys.meta(name)),
-      record: byKey.get(keys.machine(name)),
-      profile: byKey.get(keys.profile(nodeProfile(name))),
-    })
+    const at = (key: string): Entry | undefined => byKey.get(key)
+    const state = stateOf(name, partsIn(name, at), knownIn(at(keys.profile(nodeProfile(name)))))
     return machineThing(caller, state) ?? []
   })
   return things.toSorted((a, b) => (a.key < b.key ? -1 : 1))

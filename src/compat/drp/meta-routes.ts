@@ -2,9 +2,10 @@ import { z } from 'zod'
 import { isJsonObject, type Json } from '../../core/json-patch/json.ts'
 import { type Route, route } from '../../hub/route.ts'
 import { askingOf, PREFIX, sendMap, zAnyQuery } from './answers.ts'
+import { changeThere, type EditThere } from './change-there.ts'
 import { patched } from './patches.ts'
 import { type About, notFound, Refusal } from './refusal.ts'
-import { onceOfRetry, type Retries } from './retries.ts'
+import type { Retries } from './retries.ts'
 import { type Kind, memberMap } from './things.ts'
 
 const zPlace = z.strictObject({ model: z.string().max(64), key: z.string().max(200) })
@@ -45,22 +46,13 @@ export function metaRoutes(kinds: readonly Kind[], retries: Retries): readonly R
       body: z.unknown(),
       handler: async (hub, call) => {
         const { key } = call.params
-        const [kind, about] = kindOf(call.params, 'PATCH')
-        const asking = askingOf(hub, call)
-        const once = onceOfRetry(asking, call.body)
-        const thing = await retries.answering(asking, kind, key, () =>
-          kind.change(asking, key, {
-            action: 'update',
-            once,
-            edit: (object) => {
-              if (object === undefined) throw notFound(about)
-              return {
-                ...object,
-                Meta: textsIn(patched(memberMap(object, 'Meta'), (call.body ?? null) as Json, 'map', about), about),
-              }
-            },
-          }),
-        )
+        const [kind] = kindOf(call.params, 'PATCH')
+        const body = (call.body ?? null) as Json
+        const edit: EditThere = (object, about) => ({
+          ...object,
+          Meta: textsIn(patched(memberMap(object, 'Meta'), body, 'map', about), about),
+        })
+        const thing = await changeThere({ kind, retries }, askingOf(hub, call), { key, action: 'update', edit })
         return sendMap(call, memberMap(thing.object, 'Meta'))
       },
     }),

@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { isJsonObject, type Json, type JsonObject } from '../../core/json-patch/json.ts'
+import { keys } from '../../core/keys.ts'
+import type { Store } from '../../core/store.ts'
 import { effectiveParam } from '../../profiles/effective.ts'
 import { type Route, route } from '../../hub/route.ts'
 import { askingOf, PREFIX, sendHead, sendJson, zAnyQuery } from './answers.ts'
@@ -7,7 +9,8 @@ import { filtered, paramsIn, type Query, slimmed } from './lists.ts'
 import { patched } from './patches.ts'
 import { type About, notFound, Refusal } from './refusal.ts'
 import { onceOfRetry, type Retries } from './retries.ts'
-import type { Asking, Kind, Thing } from './things.ts'
+import { changeThere, type EditThere } from './change-there.ts'
+import { type Asking, type Kind, sourcesOf, type Thing } from './things.ts'
 
 const zKey = z.strictObject({ key: z.string().max(200) })
 const MAX_WAIT_MS = 600_000
@@ -27,7 +30,7 @@ export function objectRoutes(kind: Kind, retries: Retries): readonly Route[] {
       handler: async (hub, call) => {
         const asking = askingOf(hub, call)
         const all = await kind.list(asking)
-        const counting = await countingFor(all, kind, asking, call.query)
+        const counting = await countingFor(all, asking, call.query)
         const { things, matched, total } = filtered(all, call.query, { about: about(method), counting })
         call.reply.headers({
           'x-drp-list-count': String(things.length),
@@ -79,11 +82,9 @@ function changes(kind: Kind, retries: Retries): readonly Route[] {
       query: zAnyQuery,
       body: z.unknown(),
       handler: async (hub, call) => {
-        const { key } = call.params
-        const asking = askingOf(hub, call)
-        const about = { model, key, type: method }
-        const change = { action, once: onceOfRetry(asking, call.body), edit: edit((call.body ?? null) as Json, about) }
-        const thing = await retries.answering(asking, kind, key, () => kind.change(asking, key, change))
+        const body = (call.body ?? null) as Json
+        const change = { key: call.params.key, action, edit: edit(body) }
+        const thing = await changeThere({ kind, retries }, askingOf(hub, call), change)
         call.reply.header('etag', thing.etag)
         return sendJson(call, 200, thing.object)
       },
@@ -110,22 +111,13 @@ function changes(kind: Kind, retries: Retries): readonly Route[] {
         return sendJson(call, 201, thing.object)
       },
     }),
-    one('PATCH', 'patch', (body, about) => (object) => {
-      if (object === undefined) throw notFound(about)
-      return objectIn(patched(object, body, 'object', about), about)
-    }),
-    one('PUT', 'update', (body, about) => (object) => {
-      if (object === undefined) throw notFound(about)
-      return objectIn(body, about)
-    }),
-    one('DELETE', 'delete', (_body, about) => (object) => {
-      if (object === undefined) throw notFound(about)
-      return undefined
-    }),
+    one('PATCH', 'patch', (body) => (object, about) => objectIn(patched(object, body, 'object', about), about)),
+    one('PUT', 'update', (body) => (_object, about) => objectIn(body, about)),
+    one('DELETE', 'delete', () => () => undefined),
   ]
 }
 
-type Edit = (body: Json, about: About) => (object: JsonObject | undefined) => JsonObject | undefined
+type Edit = (body: Json) => EditThere
 
 /** The names that both can have: Digital Rebar's own rule allows more, among it capitals. */
 function checkName(name: string, model: string): void {
@@ -169,19 +161,30 @@ function waitIn(prefer: string | readonly string[] | undefined): number {
 /** What counts where a param that is asked about is not set: of profiles, of all, or its default. */
 async function countingFor(
   all: readonly Thing[],
-  kind: Kind,
   asking: Asking,
   query: Query,
 ): Promise<ReadonlyMap<string, JsonObject>> {
   const params = paramsIn(query)
   const found = new Map<string, JsonObject>()
   if (params.length === 0) return found
+  const store = await readBefore(asking.hub.store, params)
   for (const thing of all) {
-    const sources = await kind.sources(asking, thing)
+    const sources = await sourcesOf(asking, thing, store)
     const values = await Promise.all(
-      params.map(async (param) => [param, (await effectiveParam(asking.hub.store, { ...sources, param }))?.value]),
+      params.map(async (param) => [param, (await effectiveParam(store, { ...sources, param }))?.value]),
     )
     found.set(thing.key, Object.fromEntries(values.filter(([, value]) => value !== undefined)) as JsonObject)
   }
   return found
+}
+
+/** All profiles, and what defines these params, for many questions: each object of a list has mostly the same. */
+async function readBefore(store: Store, params: readonly string[]): Promise<Pick<Store, 'get'>> {
+  const [profiles, ...definitions] = await Promise.all([
+    store.list(keys.profiles),
+    ...params.map(async (param) => store.get(keys.param(param))),
+  ])
+  const defined = definitions.filter((entry) => entry !== undefined)
+  const known = new Map([...profiles.entries, ...defined].map((entry) => [entry.key, entry]))
+  return { get: (key) => Promise.resolve(known.get(key)) }
 }

@@ -5,11 +5,12 @@ import { readDefinition } from '../../profiles/definitions.ts'
 import { effectiveParam, effectiveParams } from '../../profiles/effective.ts'
 import { type Route, route } from '../../hub/route.ts'
 import { askingOf, PREFIX, sendMap, zAnyQuery } from './answers.ts'
+import { changeThere, type EditThere } from './change-there.ts'
 import { one, only, type Query } from './lists.ts'
 import { patched } from './patches.ts'
 import { type About, notFound, Refusal } from './refusal.ts'
-import { onceOfRetry, type Retries } from './retries.ts'
-import { type Asking, type Kind, memberMap, type Thing } from './things.ts'
+import type { Retries } from './retries.ts'
+import { type Asking, type Kind, memberMap, sourcesOf, type Thing } from './things.ts'
 
 const zKey = z.strictObject({ key: z.string().max(200) })
 const zParam = z.strictObject({ key: z.string().max(200), '*': z.string().max(512) })
@@ -31,17 +32,9 @@ function named<M extends string>(model: M, what: string) {
 type ParamsEdit = (params: JsonObject, about: About) => JsonObject
 
 async function change(kind: Kind, retries: Retries, asking: Asking, edit: ParamsEdit): Promise<Thing> {
-  const { request } = asking
-  const { key } = request.params as z.output<typeof zKey>
-  const about = { model: kind.model, key, type: request.method }
-  const once = onceOfRetry(asking, request.body)
-  const toParams = (object: JsonObject | undefined): JsonObject => {
-    if (object === undefined) throw notFound(about)
-    return { ...object, Params: edit(memberMap(object, 'Params'), about) }
-  }
-  return retries.answering(asking, kind, key, () =>
-    kind.change(asking, key, { action: 'update', once, edit: toParams }),
-  )
+  const { key } = asking.request.params as z.output<typeof zKey>
+  const toParams: EditThere = (object, about) => ({ ...object, Params: edit(memberMap(object, 'Params'), about) })
+  return await changeThere({ kind, retries }, asking, { key, action: 'update', edit: toParams })
 }
 
 function readRoutes(kind: Kind): readonly Route[] {
@@ -54,7 +47,7 @@ function readRoutes(kind: Kind): readonly Route[] {
       params: zKey,
       handler: async (hub, call) => {
         const asking = askingOf(hub, call)
-        const params = await allParams(kind, asking, await found(kind, asking, call.params.key), call.query)
+        const params = await allParams(asking, await found(kind, asking, call.params.key), call.query)
         const wanted = one(call.query, 'params')
         return sendMap(call, wanted === undefined ? params : only(params, wanted.split(',')))
       },
@@ -67,7 +60,7 @@ function readRoutes(kind: Kind): readonly Route[] {
       handler: async (hub, call) => {
         const asking = askingOf(hub, call)
         const thing = await found(kind, asking, call.params.key)
-        return sendMap(call, (await oneParam(kind, asking, { thing, param: call.params['*'] }, call.query)) ?? null)
+        return sendMap(call, (await oneParam(asking, { thing, param: call.params['*'] }, call.query)) ?? null)
       },
     }),
   ]
@@ -149,14 +142,13 @@ function isOn(query: Query, name: string): boolean {
   return one(query, name) === 'true'
 }
 
-async function allParams(kind: Kind, asking: Asking, thing: Thing, query: Query): Promise<JsonObject> {
+async function allParams(asking: Asking, thing: Thing, query: Query): Promise<JsonObject> {
   if (!isOn(query, 'aggregate')) return memberMap(thing.object, 'Params')
-  const effective = await effectiveParams(asking.hub.store, await kind.sources(asking, thing))
+  const effective = await effectiveParams(asking.hub.store, await sourcesOf(asking, thing))
   return Object.fromEntries([...effective].map(([param, { value }]) => [param, value]))
 }
 
 async function oneParam(
-  kind: Kind,
   asking: Asking,
   { thing, param }: { readonly thing: Thing; readonly param: string },
   query: Query,
@@ -164,7 +156,7 @@ async function oneParam(
   const { store } = asking.hub
   const isComposed = isOn(query, 'compose')
   if (!isOn(query, 'aggregate') && !isComposed) return memberOf(memberMap(thing.object, 'Params'), param)
-  const { profiles, sees } = await kind.sources(asking, thing)
+  const { profiles, sees } = await sourcesOf(asking, thing)
   if (!isComposed) return (await effectiveParam(store, { profiles, sees, param }))?.value
   const fallback = defaultOf((await readDefinition(store, param))?.definition)
   const seen = profiles.map(({ name, params }) => (sees(name, param) ? memberOf(params, param) : undefined))

@@ -1,8 +1,8 @@
 import { isJsonObject, isSame, type JsonObject } from '../../core/json-patch/json.ts'
 import { isName, keys } from '../../core/keys.ts'
 import type { Edit } from '../../core/profile/edit.ts'
-import { checkFields, type Fields, fieldsOf, type Known, nodeOf } from '../../core/profile/profile.ts'
-import { profilesInOrder } from '../../profiles/effective.ts'
+import { checkFields, type Fields, fieldsOf, type Known, nodeOf, type Profile } from '../../core/profile/profile.ts'
+import type { Entry } from '../../core/store.ts'
 import type { Caller } from '../../hub/caller.ts'
 import { mayReach, mayReadSome, seen } from '../../hub/profile-access.ts'
 import { etagOf } from '../../hub/profile-changes.ts'
@@ -47,10 +47,11 @@ export const profilesKind: Kind = {
       hub.board.untilKey(keys.profile(profile), (entry) => etagOf(entry?.revision ?? 0) !== etag || undefined, wait),
     )
   },
-  sources: async ({ hub, caller }, { profile }) => ({
-    profiles: await profilesInOrder(hub.store, profile),
-    sees: (name, param) => mayReach(caller, 'read', name, ['params', param]),
-  }),
+}
+
+/** As `Profiles.get`, of what was read before. */
+export function knownIn(entry: Entry | undefined): Known | undefined {
+  return entry && { profile: JSON.parse(entry.value) as Profile, revision: entry.revision }
 }
 
 /** Undefined where the caller may see nothing of it. */

@@ -45,20 +45,20 @@ export class Subscriber {
     this.#acknowledge(verb, wanted)
   }
 
-  /** Of a change that this caller may see, where it is registered for it. */
+  /** Whether it is registered for such an event. */
+  wants(...event: readonly [type: string, action: string, key: string]): boolean {
+    return [...this.#registered.values()].some((matchers) => matchers.every((matches, at) => matches(event[at] ?? '')))
+  }
+
+  /** Of a change, as far as this caller may see it. */
   tell(before: Thing | undefined, after: Thing | undefined, by: string): void {
     const thing = after ?? before
     if (thing === undefined) return
     const action = before === undefined ? 'create' : after === undefined ? 'delete' : 'update'
     const object = thing.object
     if (before !== undefined && after !== undefined && before.etag === after.etag) return
-    if (!this.#wants(thing.model, action, thing.key)) return
     const original = action === 'update' ? (before?.object ?? null) : null
     this.#send(thing.model, action, { key: thing.key, by: `user:${by}`, object, original })
-  }
-
-  #wants(...event: readonly string[]): boolean {
-    return [...this.#registered.values()].some((matchers) => matchers.every((matches, at) => matches(event[at] ?? '')))
   }
 
   #acknowledge(action: string, key: string): void {

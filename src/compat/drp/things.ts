@@ -1,8 +1,10 @@
 import type { Json, JsonObject } from '../../core/json-patch/json.ts'
 import type { Profile } from '../../core/profile/profile.ts'
-import type { Sight } from '../../profiles/effective.ts'
+import type { Store } from '../../core/store.ts'
+import { profilesInOrder, type Sight } from '../../profiles/effective.ts'
 import type { Once } from '../../lib/once.ts'
 import type { HubContext } from '../../hub/context.ts'
+import { sightOf } from '../../hub/profile-access.ts'
 import type { Call } from '../../hub/route.ts'
 
 export type Model = 'profiles' | 'machines'
@@ -47,8 +49,15 @@ export interface Kind {
   change(asking: Asking, key: string, change: Change): Promise<Thing>
   /** Resolves when it is no longer as that ETag has it, or the time is over. */
   untilOther(asking: Asking, thing: Thing, ms: number): Promise<void>
-  /** The profiles whose params count for it, and what the caller may see of those. */
-  sources(asking: Asking, thing: Thing): Promise<{ readonly profiles: readonly Profile[]; readonly sees: Sight }>
+}
+
+/** The profiles whose params count for it, and what the caller may see of those. `store`: where they are read from. */
+export async function sourcesOf(
+  { hub, caller }: Asking,
+  { profile }: Thing,
+  store: Pick<Store, 'get'> = hub.store,
+): Promise<{ readonly profiles: readonly Profile[]; readonly sees: Sight }> {
+  return { profiles: await profilesInOrder(store, profile), sees: sightOf(caller, profile) }
 }
 
 export function memberMap(object: JsonObject, member: 'Params' | 'Meta'): JsonObject {

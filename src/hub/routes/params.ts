@@ -2,9 +2,8 @@ import { z } from 'zod'
 import { FlotillaError } from '../../core/errors.ts'
 import { nodeOf } from '../../core/profile/profile.ts'
 import { deleteDefinition, listDefinitions, putDefinition, readDefinition } from '../../profiles/definitions.ts'
-import { effectiveParam, effectiveParams, profilesInOrder, type Sight } from '../../profiles/effective.ts'
-import type { Caller } from '../caller.ts'
-import { checkRead, checkReadSome, mayReach, seen } from '../profile-access.ts'
+import { effectiveParam, effectiveParams, profilesInOrder } from '../../profiles/effective.ts'
+import { checkRead, checkReadSome, seen, sightOf } from '../profile-access.ts'
 import { changeProfile, etagOf, isUnchanged, revisionIn } from '../profile-changes.ts'
 import { type Route, route } from '../route.ts'
 import { zFlagText, zName } from '../schemas/common.ts'
@@ -28,12 +27,6 @@ const zMap = z.record(z.string(), z.unknown())
 
 const WRITES =
   '`write:profile/{name}/params/{param}`, with the param percent-encoded; read on it as well where it is compared'
-
-/** A node sees what counts for it: only operators say which profiles those are. */
-function sightOf(caller: Caller, asked: string): Sight {
-  if (caller.node !== undefined && nodeOf(asked) === caller.node) return () => true
-  return (profile, param) => mayReach(caller, 'read', profile, ['params', param])
-}
 
 /** Params of profiles. */
 export const profileParamRoutes: readonly Route[] = [
