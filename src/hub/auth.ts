@@ -37,7 +37,8 @@ function checkSameSite({ headers }: FastifyRequest): void {
 /** A token has 60 characters or so, and no `:`. */
 const BASIC = /^basic ([A-Za-z0-9+/]{1,1000}={0,2})$/i
 
-function shownIn(header: string, isFace: boolean): string | undefined {
+/** The token in an `Authorization`: a bearer's, and for a face also the password of a pair. Undefined where there is none. */
+export function shownIn(header: string, isFace: boolean): string | undefined {
   const pair = isFace ? BASIC.exec(header)?.[1] : undefined
   if (pair === undefined) return BEARER.exec(header)?.[1]
   const text = Buffer.from(pair, 'base64').toString('utf8')

@@ -7,7 +7,7 @@ import { allows, formatScope, type Scope } from '../core/scope.ts'
 import type { Caller } from './caller.ts'
 import type { HubContext } from './context.ts'
 import { placeKey } from './profile-access.ts'
-import { issueToken } from './tokens.ts'
+import { checkCovers, issueToken } from './tokens.ts'
 
 const HOUR_MS = 3_600_000
 const TTL_MS = 2 * HOUR_MS
@@ -45,12 +45,6 @@ export async function createProfileToken(
 function placesOf(verb: Scope['verb'], profile: string, params: readonly string[] | undefined): readonly string[] {
   if (params !== undefined) return params.map((param) => placeKey(profile, ['params', param]))
   return verb === 'read' ? [placeKey(profile, [])] : [placeKey(profile, ['params']), placeKey(profile, ['meta'])]
-}
-
-function checkCovers(by: Caller, scopes: readonly Scope[]): void {
-  const beyond = scopes.find(({ verb, prefix }) => !allows(by.scopes, verb, prefix))
-  if (beyond === undefined) return
-  throw new FlotillaError('FORBIDDEN', `your own token does not cover ${formatScope(beyond)}`)
 }
 
 async function checkHas(profiles: HubContext['profiles'], { node }: Caller, profile: string): Promise<void> {

@@ -3,7 +3,7 @@ import type { CreateTokenAnswer, CreateTokenRequest, TokenInfo, TokenUse } from 
 import type { Clock } from '../core/clock.ts'
 import { FlotillaError } from '../core/errors.ts'
 import { keys } from '../core/keys.ts'
-import { allows, formatScope, parseScope } from '../core/scope.ts'
+import { allows, formatScope, parseScope, type Scope } from '../core/scope.ts'
 import { type Store, STORE_LIMITS, type Write } from '../core/store.ts'
 import { Secret } from '../lib/secret.ts'
 import type { Caller } from './caller.ts'
@@ -76,10 +76,7 @@ export async function createToken(
   madeFrom?: string,
 ): Promise<CreateTokenAnswer> {
   const parsed = scopes.map((text) => parseScope(text))
-  for (const scope of parsed) {
-    if (allows(by.scopes, scope.verb, scope.prefix)) continue
-    throw new FlotillaError('FORBIDDEN', `your own token does not cover ${formatScope(scope)}`)
-  }
+  checkCovers(by, parsed)
   const expiresAtMs = Math.min(ttlMs === undefined ? Infinity : clock.nowMs() + ttlMs, by.expiresAtMs ?? Infinity)
   return issueToken(store, clock, {
     label,
@@ -87,6 +84,13 @@ export async function createToken(
     ...(Number.isFinite(expiresAtMs) && { expiresAtMs }),
     ...(madeFrom !== undefined && { madeFrom }),
   })
+}
+
+/** Throws `FORBIDDEN` where somebody may not do all of that. */
+export function checkCovers(by: Pick<Caller, 'scopes'>, scopes: readonly Scope[]): void {
+  const beyond = scopes.find(({ verb, prefix }) => !allows(by.scopes, verb, prefix))
+  if (beyond === undefined) return
+  throw new FlotillaError('FORBIDDEN', `your own token does not cover ${formatScope(beyond)}`)
 }
 
 /** Makes a token that somebody was found to have a right to. Throws `TOO_LARGE` where there are too many. */

@@ -15,7 +15,6 @@ export interface Claims {
 const READS = new Set(['get', 'list'])
 const UPDATES = new Set(['update', 'patch'])
 /** All that a profile can have changed while it goes on being one. */
-const PLACES = ['description', 'documentation', 'meta', 'params', 'profiles'] as const
 const MEMBERS: Readonly<Record<string, string>> = {
   Description: 'description',
   Documentation: 'documentation',
@@ -68,7 +67,7 @@ function ofProfiles(actions: readonly string[], name: string, about: About): rea
 
 /** `update:/Params/my~1leader` is that place alone. */
 function placesOf(pointer: string | undefined, profile: string, about: About): readonly string[] {
-  if (pointer === undefined) return PLACES.map((place) => placeKey(profile, [place]))
+  if (pointer === undefined) return Object.values(MEMBERS).map((place) => placeKey(profile, [place]))
   const [member = '', ...rest] = parsePointer(pointer) ?? []
   const place = Object.hasOwn(MEMBERS, member) ? MEMBERS[member] : undefined
   if (place === undefined) throw unsaid(about, `update:${pointer.slice(0, 100)}`)

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { WebSocket, WebSocketServer } from 'ws'
+import { shownIn } from '../../hub/auth.ts'
 import type { Caller } from '../../hub/caller.ts'
 import type { HubContext } from '../../hub/context.ts'
 import { PREFIX } from './answers.ts'
@@ -9,7 +10,6 @@ import { Subscriber } from './subscriber.ts'
 
 const MESSAGE_BYTES = 4096
 const PING_MS = 20_000
-const TOKEN = /^(bearer|basic) ([\x21-\x7e]{1,2000})$/i
 
 /** `/api/v3/ws`: what happens to profiles and machines, told to those who registered for it, as far as they may see it. */
 export class Events {
@@ -22,7 +22,7 @@ export class Events {
     if (path !== `${PREFIX}/ws`) return refuse(socket, '404 Not Found')
     const { authorization } = request.headers
     if (authorization === undefined) return refuse(socket, '401 Unauthorized', 'www-authenticate: dr-provision\r\n')
-    const caller = await hub.tokens.find(tokenIn(authorization))
+    const caller = await hub.tokens.find(shownIn(authorization, true) ?? '')
     // A browser would send what it keeps for this address from any page.
     if (caller === undefined || request.headers.origin !== undefined) return refuse(socket, '403 Forbidden')
     if (hub.closing.aborted) return refuse(socket, '503 Service Unavailable')
@@ -41,13 +41,6 @@ async function load(): Promise<WebSocketServer> {
 
 function refuse(socket: Duplex, status: string, header = ''): void {
   socket.end(`HTTP/1.1 ${status}\r\n${header}connection: close\r\ncontent-length: 0\r\n\r\n`)
-}
-
-function tokenIn(header: string): string {
-  const [, kind = '', rest = ''] = TOKEN.exec(header) ?? []
-  if (kind.toLowerCase() !== 'basic') return rest
-  const text = Buffer.from(rest, 'base64').toString('utf8')
-  return text.slice(text.indexOf(':') + 1)
 }
 
 function serve(hub: HubContext, feed: Feed, caller: Caller, socket: WebSocket): void {

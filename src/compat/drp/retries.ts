@@ -37,28 +37,31 @@ export class Retries {
 
   async answering(asking: Asking, kind: Kind, key: string, work: () => Promise<Thing>): Promise<Thing> {
     const { request, caller, hub } = asking
-    const id = sha256(JSON.stringify([caller.id, request.ip, request.method, request.url, request.body]))
+    // Of a connection that is gone nobody knows any more whose it was.
+    const { ip, method, url, body } = request
+    // Most answers arrive, and most changes are not refused: then nobody asks.
+    const id = (): string => sha256(JSON.stringify([caller.id, ip, method, url, body]))
     try {
       const thing = await work()
       this.#follow(asking, id, thing)
       return thing
     } catch (error) {
-      if (!(error instanceof Refusal) || error.status !== 409) throw error
-      const first = this.#undelivered.get(id)
+      if (!(error instanceof Refusal) || error.status !== 409 || this.#undelivered.size === 0) throw error
+      const first = this.#undelivered.get(id())
       if (first === undefined || hub.clock.monotonicMs() - first.atMs > REMEMBERED_MS) throw error
       const now = await kind.find(asking, key)
-      if (now?.etag !== first.etag || !this.#undelivered.delete(id)) throw error
+      if (now?.etag !== first.etag || !this.#undelivered.delete(id())) throw error
       this.#follow(asking, id, now)
       return now
     }
   }
 
-  #follow({ reply, hub }: Asking, id: string, { etag }: Thing): void {
+  #follow({ reply, hub }: Asking, id: () => string, { etag }: Thing): void {
     const { raw } = reply
     const note = (): void => {
       const [oldest] = this.#undelivered.keys()
       if (this.#undelivered.size >= REMEMBERED && oldest !== undefined) this.#undelivered.delete(oldest)
-      this.#undelivered.set(id, { etag, atMs: hub.clock.monotonicMs() })
+      this.#undelivered.set(id(), { etag, atMs: hub.clock.monotonicMs() })
     }
     if (isBroken(raw.socket)) {
       note()

@@ -1,7 +1,7 @@
-import { FlotillaError } from '../../core/errors.ts'
 import { keys } from '../../core/keys.ts'
 import { allows, formatScope, type Scope } from '../../core/scope.ts'
-import { createToken } from '../../hub/tokens.ts'
+import { shownIn } from '../../hub/auth.ts'
+import { checkCovers, issueToken } from '../../hub/tokens.ts'
 import { scopesOf } from './claims.ts'
 import { infoOf } from './info.ts'
 import { one, type Query } from './lists.ts'
@@ -26,7 +26,7 @@ export async function tokenFor(asking: Asking, user: string, query: Query, machi
   const claims = { scope: one(query, 'scope'), action: one(query, 'action'), specific: one(query, 'specific') }
   const isLimited = Object.values(claims).some((claim) => claim !== undefined)
   const Info = infoOf(asking)
-  if (!isLimited && !('ttl' in query)) return { Token: shownToken(request.headers.authorization), Info }
+  if (!isLimited && !('ttl' in query)) return { Token: shownIn(request.headers.authorization ?? '', true), Info }
   if (!allows(caller.scopes, 'write', keys.tokens)) throw notAllowed(request.url, `users token ${user}`)
   const ttlMs = secondsIn(one(query, 'ttl'), about) * 1000
   const { scope = '*', action = '*', specific = '*' } = claims
@@ -41,15 +41,14 @@ export async function tokenFor(asking: Asking, user: string, query: Query, machi
 const NOTHING: Scope = { verb: 'read', prefix: 'nothing/' }
 
 async function mint({ hub, caller }: Asking, scopes: readonly Scope[], user: string, ttlMs: number) {
-  const beyond = scopes.find(({ verb, prefix }) => !allows(caller.scopes, verb, prefix))
-  if (beyond !== undefined) {
-    throw new FlotillaError('FORBIDDEN', `your own token does not cover ${formatScope(beyond)}`)
-  }
-  const label = `drpcli ${user} by ${caller.label}`.slice(0, 100)
+  checkCovers(caller, scopes)
   const asked = scopes.length === 0 ? [NOTHING] : scopes
-  const by = { scopes: [...caller.scopes, NOTHING], expiresAtMs: caller.expiresAtMs }
-  const texts = asked.map((each) => formatScope(each))
-  return createToken(hub.store, hub.clock, { label, scopes: texts, ttlMs }, by, caller.id)
+  return await issueToken(hub.store, hub.clock, {
+    label: `drpcli ${user} by ${caller.label}`.slice(0, 100),
+    scopes: asked.map((each) => formatScope(each)),
+    expiresAtMs: Math.min(hub.clock.nowMs() + ttlMs, caller.expiresAtMs ?? Infinity),
+    madeFrom: caller.id,
+  })
 }
 
 /** Machines are named by their UUID there, by the name of the node in our scopes. */
@@ -70,12 +69,4 @@ function secondsIn(text: string | undefined, about: About): number {
   const seconds = /^\d{1,9}$/.test(text) ? Number(text) : 0
   if (seconds >= 1 && seconds <= DAY_S) return seconds
   throw new Refusal(400, about, [`ttl is 1 to ${DAY_S} seconds`])
-}
-
-/** As it came, by either kind of authentication. */
-function shownToken(header = ''): string {
-  const [, kind = '', rest = ''] = /^(\w+) (.*)$/.exec(header) ?? []
-  if (kind.toLowerCase() !== 'basic') return rest
-  const text = Buffer.from(rest, 'base64').toString('utf8')
-  return text.slice(text.indexOf(':') + 1)
 }
