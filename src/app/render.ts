@@ -1,10 +1,9 @@
-import { watch } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import type { Clock } from '../core/clock.ts'
-import { messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { Quoting } from '../core/templates/writer.ts'
 import type { Store } from '../core/store.ts'
+import { HubConnection } from '../lib/hub-connection.ts'
 import type { Secret } from '../lib/secret.ts'
 import { supervise } from '../lib/supervise.ts'
 import { openRemoteStore } from '../store/remote/remote-store.ts'
@@ -14,6 +13,7 @@ import type { Place } from '../templates/place.ts'
 import { type Facts, RenderedFile, renderWith } from '../templates/rendered-file.ts'
 import { TemplateFolder } from '../templates/source.ts'
 import { type Keep, TokenBook } from '../templates/tokens.ts'
+import { folderWatch } from './folder-watch.ts'
 import { ProfileFeed } from './profile-feed.ts'
 import { effectiveParams, profileTokens } from './profile-tokens.ts'
 
@@ -38,13 +38,15 @@ export interface RenderDeps {
 export class Renderer {
   readonly #settings: RenderSettings
   readonly #deps: RenderDeps
+  readonly #hub: HubConnection
   readonly #tokens: TokenBook
   readonly #keep: Keep = shortMemory()
 
   constructor(settings: RenderSettings, deps: RenderDeps) {
     this.#settings = settings
     this.#deps = deps
-    const mint = profileTokens(settings, 'flotilla render')
+    this.#hub = new HubConnection({ url: settings.url, token: settings.token })
+    const mint = profileTokens(this.#hub, 'flotilla render')
     this.#tokens = new TokenBook({ mint, keep: this.#keep, clock: deps.clock, log: deps.log })
   }
 
@@ -89,11 +91,13 @@ export class Renderer {
       random: Math.random,
       intervalMs: INTERVAL_MS,
     })
-    void this.#watch(() => keeper.changed())
+    const of = resolve(template)
+    const watch = folderWatch({ of, folder: () => dirname(of), changed: () => keeper.changed(), clock, log })
     try {
-      await supervise([feed, keeper], { clock, log, random: Math.random, signal, maxDelayMs: RETRY_MS })
+      await supervise([feed, keeper, watch], { clock, log, random: Math.random, signal, maxDelayMs: RETRY_MS })
     } finally {
       await store.close()
+      this.#hub.close()
     }
   }
 
@@ -111,10 +115,10 @@ export class Renderer {
   }
 
   #feed(store: Store, onChange: () => void): ProfileFeed {
-    const { url, token, node, profiles, isNode } = this.#settings
+    const { node, profiles, isNode } = this.#settings
     const { clock } = this.#deps
     const asks = isNode && profiles.length === 0 && node !== undefined
-    const effective = asks ? effectiveParams({ url, token }, node) : undefined
+    const effective = asks ? effectiveParams(this.#hub, node) : undefined
     return new ProfileFeed({ store, node, effective, clock, onChange })
   }
 
@@ -138,17 +142,7 @@ export class Renderer {
       return await use(this.#facts(feed))
     } finally {
       await store.close()
-    }
-  }
-
-  /** Without it, templates that change are found when everything is looked at. */
-  async #watch(changed: () => void): Promise<void> {
-    const { signal, log } = this.#deps
-    try {
-      const folder = dirname(resolve(this.#settings.template))
-      for await (const _ of watch(folder, { signal, recursive: true })) changed()
-    } catch (error) {
-      if (!signal.aborted) log.warn('the folder of the template cannot be watched', { error: messageOf(error) })
+      this.#hub.close()
     }
   }
 }

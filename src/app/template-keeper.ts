@@ -1,14 +1,14 @@
 import { statSync } from 'node:fs'
-import { watch } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { AgentConfig } from '../config/agent.ts'
 import { absolute } from '../config/paths.ts'
 import type { TemplateSettings } from '../config/templates.ts'
-import { FlotillaError, messageOf } from '../core/errors.ts'
+import { FlotillaError } from '../core/errors.ts'
 import { keys } from '../core/keys.ts'
 import type { Service } from '../core/service.ts'
 import { readSecretFile } from '../lib/secret-file.ts'
-import { sleepQuietly } from '../lib/waiting.ts'
+import { HubConnection } from '../lib/hub-connection.ts'
+import { aborted } from '../lib/waiting.ts'
 import { openRemoteStore } from '../store/remote/remote-store.ts'
 import type { RenderedSet } from '../templates/keeper.ts'
 import { TemplateKeeper } from '../templates/keeper.ts'
@@ -16,6 +16,7 @@ import { factsOf } from '../templates/known-profiles.ts'
 import { renderedSet } from '../templates/rendered-set.ts'
 import { TokenBook } from '../templates/tokens.ts'
 import type { TemplatesDeps, TemplateServices } from './agent-templates.ts'
+import { folderWatch } from './folder-watch.ts'
 import { ProfileFeed } from './profile-feed.ts'
 import { effectiveParams, profileTokens } from './profile-tokens.ts'
 
@@ -23,17 +24,18 @@ import { effectiveParams, profileTokens } from './profile-tokens.ts'
 export async function keeperOf(config: AgentConfig, deps: TemplatesDeps): Promise<TemplateServices> {
   const { clock, log, base, tell } = deps
   const changed = (): void => keeper.changed()
-  const views = new Map<string | undefined, View>()
+  const own = await ownOf(config, deps)
+  const views = new Map<string | undefined, ProfileFeed>()
   const sets: RenderedSet[] = []
   for (const [name, settings] of Object.entries(config.templates)) {
     const { tokenFile } = settings
-    const view = views.get(tokenFile) ?? (await viewOf(tokenFile, config, { ...deps, changed }))
-    views.set(tokenFile, view)
-    sets.push(setOf(name, settings, view, config, deps))
+    const feed = views.get(tokenFile) ?? (await feedOf(tokenFile, own, config, { ...deps, changed }))
+    views.set(tokenFile, feed)
+    sets.push(setOf(name, settings, { feed, tokens: own.tokens }, config, deps))
   }
   const keeper = new TemplateKeeper({
     sets,
-    dueInMs: (wishes) => Math.min(...[...views.values()].map(({ tokens }) => tokens.dueInMs(wishes))),
+    dueInMs: (wishes) => own.tokens.dueInMs(wishes),
     tell: (rendered) => tell(keys.rendered(config.node), rendered),
     clock,
     log,
@@ -41,35 +43,52 @@ export async function keeperOf(config: AgentConfig, deps: TemplatesDeps): Promis
     intervalMs: config.interval,
   })
   const folders = new Set(Object.values(config.templates).map(({ from }) => absolute(base, from)))
-  const watchers = [...folders].map((from) => watcher(from, changed, deps))
-  const feeds = [...views.values()].map(({ feed }) => feed)
-  return { services: [...feeds, keeper, ...watchers], look: () => keeper.look() }
+  const watches = [...folders].map((from) =>
+    folderWatch({ of: from, folder: () => folderAt(from), changed, clock, log }),
+  )
+  return { services: [...views.values(), keeper, ...watches, ...own.services], look: () => keeper.look() }
 }
 
-/** What one token sees, and the tokens that are made with it. */
-interface View {
-  readonly feed: ProfileFeed
+/** What is done with the credential of the node: only it makes tokens for the profiles that it has, whoever reads them. */
+interface Own {
   readonly tokens: TokenBook
+  /** Undefined without a hub. */
+  readonly hub: HubConnection | undefined
+  readonly services: readonly Service[]
 }
 
-async function viewOf(
+async function ownOf(
+  { hub: url, node, credentialFile }: AgentConfig,
+  { memory, clock, log, base }: TemplatesDeps,
+): Promise<Own> {
+  const book = { keep: memory, clock, log }
+  if (url === undefined) return { tokens: new TokenBook({ mint: withoutHub, ...book }), hub: undefined, services: [] }
+  const hub = new HubConnection({ url, token: await readSecretFile(absolute(base, credentialFile)) })
+  const closing: Service = {
+    name: 'connection of templates',
+    run: async (signal) => {
+      await aborted(signal)
+      hub.close()
+    },
+  }
+  const mint = profileTokens(hub, `templates of ${node}`)
+  return { tokens: new TokenBook({ mint, ...book }), hub, services: [closing] }
+}
+
+/** What one token sees: that of the node without a file. */
+async function feedOf(
   tokenFile: string | undefined,
-  { hub, node, credentialFile }: AgentConfig,
-  { store, memory, clock, log, base, changed }: TemplatesDeps & { readonly changed: () => void },
-): Promise<View> {
-  const common = { node, clock, onChange: changed }
-  if (hub === undefined) {
-    const tokens = new TokenBook({ mint: withoutHub, keep: memory, clock, log })
-    return { feed: new ProfileFeed({ store, ...common }), tokens }
-  }
-  const accessOf = async (file: string) => ({ url: hub, token: await readSecretFile(absolute(base, file)) })
-  // Only a node makes tokens for the profiles that it has, whoever reads them.
-  const own = await accessOf(credentialFile)
-  const tokens = new TokenBook({ mint: profileTokens(own, `templates of ${node}`), keep: memory, clock, log })
+  own: Own,
+  { hub: url, node }: AgentConfig,
+  { store, clock, base, changed: onChange }: TemplatesDeps & { readonly changed: () => void },
+): Promise<ProfileFeed> {
+  const common = { node, clock, onChange }
+  if (url === undefined || own.hub === undefined) return new ProfileFeed({ store, ...common })
   if (tokenFile === undefined) {
-    return { feed: new ProfileFeed({ store, effective: effectiveParams(own, node), ...common }), tokens }
+    return new ProfileFeed({ store, effective: effectiveParams(own.hub, node), ...common })
   }
-  return { feed: new ProfileFeed({ store: openRemoteStore(await accessOf(tokenFile)), ...common }), tokens }
+  const token = await readSecretFile(absolute(base, tokenFile))
+  return new ProfileFeed({ store: openRemoteStore({ url, token }), ...common })
 }
 
 async function withoutHub(): Promise<never> {
@@ -80,7 +99,7 @@ async function withoutHub(): Promise<never> {
 function setOf(
   name: string,
   { from, to, mode, profiles, ...rest }: TemplateSettings,
-  { feed, tokens }: View,
+  { feed, tokens }: { readonly feed: ProfileFeed; readonly tokens: TokenBook },
   { node, values, hub }: AgentConfig,
   { base, memory }: TemplatesDeps,
 ): RenderedSet {
@@ -91,25 +110,7 @@ function setOf(
   return renderedSet({ name, ...place, ...rest }, { tokens, keep: memory, facts })
 }
 
-const WATCH_AGAIN_MS = 30_000
-
-/** Where a folder cannot be watched, what changes there is found when everything is looked at. */
-function watcher(from: string, changed: () => void, { clock, log }: TemplatesDeps): Service {
-  return {
-    name: `watch ${from}`,
-    async run(signal) {
-      while (!signal.aborted) {
-        try {
-          const folder = statSync(from).isDirectory() ? from : dirname(from)
-          const changes = watch(folder, { signal, recursive: true })
-          changed()
-          for await (const _ of changes) changed()
-        } catch (error) {
-          if (signal.aborted) return
-          log.debug('a folder of templates cannot be watched', { folder: from, error: messageOf(error) })
-        }
-        await sleepQuietly(clock, WATCH_AGAIN_MS, signal)
-      }
-    },
-  }
+/** Where one template is named, its folder: others may be included from there. */
+function folderAt(from: string): string {
+  return statSync(from).isDirectory() ? from : dirname(from)
 }
