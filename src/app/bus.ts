@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { buses } from '../bus/registry.ts'
 import type { BusConfig } from '../config/bus.ts'
 import { absolute } from '../config/paths.ts'
@@ -6,6 +5,7 @@ import type { Bus, BusHealth } from '../core/bus.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import { readSecretFile } from '../lib/secret-file.ts'
+import { readCertificates } from './certificates.ts'
 
 interface BusDeps {
   readonly clock: Clock
@@ -40,7 +40,7 @@ export async function connectingTo<C extends Pick<BusConfig, 'passwordFile' | 'c
   return {
     ...rest,
     password: await readSecretFile(absolute(base, passwordFile)),
-    ca: caFile === undefined ? undefined : await readFile(absolute(base, caFile), 'utf8'),
+    ca: caFile === undefined ? undefined : await readCertificates(absolute(base, caFile)),
     connectionName: `flotilla ${name}`,
   }
 }

@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import type { DrpConfig } from '../config/drp.ts'
 import { absolute } from '../config/paths.ts'
 import { PREFIX } from '../compat/drp/answers.ts'
-import { FlotillaError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { Hub } from '../hub/hub.ts'
 import { readSecretFile } from '../lib/secret-file.ts'
+import { readCertificates } from './certificates.ts'
 
 const PEM = /^-----BEGIN [\s\S]+-----$/
 
@@ -16,9 +15,7 @@ export async function listenForDrp(
   { base, log }: { readonly base: string; readonly log: Logger },
 ): Promise<string | undefined> {
   if (config === undefined) return undefined
-  const certificate = await readFile(absolute(base, config.certificate)).catch((cause: unknown) => {
-    throw new FlotillaError('CONFIG_INVALID', `the certificate ${config.certificate} cannot be read`, { cause })
-  })
+  const certificate = Buffer.from(await readCertificates(absolute(base, config.certificate)))
   const key = Buffer.from((await readSecretFile(absolute(base, config.key), PEM)).reveal())
   const { url } = await hub.listenSecurely({ ...config.listen, certificate, key, prefix: PREFIX })
   log.info('the API of Digital Rebar is served', { url })

@@ -26,7 +26,8 @@ import { PushedTurns } from '../outbox/pushed-turns.ts'
 import { TreeReceiver } from '../outbox/receiver.ts'
 import { passOn } from '../outbox/relay.ts'
 import type { FilesCluster, JoinedChild } from './files-cluster.ts'
-import { readCertificates, readChildKey } from './files-child-files.ts'
+import { readCertificates } from './certificates.ts'
+import { readChildKey } from './files-child-files.ts'
 import { electedRoot, forgetParent, isRootNow, joinedChildren } from './files-roots.ts'
 
 /** A tree as its folder has it. */

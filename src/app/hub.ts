@@ -106,11 +106,11 @@ async function serve(config: HubConfig, deps: ServeDeps, onReady: (hub: ReadyHub
   const blobs = new RecentBlobs(await openFolderBlobs(folder, { clock }), RECENT)
   const releases = new Releases({ store, blobs, kinds: [erddapKind()], clock, guardShare: config.guardShare })
   const tokenFile = deps.tokenFile ?? join(data, TOKEN_FILE)
-  await keepAdminToken(tokenFile, store, clock, hubNameIn(config, data))
+  const hubName = hubNameIn(config, data)
+  await keepAdminToken(tokenFile, store, clock, hubName)
   await ensurePeerKey(store)
   const followers = followersOf(config, base, { releases, blobs, clock, log })
   const holder = `${hostname()} ${process.pid}`
-  const hubName = hubNameIn(config, data)
   // What several hubs over one store would do twice is done by one of them.
   const inOne = (service: Service): Service =>
     hubName === undefined ? service : inOneHub(service, { store, clock, log, holder })

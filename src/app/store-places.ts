@@ -9,7 +9,7 @@ import type { Store } from '../core/store.ts'
 import { raiseRevision } from '../store/sqlite/raise-revision.ts'
 import { openSqliteStore } from '../store/sqlite/sqlite-store.ts'
 import { ownFolder } from './data-folder.ts'
-import { openShared, STORE_FILE } from './store.ts'
+import { ELSEWHERE_FILE, openShared, STORE_FILE } from './store.ts'
 
 /** A store that a command works on, without a hub. */
 export interface Place {
@@ -81,7 +81,8 @@ async function openFilePlace({ address, isTarget = false, clock, cwd }: PlaceOpt
         hint: 'Name the data folder of a hub, or etcd://HOST:PORT/PREFIX.',
       })
     }
-    await ownFolder(dirname(path), existsSync(join(dirname(path), 'store.address')) ? 'store.address' : STORE_FILE)
+    const folder = dirname(path)
+    await ownFolder(folder, existsSync(join(folder, ELSEWHERE_FILE)) ? ELSEWHERE_FILE : STORE_FILE)
   }
   const open = (): Promise<Store> => openSqliteStore({ path, clock, ...(isTarget && { keepRevisions: 1 }) })
   let store = await open()

@@ -15,6 +15,7 @@ import { sha256 } from '../lib/hash.ts'
 import { readSecretFile } from '../lib/secret-file.ts'
 import { type SharedStore, stores } from '../store/registry.ts'
 import { openSqliteStore } from '../store/sqlite/sqlite-store.ts'
+import { readCertificates } from './certificates.ts'
 import { ownFolder } from './data-folder.ts'
 
 interface StoreDeps {
@@ -28,7 +29,7 @@ interface StoreDeps {
 
 export const STORE_FILE = 'store.db'
 /** By which the folder of a hub is known that has no store in it. */
-const ELSEWHERE_FILE = 'store.address'
+export const ELSEWHERE_FILE = 'store.address'
 
 /** Is in a store for as long as it is being filled. */
 export const UNFINISHED = keys.secret('unfinished-copy')
@@ -57,14 +58,18 @@ export async function openShared(
       hint: 'Set both, or neither where etcd asks nobody who calls.',
     })
   }
-  const pem = async (file: string | undefined) => file && (await readFile(absolute(base, file), 'utf8'))
+  const certificates = async (file: string | undefined) => file && (await readCertificates(absolute(base, file)))
   return await stores.etcd.open({
     url: address,
     clock,
     log,
     keepRevisions,
     ...more,
-    tls: { ca: await pem(caFile), cert: await pem(certFile), key: await pem(keyFile) },
+    tls: {
+      ca: await certificates(caFile),
+      cert: await certificates(certFile),
+      key: keyFile && (await readFile(absolute(base, keyFile), 'utf8')),
+    },
     ...(user !== undefined &&
       passwordFile !== undefined && {
         user: { name: user, password: await readSecretFile(absolute(base, passwordFile)) },

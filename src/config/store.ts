@@ -8,16 +8,20 @@ const TAKES =
 /** Where a hub keeps its state. */
 export const store = z
   .string({ error: TAKES })
-  .refine((text) => text === 'sqlite' || isSharedStore(text), { error: TAKES })
+  .refine((text) => text === 'sqlite' || isAddress(text), { error: TAKES })
   .default('sqlite')
   .describe('where the state is: sqlite, a file in `data`, or etcd://HOST:PORT,…/PREFIX, which several hubs can share')
 
 export const etcd = stores.etcd.schema.optional()
 
-/** Whether several hubs may serve what is kept there. */
+/** Whether several hubs may serve what is kept there; the address may still be none that can be. */
 export function isSharedStore(address: string): boolean {
+  return stores.etcd.schemes.some((scheme) => address.startsWith(`${scheme}//`))
+}
+
+function isAddress(text: string): boolean {
   try {
-    stores.etcd.checkAddress(address)
+    stores.etcd.checkAddress(text)
     return true
   } catch (error) {
     if (isError(error)) return false

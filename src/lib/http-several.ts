@@ -2,6 +2,11 @@ import type { IncomingMessage } from 'node:http'
 import { isError } from '../core/errors.ts'
 import { HttpClient, type HttpOptions, type HttpRequest, wasNotSent } from './http.ts'
 
+/** Of several hubs over one store, such as `http://a:8470,http://b:8470`, each by itself. */
+export function originsOf(url: string): readonly string[] {
+  return url.split(',').map((each) => each.trim())
+}
+
 /**
  * Requests to whichever of several origins answers that stand for the same, such as the hubs over one store: it stays with one
  * until that is gone, then goes to the next. `url` is theirs, with commas between. What may have been carried out is not sent
@@ -12,7 +17,7 @@ export class HttpOfSeveral {
   #at = 0
 
   constructor({ url, silenceMs }: HttpOptions) {
-    this.#clients = url.split(',').map((each) => new HttpClient({ url: each.trim(), silenceMs }))
+    this.#clients = originsOf(url).map((each) => new HttpClient({ url: each, silenceMs }))
   }
 
   /** Of the one that is asked next. */

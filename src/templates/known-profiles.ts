@@ -3,6 +3,7 @@ import { keys } from '../core/keys.ts'
 import { defaultOf, type Definition, GLOBAL_PROFILE, nodeProfile, type Profile } from '../core/profile/profile.ts'
 import type { Entry } from '../core/store.ts'
 import { paramIn } from '../core/templates/lookup.ts'
+import { originsOf } from '../lib/http-several.ts'
 import { nodeNames, type NodeFacts } from './facts.ts'
 import type { Facts } from './rendered-file.ts'
 
@@ -41,7 +42,7 @@ export function factsOf({ entries, node, profiles, apiUrl, effective }: KnownPro
     names,
     secretNames: ['node.values'],
     // Of several hubs over one store any will do.
-    apiUrl: apiUrl?.split(',')[0]?.trim(),
+    apiUrl: apiUrl && originsOf(apiUrl)[0],
     param(key) {
       if (effective !== undefined) return memberOf(effective, key)
       return paramIn(key, {

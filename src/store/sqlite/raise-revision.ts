@@ -1,3 +1,4 @@
+import { transact } from '../../lib/sqlite.ts'
 import { openDatabase } from './database.ts'
 import { storeError } from './sqlite-errors.ts'
 import { STORE_BYTES_MAX } from './sqlite-store.ts'
@@ -12,9 +13,10 @@ export function raiseRevision(path: string, revision: number): void {
     try {
       const { newest } = database.prepare('SELECT max(revision) AS newest FROM changes').get() ?? {}
       if (Number(newest ?? 0) >= revision) return
-      database.exec('BEGIN IMMEDIATE; DELETE FROM changes')
-      database.prepare('INSERT INTO changes (revision, changes) VALUES (?, ?)').run(revision, '[]')
-      database.exec('COMMIT')
+      transact(database, () => {
+        database.exec('DELETE FROM changes')
+        database.prepare('INSERT INTO changes (revision, changes) VALUES (?, ?)').run(revision, '[]')
+      })
     } finally {
       database.close()
     }
