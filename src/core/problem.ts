@@ -21,7 +21,7 @@ export const PROBLEMS = {
   XML_MALFORMED: 'The file is not well-formed XML.',
   XML_DOCTYPE: 'The file has a DOCTYPE. ERDDAP stops at it, and entity definitions are an attack surface.',
   XML_ENCODING: 'The bytes do not fit the declared encoding, or the encoding is not supported.',
-  XML_FORM: 'Well-formed XML in a form that ERDDAP misreads.',
+  XML_FORM: 'Well-formed XML in a form that the application misreads.',
   XML_TOO_DEEP: 'Elements are nested deeper than any real definition.',
   FILE_TOO_LARGE: 'The file is larger than the limit for a fragment.',
   FILE_UNREADABLE: 'The file could not be read.',
@@ -49,6 +49,12 @@ export const PROBLEMS = {
   LOAD_ABORTED: 'A node’s ERDDAP stopped reading datasets.xml at this place, and loaded nothing that stands behind it.',
   SAMPLE_FAILED: 'A node’s application did not answer a sample request of the rollout as it should.',
   LIST_LEFT: 'A blocked or unlimited network that ERDDAP has no way to name: only a proxy can enforce it.',
+  XML_ROOT: 'The root element is not the one that a file of that name has in a data directory.',
+  REFERENCE_MISSING: 'An object refers to another that is not there.',
+  KEY_DUPLICATE: 'Two files define the same object. GeoServer would use one of them.',
+  PATH_REFUSED:
+    'A file that never belongs into a release: a keystore, data, a temporary file, or what each node has for itself.',
+  PASSWORD_PLAIN: 'A password that anybody can read who can read the release.',
   LOAD_STALE: 'A node’s ERDDAP was asked to load the definition, but goes on serving what it had.',
 } as const
 

@@ -5,7 +5,7 @@ import { checkTree, placeIn, sourcesOf } from './definition/check.ts'
 import { compareDatasets } from './definition/compare.ts'
 import type { FragmentDataset } from './definition/fragment.ts'
 import { loadTree } from './definition/load.ts'
-import { Pace } from './definition/pace.ts'
+import { Pace } from '../../lib/pace.ts'
 
 /** Trees of ERDDAP dataset definitions. Keeps what it read, so that the next check reads only what changed. */
 export function erddapKind(): TreeKind {

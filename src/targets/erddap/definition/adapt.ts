@@ -6,7 +6,7 @@ import { isActiveWith, overrideOf, placeIn } from './check.ts'
 import { type Fragment, readText } from './fragment.ts'
 import { wrapperOf } from './inspect.ts'
 import type { Source } from './load.ts'
-import { columnAt, countLines } from './place.ts'
+import { columnAt, countLines } from '../../../lib/text-place.ts'
 import { fillNodeValues } from './variables.ts'
 import { parseXml } from './xml.ts'
 

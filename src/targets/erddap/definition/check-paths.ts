@@ -3,7 +3,7 @@ import type { Op } from '../../../core/op.ts'
 import type { Problem } from '../../../core/problem.ts'
 import { forEachLimited } from '../../../lib/limited.ts'
 import { type Definition, readDefinition } from './definition.ts'
-import { Pace } from './pace.ts'
+import { Pace } from '../../../lib/pace.ts'
 
 export interface PathDataset {
   readonly id: string

@@ -9,7 +9,7 @@ import { problemsOf, sourcesOf } from './check.ts'
 import type { Fragment } from './fragment.ts'
 import { leftOut, type ListsInput, mergeLists, withoutLists } from './lists.ts'
 import { type GivenTemplate, type LoadedTree, loadTree, type Source } from './load.ts'
-import { Pace } from './pace.ts'
+import { Pace } from '../../../lib/pace.ts'
 
 export interface CompileInput {
   readonly tree: FileTree

@@ -1,5 +1,5 @@
 import { NAMED_ENTITIES } from './entities.ts'
-import { charactersIn, placeAt, type Place } from './place.ts'
+import { charactersIn, placeAt, type Place } from '../../../lib/text-place.ts'
 import type { Fault } from './xml.ts'
 
 export interface Explanation extends Place {

@@ -1,6 +1,6 @@
 import type { Finding } from './finding.ts'
 import { ownText } from './own-text.ts'
-import { columnIn, countLines } from './place.ts'
+import { columnIn, countLines } from '../../../lib/text-place.ts'
 import { checkTopElement, type RawFinding } from './schema.ts'
 import { reportVariables } from './variables.ts'
 import type { Element, Oddity } from './xml.ts'

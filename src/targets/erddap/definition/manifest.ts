@@ -3,7 +3,7 @@ import type { Problem } from '../../../core/problem.ts'
 import { didYouMean } from '../../../lib/closest.ts'
 import { isSafePath } from '../../../lib/safe-path.ts'
 import { yamlFault } from '../../../lib/yaml-fault.ts'
-import type { Place } from './place.ts'
+import type { Place } from '../../../lib/text-place.ts'
 
 /** A source folder's own list of its fragments, as SalishSeaCast keeps it. Paths are relative to the tree's root. */
 export interface SourceManifest {

@@ -2,10 +2,10 @@ import { isAscii } from 'node:buffer'
 import { FlotillaError } from '../../../core/errors.ts'
 import { sha256 } from '../../../lib/hash.ts'
 import { canonicalOf, datasetDigest, isActive } from './canonical.ts'
-import { decodeXml } from './decode.ts'
+import { decodeXml } from '../../../lib/decode-xml.ts'
 import { elementsAt, Unreadable } from './lenient.ts'
 import { ownText } from './own-text.ts'
-import { countLines, placeAt } from './place.ts'
+import { countLines, placeAt } from '../../../lib/text-place.ts'
 import { rootOf } from './record.ts'
 
 export interface SplitDataset {

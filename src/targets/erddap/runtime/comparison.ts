@@ -1,7 +1,7 @@
 import type { Op } from '../../../core/op.ts'
 import { compareDatasets } from '../definition/compare.ts'
 import { expectations } from '../definition/expectations.ts'
-import { Pace } from '../definition/pace.ts'
+import { Pace } from '../../../lib/pace.ts'
 import type { Served } from './application.ts'
 import { compareWithPage, type InfoPage, type Shown } from './info-page.ts'
 import type { Desired, Effect, Prepared } from './model.ts'

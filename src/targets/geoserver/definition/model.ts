@@ -29,8 +29,11 @@ export const FILE_CLASSES = [
 
 export type FileClass = (typeof FILE_CLASSES)[number]
 
-/** Paths that never enter a release: `secret` ones travel only when a node joins; `data` belongs to the files part. */
-export type LeftOut = 'secret' | 'data' | 'node-local' | 'temporary'
+/**
+ * Paths that never enter a release: `secret` ones travel only when a node joins; `data` belongs to the files part; `unsafe`
+ * ones cannot be carried to every node, or lead out of the directory.
+ */
+export type LeftOut = 'secret' | 'data' | 'node-local' | 'temporary' | 'unsafe'
 
 /** The kinds of catalog objects, in the order in which they are made; taken away in the opposite one. */
 export const OBJECT_KINDS = [
@@ -66,7 +69,11 @@ export interface CatalogEntry {
   /** Path in the release. Like the one on disk but for tile layers: `gwc-layers/<name, percent-encoded>.xml`. */
   readonly path: string
   readonly class: FileClass
-  /** `<kind>/<ws:name>` of an object, such as `layer/topp:states`, always with its workspace; otherwise `file/<path>`. */
+  /**
+   * `<kind>/<ws:name>` of an object, such as `layer/topp:states` or, without a workspace, `style/burg`; `workspace/topp`,
+   * `namespace/topp`, `workspace-settings/topp`, `service/wms`, `service/topp:wms`, `default-workspace/default`,
+   * `global/global`, `logging/logging`; otherwise `file/<path>`. A `:` or `%` in a name is percent-encoded.
+   */
   readonly key: string
   readonly size: number
   /** Lower-case hex SHA-256 of the portable bytes. */

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Op } from '../../../core/op.ts'
+import type { Op } from '../core/op.ts'
 
 const TURN_MS = 10
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Decoded, decodeXml, textOf } from './decode.ts'
+import { type Decoded, decodeXml, textOf } from './decode-xml.ts'
 
 const UTF8 = '<a>Zürich – 20 °C 😀</a>'
 const latin1 = (text: string) => Buffer.from(text, 'latin1')

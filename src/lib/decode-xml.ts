@@ -1,5 +1,5 @@
 import { isAscii, isUtf8 } from 'node:buffer'
-import { charactersIn, countLines, type Place } from './place.ts'
+import { charactersIn, countLines, type Place } from './text-place.ts'
 
 /** The content of a file, whatever its encoding was. */
 export interface Decoded {

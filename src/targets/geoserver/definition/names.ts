@@ -1,0 +1,36 @@
+/** How objects are called in keys: `<kind>/<workspace:name>`, or `<kind>/<name>` of what belongs to no workspace. */
+export interface ObjectName {
+  readonly workspace: string | undefined
+  readonly name: string
+}
+
+/** `name` may hold anything: its `:` would be taken for the one behind the workspace. */
+export function qualified(workspace: string | undefined, name: string): string {
+  const safe = name.replace(/[%:]/g, (found) => (found === ':' ? '%3A' : '%25'))
+  return workspace === undefined || workspace === '' ? safe : `${workspace}:${safe}`
+}
+
+/** The opposite of `qualified`. */
+export function nameIn(text: string): ObjectName {
+  const colon = text.indexOf(':')
+  const name = text.slice(colon + 1).replace(/%3A|%25/g, (found) => (found === '%3A' ? ':' : '%'))
+  return { workspace: colon === -1 ? undefined : text.slice(0, colon), name }
+}
+
+/** Kind and qualified name of a key. */
+export function splitKey(key: string): { readonly kind: string; readonly name: string } {
+  const slash = key.indexOf('/')
+  return { kind: key.slice(0, slash), name: key.slice(slash + 1) }
+}
+
+/** What GeoServer calls an object in REST: `topp:states`, or only its name. */
+export function spoken(key: string): string {
+  const { workspace, name } = nameIn(splitKey(key).name)
+  return workspace === undefined ? name : `${workspace}:${name}`
+}
+
+/** Reads what GeoServer calls an object: all before the first `:` is its workspace. */
+export function unspoken(text: string): string {
+  const colon = text.indexOf(':')
+  return colon === -1 ? qualified(undefined, text) : qualified(text.slice(0, colon), text.slice(colon + 1))
+}

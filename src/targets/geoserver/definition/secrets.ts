@@ -1,0 +1,64 @@
+import { sha256 } from '../../../lib/hash.ts'
+import type { Element } from './xml.ts'
+
+/** Stands where a password or an encrypted value was, in digests and in what people are shown. */
+export const MASK = '(not shown)'
+
+/** Encrypted by GeoServer with a random salt: the same password never looks the same twice. */
+const ENCRYPTED = /^crypt[12]:/
+/** Names of elements, attributes and connection parameters that hold a password, a key or a token. */
+const SECRET_NAME = /(?:pass(?:wd|word|phrase)|secret|token|access_?key(?:_?id)?|api_?key|account_?key|credentials?)$/i
+
+/** Whether GeoServer encrypts what stands there once it writes the file itself: until then it may be in plain. */
+function isPasswordPlace(element: Element): boolean {
+  return SECRET_NAME.test(element.attributes['key'] ?? element.name)
+}
+
+/** `${…}` is replaced by GeoServer from each node's own environment, and hides what it stands for. */
+function isPlaceholder(value: string): boolean {
+  return /^\$\{[^}]*\}$/.test(value)
+}
+
+/** How to read an element's text: as it is, or as a password of which only the hash may be known. */
+export function isSecretText(element: Element): boolean {
+  const { text } = element
+  if (text === '') return false
+  return ENCRYPTED.test(text) || (isPasswordPlace(element) && !isPlaceholder(text) && !isFlag(text))
+}
+
+/** A password that anybody who can read the file can read. */
+export function isPlainPassword(element: Element): boolean {
+  return isSecretText(element) && !/^(?:crypt[12]|digest\d?):/.test(element.text)
+}
+
+/** Attributes are masked where they are encrypted; a digest in them changes only with its password, and counts. */
+export function isSecretAttribute(value: string): boolean {
+  return ENCRYPTED.test(value)
+}
+
+export function isHiddenAttribute(name: string, value: string): boolean {
+  return isSecretAttribute(value) || SECRET_NAME.test(name)
+}
+
+/** `<sendPassword>true</sendPassword>` is no password. */
+function isFlag(text: string): boolean {
+  return text === 'true' || text === 'false'
+}
+
+/** SHA-256 of every value that the digest leaves out, in order. */
+export function encryptedIn(root: Element): readonly string[] {
+  const found: string[] = []
+  collect(root, found)
+  return found.length === 0 ? NONE : found
+}
+
+const NONE: readonly string[] = []
+
+function collect(element: Element, found: string[]): void {
+  for (const name in element.attributes) {
+    const value = element.attributes[name] ?? ''
+    if (isSecretAttribute(value)) found.push(sha256(value))
+  }
+  if (isSecretText(element)) found.push(sha256(element.text))
+  for (const child of element.children) collect(child, found)
+}
