@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import type { IncomingMessage } from 'node:http'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openTestHub, type TestHub, type TestHubOptions } from '../../test/helpers/hub.ts'
 import { VirtualClock } from '../../test/helpers/virtual-clock.ts'
@@ -126,6 +126,8 @@ describe('a token', () => {
     const token = await hub.token(['write:blob/', 'write:release/'])
     const { id } = await hub.as(token).whoami()
     const hash = 'a'.repeat(64)
+    const taken: IncomingMessage[] = []
+    hub.hub.app.server.on('request', (request: IncomingMessage) => taken.push(request))
     const uploads = [`/v1/blobs/${hash}`, '/v1/trees/datasets/files/a.txt?kind=lines'].map((path) => {
       const body = new ReadableStream({ start: (out) => out.enqueue(Buffer.from('the beginning')) })
       const headers = { authorization: `Bearer ${token.reveal()}` }
@@ -134,7 +136,8 @@ describe('a token', () => {
         () => 'cut',
       )
     })
-    await delay(100)
+    // No body is read before it is known who sends it.
+    await expect.poll(() => taken.filter(({ readableDidRead }) => readableDidRead).length).toBe(2)
     const since = performance.now()
     await hub.client.revokeToken(id)
     expect(await Promise.all(uploads)).toEqual(['cut', 'cut'])
