@@ -1,7 +1,8 @@
 import { HubClient } from '../../client/hub-client.ts'
-import type { NodeAnswer, TokenInfo } from '../../core/api.ts'
+import type { NodeAnswer, StatusAnswer, TokenInfo } from '../../core/api.ts'
 import type { BusHealth } from '../../core/bus.ts'
 import { renderedStatusOf } from '../../core/templates/report.ts'
+import { originsOf } from '../../lib/http-several.ts'
 import { isLoopbackHost } from '../../lib/loopback.ts'
 import type { Secret } from '../../lib/secret.ts'
 import { shellWord } from '../../lib/shell-word.ts'
@@ -27,6 +28,12 @@ const EXPIRY_WARN_MS = 14 * 86_400_000
 export function hubChecks({ url, token, tree }: HubOptions, context: Context): readonly Check[] {
   const { clock, signal } = context
   const ask = <T>(use: (client: HubClient) => Promise<T>, secret?: Secret): Promise<T> => asking(url, secret, use)
+  const askAs = async <T>(use: (client: HubClient) => Promise<T>): Promise<T> => await ask(use, await token())
+  // Several checks look at the same answer.
+  let answered: Promise<readonly NodeAnswer[]> | undefined
+  const allNodes = () => (answered ??= askAs(async (client) => (await client.nodes({ signal })).nodes))
+  let told: Promise<StatusAnswer> | undefined
+  const status = () => (told ??= askAs(async (client) => await client.status(tree, { signal })))
   return [
     check('answers', [], async () => {
       await ask((client) => client.ready({ signal }))
@@ -34,20 +41,18 @@ export function hubChecks({ url, token, tree }: HubOptions, context: Context): r
     }),
     check('connection', [], () => Promise.resolve(connectionFinding(url))),
     check('clock', ['answers'], async () =>
-      clockFinding(await hubTimeMs(url.split(',')[0] ?? url, signal), clock.nowMs()),
+      clockFinding(await hubTimeMs(originsOf(url)[0] ?? url, signal), clock.nowMs()),
     ),
     ...severalHubs(url, signal),
     check('token file', [], async () => {
       await token()
       return ok('readable, and by nobody else')
     }),
-    check('token', ['answers', 'token file'], async () => {
-      const secret = await token()
-      return tokenFinding(await ask((client) => client.whoami({ signal }), secret), clock.nowMs())
-    }),
+    check('token', ['answers', 'token file'], async () =>
+      tokenFinding(await askAs(async (client) => await client.whoami({ signal })), clock.nowMs()),
+    ),
     check('nodes', ['token'], async () => {
-      const secret = await token()
-      const { nodes } = await ask((client) => client.nodes({ signal }), secret)
+      const nodes = await allNodes()
       const lost = nodes.filter(({ liveness }) => liveness === 'lost').map(({ node }) => node)
       if (nodes.length === 0) return warn('no node has joined yet', 'flotilla token join-code')
       if (lost.length === 0) return ok(`all ${nodes.length} alive`)
@@ -56,29 +61,19 @@ export function hubChecks({ url, token, tree }: HubOptions, context: Context): r
         'Start the agent there; for one that is gone for good: flotilla nodes forget NODE',
       )
     }),
-    check('proxies', ['token'], async () => {
-      const secret = await token()
-      return proxiesFinding((await ask((client) => client.nodes({ signal }), secret)).nodes)
-    }),
-    check('rendered files', ['token'], async () => {
-      const secret = await token()
-      return renderedFinding((await ask((client) => client.nodes({ signal }), secret)).nodes)
-    }),
+    check('proxies', ['token'], async () => proxiesFinding(await allNodes())),
+    check('rendered files', ['token'], async () => renderedFinding(await allNodes())),
     check('in step', ['token'], async () => {
-      const secret = await token()
-      const status = await ask((client) => client.status(tree, { signal }), secret)
-      return status.state === 'in-step' ? ok(status.summary) : warn(status.summary, status.next ?? 'flotilla status')
+      const { state, summary, next = 'flotilla status' } = await status()
+      return state === 'in-step' ? ok(summary) : warn(summary, next)
     }),
-    check('hints', ['token'], async () => {
-      const secret = await token()
-      return busFinding((await ask((client) => client.status(tree, { signal }), secret)).bus, clock.nowMs())
-    }),
+    check('hints', ['token'], async () => busFinding((await status()).bus, clock.nowMs())),
   ]
 }
 
 /** Only where several are named. */
 function severalHubs(url: string, signal: AbortSignal): readonly Check[] {
-  const urls = url.split(',')
+  const urls = originsOf(url)
   if (urls.length < 2) return []
   const time = async (one: string) => ({ url: one, ms: await hubTimeMs(one, signal).catch(() => NaN) })
   return [check('clocks', ['answers'], async () => clocksFinding(await Promise.all(urls.map(time))))]
@@ -98,7 +93,7 @@ function check(name: string, needs: readonly string[], run: () => Promise<Findin
 }
 
 function connectionFinding(url: string): Finding {
-  const { protocol, hostname } = new URL(url.split(',')[0] ?? url)
+  const { protocol, hostname } = new URL(originsOf(url)[0] ?? url)
   if (protocol === 'https:' || isLoopbackHost(hostname))
     return ok(protocol === 'https:' ? 'encrypted' : 'on this machine')
   return warn(

@@ -19,8 +19,9 @@ const PAGE = 'docs/how-to/run-on-etcd.md'
 
 /** Of a store in a file, in the data folder of a hub on this machine. */
 export function fileChecks(data: string): readonly Check[] {
-  const look = async (): Promise<FileLook | undefined> =>
-    await (await import('../../app/store-look.ts')).lookAtFile(data)
+  let looked: Promise<FileLook | undefined> | undefined
+  const look = (): Promise<FileLook | undefined> =>
+    (looked ??= import('../../app/store-look.ts').then(async ({ lookAtFile }) => await lookAtFile(data)))
   return [
     { group: FILE_GROUP, name: 'file', run: async () => fileFinding(await look()) },
     { group: FILE_GROUP, name: 'log', needs: ['file'], run: async () => walFinding(await look()) },
