@@ -70,8 +70,8 @@ async function list({ hub, caller }: Asking): Promise<readonly Thing[]> {
     hub.store.list(keys.profile(nodeProfile(''))),
   ])
   const byKey = new Map<string, Entry>([...nodes.entries, ...profiles.entries].map((entry) => [entry.key, entry]))
+  const at = (key: string): Entry | undefined => byKey.get(key)
   const things = [...machineRecords(nodes.entries).keys()].flatMap((name) => {
-    const at = (key: string): Entry | undefined => byKey.get(key)
     const state = stateOf(name, partsIn(name, at), knownIn(at(keys.profile(nodeProfile(name)))))
     return machineThing(caller, state) ?? []
   })
