@@ -36,3 +36,20 @@ it('who comes while another comes first, at another hub, is not told that the ba
     arrived: ['other', 'one'],
   })
 })
+
+it('nobody seems to have left to a hub that has not heard of them yet', async () => {
+  const clock = new VirtualClock()
+  const store = new MemoryStore({ clock })
+  const barriers = new Barriers({ store, clock, board: new Board({ store, clock, log: silent }) })
+  const { signal } = new AbortController()
+  await barriers.arrive(
+    { name: 'gate', who: 'one', parties: 2, by: 't', label: 't', session: 's', lease: { ttlMs: 60_000 } },
+    signal,
+  )
+  const states = Promise.all([
+    barriers.state('gate', 1, { ms: 10_000, signal }, 'one'),
+    barriers.inside('gate', 1, { ms: 10_000, signal }),
+  ])
+  await clock.advance(11_000)
+  expect(await states).toEqual([{ generation: 1, parties: 2, passed: false, arrived: ['one'] }, ['one']])
+})

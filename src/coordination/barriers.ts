@@ -87,7 +87,7 @@ export class Barriers {
     const isOver = ({ record, arrivals }: Read): boolean =>
       hasPassed(record, wanted) || (who !== undefined && !arrivals.has(keys.arrival(name, wanted, who)))
     if (isOver(now) || wait.ms <= 0) return stateOf(now, name, wanted)
-    await board.reached(now.revision, keys.barrier(name), { ...wait, ms: BACK_MS })
+    if (!(await this.#isCaughtUp(name, now, wait))) return stateOf(await this.#read(name), name, wanted)
     const look = (): Read | undefined => {
       const seen = this.#seen(name)
       return isOver(seen) ? seen : undefined
@@ -112,7 +112,7 @@ export class Barriers {
     const now = await this.#read(name)
     const inside = arrivedIn(now, name, generation)
     if (inside.length === 0 || wait.ms <= 0) return inside
-    await board.reached(now.revision, keys.barrier(name), { ...wait, ms: BACK_MS })
+    if (!(await this.#isCaughtUp(name, now, wait))) return arrivedIn(await this.#read(name), name, generation)
     const look = (): readonly string[] | undefined => {
       const left = arrivedIn(this.#seen(name), name, generation)
       return left.length === 0 ? left : undefined
@@ -124,6 +124,11 @@ export class Barriers {
   seen(name: string): BarrierState {
     const seen = this.#seen(name)
     return stateOf(seen, name, seen.record.generation)
+  }
+
+  /** Whether this hub has heard of all who have come: else those whom it has not heard of would seem to have left. */
+  #isCaughtUp(name: string, { recordRevision }: Read, wait: Wait): Promise<boolean> {
+    return this.#deps.board.reached(recordRevision, keys.barrier(name), { ...wait, ms: BACK_MS })
   }
 
   /** Undefined where somebody came or passed in between: look again. */
@@ -167,16 +172,16 @@ export class Barriers {
     const { store } = this.#deps
     for (;;) {
       const record = recordIn(await store.get(keys.barrier(name)))
-      const { entries, revision } = await store.list(`${keys.barrier(name)}/`)
+      const { entries } = await store.list(`${keys.barrier(name)}/`)
       if (entries.some((each) => each.revision > record.recordRevision)) continue
-      return { ...record, arrivals: new Map(entries.map((each) => [each.key, each])), revision }
+      return { ...record, arrivals: new Map(entries.map((each) => [each.key, each])) }
     }
   }
 
   #seen(name: string): Read {
     const entries = this.#deps.board.entries(keys.barrier(name))
     const arrivals = new Map([...entries].filter(([key]) => key !== keys.barrier(name)))
-    return { ...recordIn(entries.get(keys.barrier(name))), arrivals, revision: 0 }
+    return { ...recordIn(entries.get(keys.barrier(name))), arrivals }
   }
 }
 
@@ -195,7 +200,6 @@ interface Read {
   /** 0 where nobody ever came. */
   readonly recordRevision: number
   readonly arrivals: ReadonlyMap<string, Entry>
-  readonly revision: number
 }
 
 function recordIn(entry: Entry | undefined): Pick<Read, 'record' | 'recordRevision'> {
