@@ -7,6 +7,7 @@ import {
   defaultOf,
   type Definition,
   documentOf,
+  type Fields,
   fieldsOf,
   type Known,
   PROFILE_LIMITS,
@@ -22,35 +23,35 @@ export class Work {
   readonly names: readonly string[]
   readonly #before: ReadonlyMap<string, Known | undefined>
   readonly #after: Map<string, Known | undefined>
-  readonly #versions: ReadonlyMap<string, number>
+  readonly #lasts: ReadonlyMap<string, Last>
   readonly #defaults: ReadonlyMap<string, Json>
   readonly #ops = new Map<string, string[]>()
 
   private constructor(
     before: ReadonlyMap<string, Known | undefined>,
-    versions: ReadonlyMap<string, number>,
+    lasts: ReadonlyMap<string, Last>,
     defaults: ReadonlyMap<string, Json>,
   ) {
     this.names = [...before.keys()]
     this.#before = before
     this.#after = new Map(before)
-    this.#versions = versions
+    this.#lasts = lasts
     this.#defaults = defaults
   }
 
   static async begin(store: Store, edits: readonly Edit[], op: Op): Promise<Work> {
     const names = [...new Set(edits.map(({ profile }) => profile))]
     const before = new Map<string, Known | undefined>()
-    const versions = new Map<string, number>()
+    const lasts = new Map<string, Last>()
     for (const name of names) {
       const entry = await store.get(keys.profile(name), op)
       const profile = entry && (JSON.parse(entry.value) as Profile)
       before.set(name, entry && profile && { profile, revision: entry.revision })
-      versions.set(name, profile?.version ?? (await lastVersion(store, name, op)))
+      lasts.set(name, profile === undefined ? await lastOf(store, name, op) : { version: profile.version })
     }
     const wanted = [...new Set(edits.flatMap(({ defaultsOf = [] }) => defaultsOf))]
     const definitions = wanted.length === 0 ? [] : await definitionsOf(store, wanted, op)
-    return new Work(before, versions, defaultsOf(definitions))
+    return new Work(before, lasts, defaultsOf(definitions))
   }
 
   apply(edit: Edit): Json | undefined {
@@ -58,13 +59,18 @@ export class Work {
     const current = this.#after.get(name)
     const { fields, value } = edit.apply(current, this.#defaults)
     if (fields === undefined) this.#after.set(name, undefined)
-    else if (current === undefined || !isSame(documentOf(fields), documentOf(current.profile))) {
-      const version = (this.#versions.get(name) ?? 0) + 1
-      this.#after.set(name, { profile: { ...fieldsOf(fields), version }, revision: current?.revision ?? 0 })
-    }
+    else this.#after.set(name, this.#madeOf(name, fields))
     const ops = this.#ops.get(name) ?? []
     this.#ops.set(name, [...ops, op])
     return value
+  }
+
+  /** What several edits make of a profile together may be what it was: that is no new version. */
+  #madeOf(name: string, fields: Fields): Known {
+    const before = this.#before.get(name)
+    if (before !== undefined && isSame(documentOf(fields), documentOf(before.profile))) return before
+    const version = (this.#lasts.get(name)?.version ?? 0) + 1
+    return { profile: { ...fieldsOf(fields), version }, revision: before?.revision ?? 0 }
   }
 
   /** New values by param. */
@@ -79,14 +85,18 @@ export class Work {
   }
 
   expectations(): readonly Expectation[] {
-    return this.names.map((name) => ({ key: keys.profile(name), revision: this.#before.get(name)?.revision ?? 0 }))
+    return this.names.flatMap((name) => {
+      const profile = { key: keys.profile(name), revision: this.#before.get(name)?.revision ?? 0 }
+      const record = this.#lasts.get(name)?.record
+      return record === undefined ? [profile] : [profile, record]
+    })
   }
 
   writes(name: string, by: Author, atMs: number): readonly Write[] {
     const before = this.#before.get(name)?.profile
     const after = this.#after.get(name)?.profile
     if (!this.#isChanged(name)) return []
-    const version = (this.#versions.get(name) ?? 0) + 1
+    const version = (this.#lasts.get(name)?.version ?? 0) + 1
     const log = logged({ name, version, before, after, by, atMs, op: (this.#ops.get(name) ?? []).join(' ') })
     if (after === undefined) return [{ op: 'delete', key: keys.profile(name) }, ...log]
     const value = JSON.stringify(after)
@@ -123,11 +133,19 @@ function profilesOf(of: ReadonlyMap<string, Known | undefined>): ReadonlyMap<str
   return new Map([...of].map(([name, known]) => [name, known?.profile]))
 }
 
-/** Of a profile that is not there: the one that its history ends with. */
-async function lastVersion(store: Store, name: string, op: Op): Promise<number> {
+interface Last {
+  readonly version: number
+  /** Of a profile that is gone: what its history ends with. Where that is another, it was there again in between. */
+  readonly record?: Expectation | undefined
+}
+
+/** Of a profile that is not there: what its history ends with. */
+async function lastOf(store: Store, name: string, op: Op): Promise<Last> {
   const { entries } = await store.list(keys.profileChanges(name), op)
   const last = entries.at(-1)
-  return last === undefined ? 0 : Number(last.key.slice(keys.profileChanges(name).length))
+  if (last === undefined) return { version: 0 }
+  const { key, revision } = last
+  return { version: Number(key.slice(keys.profileChanges(name).length)), record: { key, revision } }
 }
 
 function defaultsOf(definitions: readonly Definition[]): ReadonlyMap<string, Json> {

@@ -91,7 +91,8 @@ class Place {
 
   #expectParam(param: string, ref: Json, defaults: ReadonlyMap<string, Json>): void {
     const actual = memberOf(this.#current?.profile.params ?? {}, param)
-    const value = actual ?? defaults.get(param)
+    // Null is a value, no lack of one.
+    const value = actual === undefined ? defaults.get(param) : actual
     if (value !== undefined && isSame(value, ref)) return
     const reason = value === undefined ? 'it is not set' : 'it has another value'
     throw this.lost(formatPointer(['params', param]), reason, value === undefined ? {} : { actual: value })
