@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { exchanging } from '../../test/helpers/exchanging.ts'
 import { temporaryFolder } from '../../test/helpers/folder.ts'
+import { longest } from '../../test/helpers/soak.ts'
 import { type FileCalls, localCalls, remoteCalls } from './file-calls.ts'
 import { openFileInside, removeEmptyInside, withFolderInside } from './inside.ts'
 import { Outside } from './open-inside.ts'
@@ -115,7 +116,7 @@ describe.for([
     expect(readdirSync(join(root, 'a'))).toEqual(['x'])
   })
 
-  test('is never left while links and folders are exchanged in its place', { timeout: 600_000 }, async () => {
+  test('is never left while links and folders are exchanged in its place', { timeout: longest(600_000) }, async () => {
     const root = rootWith({ 'a/b/file': 'inside' })
     const outside = rootWith({ 'b/file': 'outside', file: 'outside' })
     const worker = exchanging(join(root, 'a'), outside)

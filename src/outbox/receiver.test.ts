@@ -5,6 +5,7 @@ import { MemoryParts } from '../../test/helpers/memory-parts.ts'
 import { MemoryTree } from '../../test/helpers/memory-tree.ts'
 import { MemoryTreeFiles } from '../../test/helpers/memory-tree-files.ts'
 import { VirtualClock } from '../../test/helpers/virtual-clock.ts'
+import { longest } from '../../test/helpers/soak.ts'
 import { FlotillaError } from '../core/errors.ts'
 import type { Growing } from '../core/files/growing.ts'
 import type { PutTogether, TreeFiles } from '../core/files/tree-files.ts'
@@ -410,7 +411,7 @@ const anyPlan: fc.Arbitrary<Plan> = fc.record({
 
 test(
   'in whatever order, how often and together with what operations come, all nodes end at the highest versions',
-  { timeout: 600_000 },
+  { timeout: longest(600_000) },
   async () => {
     await fc.assert(
       fc.asyncProperty(anyPlan, async ({ operations, nodes }) => {

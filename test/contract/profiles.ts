@@ -9,6 +9,7 @@ import { profileAt, readHistory } from '../../src/profiles/history.ts'
 import { type Changed, Profiles } from '../../src/profiles/profiles.ts'
 import { Schemas } from '../../src/profiles/schemas.ts'
 import { type OpenStore, using } from './store/under-test.ts'
+import { longest } from '../helpers/soak.ts'
 
 const INCREMENTS = process.env['FLOTILLA_SOAK'] === '1' ? 10_000 : 1000
 const WRITERS = 100
@@ -54,7 +55,7 @@ export function profilesContract(name: string, open: OpenStore): void {
         expect((await readHistory(store, 'p'))[0]?.version).toBe(INCREMENTS + 1)
         expect(await profileAt(store, 'p', INCREMENTS - 50)).toMatchObject({ params: { n: INCREMENTS - 51 } })
       }),
-      300_000,
+      longest(300_000),
     )
 
     it(

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { LineAnswer } from '../../src/core/api-coordination.ts'
 import { run, type Running, type RunOptions, start } from '../helpers/program.ts'
 import { openTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.ts'
+import { longest } from '../helpers/soak.ts'
 
 /** Commands of real processes against a real hub, which die, freeze and lose the network. */
 const MANY = process.env['FLOTILLA_SOAK'] === '1' ? 64 : 8
@@ -75,7 +76,7 @@ describe('elect and lock', () => {
     expect(await lineOf('codes', 'locks')).toEqual({ name: 'codes', holders: [], waiting: [] })
   })
 
-  it('of many machines let one at a time work, and all finish', { timeout: 4 * LONG }, async () => {
+  it('of many machines let one at a time work, and all finish', { timeout: longest(4 * LONG) }, async () => {
     const script =
       'mkdir busy || exit 9; n=$(cat count 2>/dev/null || echo 0); sleep 0.05; echo $((n+1)) > count; rmdir busy'
     const ran = await Promise.all(Array.from({ length: MANY }, () => cli('lock', 'many', '--', 'sh', '-c', script)))

@@ -5,9 +5,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { run, type Running, start } from '../helpers/program.ts'
+import { longest } from '../helpers/soak.ts'
 
 /** Both sides are processes of their own, and are killed as by `kill -9`. */
-vi.setConfig({ testTimeout: 300_000 })
+vi.setConfig({ testTimeout: longest(300_000) })
 
 const isSoak = process.env['FLOTILLA_SOAK'] === '1'
 const MIB = 1024 * 1024

@@ -11,11 +11,12 @@ import { systemClock } from '../../src/lib/system-clock.ts'
 import { startEtcd } from '../helpers/etcd.ts'
 import { HubProcess } from '../helpers/hub-process.ts'
 import { needs } from '../helpers/needs.ts'
+import { longest } from '../helpers/soak.ts'
 
 /** Many writers of one profile over HTTP, at hubs that are processes of their own: each increment counts, and counts once. */
 const WRITERS = 100
 const INCREMENTS = process.env['FLOTILLA_SOAK'] === '1' ? 10_000 : 500
-const LONG = 300_000
+const LONG = longest(300_000)
 const profile = 'shared'
 
 const test = await needs({ tools: ['etcd'] })

@@ -25,10 +25,12 @@ import { sha256 } from '../../lib/hash.ts'
 import { supervise } from '../../lib/supervise.ts'
 import { systemClock } from '../../lib/system-clock.ts'
 import { temporaryFolder } from '../../../test/helpers/folder.ts'
+import { longest } from '../../../test/helpers/soak.ts'
 import { toStat } from './folder.ts'
 import { IndexThread } from './index-client.ts'
 import { type IndexedTree, openTreeIndex, type TreeIndexOptions } from './tree-index.ts'
 
+const LONG = longest(120_000)
 const POLL = { timeout: 15_000, interval: 10 }
 
 interface Opened {
@@ -151,32 +153,36 @@ describe('a status change alone', () => {
 })
 
 describe('hashes of blocks', () => {
-  it('cost at most 1.1 MiB for each GiB', async () => {
-    const { root, stateFile, index, close } = await opened()
-    const bytes = (process.env['FLOTILLA_SOAK'] === '1' ? 1024 : 96) * BLOCKS.large
-    const sizeOf = (): number => {
-      const database = new DatabaseSync(stateFile, { readOnly: true })
-      const row = database
-        .prepare(
-          'SELECT (page_count - freelist_count) * page_size AS bytes FROM pragma_page_count, pragma_freelist_count, pragma_page_size',
-        )
-        .get()
-      database.close()
-      return Number(row?.['bytes'])
-    }
-    const before = sizeOf()
-    writeFileSync(join(root, 'large'), '')
-    truncateSync(join(root, 'large'), bytes)
-    await index.scanned({})
-    const { etag } = index.get('large')!
-    await expect.poll(() => index.blocks('large', etag, {}), { timeout: 60_000 }).toBeDefined()
-    expect(index.get('large')?.sha256).toBe(index.blocks('large', etag, {})?.sha256)
-    const within = index.blocks('large', etag, { within: [70, 0] })
-    expect(within?.hashes.byteLength).toBe(2 * 64 * BLOCKS.hashBytes)
-    expect(index.blocks('large', etag, { within: [2 ** 40, -1, 0.5, NaN] })?.hashes.byteLength).toBe(0)
-    await close()
-    expect(sizeOf() - before).toBeLessThanOrEqual((bytes / 1024) * 1.1 + 64 * 1024)
-  }, 120_000)
+  it(
+    'cost at most 1.1 MiB for each GiB',
+    async () => {
+      const { root, stateFile, index, close } = await opened()
+      const bytes = (process.env['FLOTILLA_SOAK'] === '1' ? 1024 : 96) * BLOCKS.large
+      const sizeOf = (): number => {
+        const database = new DatabaseSync(stateFile, { readOnly: true })
+        const row = database
+          .prepare(
+            'SELECT (page_count - freelist_count) * page_size AS bytes FROM pragma_page_count, pragma_freelist_count, pragma_page_size',
+          )
+          .get()
+        database.close()
+        return Number(row?.['bytes'])
+      }
+      const before = sizeOf()
+      writeFileSync(join(root, 'large'), '')
+      truncateSync(join(root, 'large'), bytes)
+      await index.scanned({})
+      const { etag } = index.get('large')!
+      await expect.poll(() => index.blocks('large', etag, {}), { timeout: LONG }).toBeDefined()
+      expect(index.get('large')?.sha256).toBe(index.blocks('large', etag, {})?.sha256)
+      const within = index.blocks('large', etag, { within: [70, 0] })
+      expect(within?.hashes.byteLength).toBe(2 * 64 * BLOCKS.hashBytes)
+      expect(index.blocks('large', etag, { within: [2 ** 40, -1, 0.5, NaN] })?.hashes.byteLength).toBe(0)
+      await close()
+      expect(sizeOf() - before).toBeLessThanOrEqual((bytes / 1024) * 1.1 + 64 * 1024)
+    },
+    LONG,
+  )
 
   it('are of the new content after a change, and those of the old one are removed', async () => {
     const { root, stateFile, index, close } = await opened()
@@ -205,34 +211,38 @@ describe('hashes of blocks', () => {
   })
 })
 
-it('what was acknowledged is there after the process was killed, and cursors go on', async () => {
-  const [root, stateFile] = [temporaryFolder(), join(temporaryFolder(), 'index.db')]
-  const rounds = process.env['FLOTILLA_SOAK'] === '1' ? 50 : 3
-  const acknowledged: string[] = []
-  let cursor: string | undefined
-  for (let round = 0; round < rounds; round++) {
-    const script = join(import.meta.dirname, '../../../test/helpers/note-files.ts')
-    const child = spawn(process.execPath, [script, root, stateFile], { stdio: ['ignore', 'pipe', 'inherit'] })
-    let printed = ''
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      printed += text
-      if (printed.split('\n').length > 20 + Math.random() * 100) child.kill('SIGKILL')
-    })
-    await once(child, 'close')
-    acknowledged.push(...printed.split('\n').slice(0, -1))
-    const { index, close } = await opened({ root, stateFile })
-    for (const key of acknowledged) {
-      expect(index.get(key)?.etag).toBe(`etag of ${key}`)
-      expect(index.factsOf(key, statOf(root, key))?.headers).toBeDefined()
+it(
+  'what was acknowledged is there after the process was killed, and cursors go on',
+  async () => {
+    const [root, stateFile] = [temporaryFolder(), join(temporaryFolder(), 'index.db')]
+    const rounds = process.env['FLOTILLA_SOAK'] === '1' ? 50 : 3
+    const acknowledged: string[] = []
+    let cursor: string | undefined
+    for (let round = 0; round < rounds; round++) {
+      const script = join(import.meta.dirname, '../../../test/helpers/note-files.ts')
+      const child = spawn(process.execPath, [script, root, stateFile], { stdio: ['ignore', 'pipe', 'inherit'] })
+      let printed = ''
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        printed += text
+        if (printed.split('\n').length > 20 + Math.random() * 100) child.kill('SIGKILL')
+      })
+      await once(child, 'close')
+      acknowledged.push(...printed.split('\n').slice(0, -1))
+      const { index, close } = await opened({ root, stateFile })
+      for (const key of acknowledged) {
+        expect(index.get(key)?.etag).toBe(`etag of ${key}`)
+        expect(index.factsOf(key, statOf(root, key))?.headers).toBeDefined()
+      }
+      const pages = [...index.changes({ since: cursor, prefixes: [] })]
+      expect(pages[0]?.reset).toBe(cursor === undefined)
+      await index.scanned({})
+      expect(keysOf(index).toSorted()).toEqual(readdirSync(root).toSorted())
+      cursor = [...index.changes({ since: cursor, prefixes: [] })].at(-1)?.cursor
+      await close()
     }
-    const pages = [...index.changes({ since: cursor, prefixes: [] })]
-    expect(pages[0]?.reset).toBe(cursor === undefined)
-    await index.scanned({})
-    expect(keysOf(index).toSorted()).toEqual(readdirSync(root).toSorted())
-    cursor = [...index.changes({ since: cursor, prefixes: [] })].at(-1)?.cursor
-    await close()
-  }
-}, 120_000)
+  },
+  LONG,
+)
 
 it('an index that was damaged deep within while nobody used it is made again', async () => {
   const { root, stateFile, index, close } = await opened()

@@ -26,6 +26,7 @@ import { needs } from '../../../test/helpers/needs.ts'
 import { tinyDisk } from '../../../test/helpers/tiny-disk.ts'
 import { TogetherFiles } from '../../../test/helpers/put-together.ts'
 import { NotedIndex } from '../../../test/helpers/noted-index.ts'
+import { longest } from '../../../test/helpers/soak.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { FlotillaError } from '../../core/errors.ts'
 import type { GivenFile, Turn } from '../../core/files/tree-files.ts'
@@ -375,7 +376,7 @@ describe('the files of a folder', () => {
 
   test(
     'nothing outside is read, written or removed while links and folders are exchanged',
-    { timeout: 600_000 },
+    { timeout: longest(600_000) },
     async () => {
       const { root, files } = await opened()
       write(join(root, 'a/b/file'), 'inside')

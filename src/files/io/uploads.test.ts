@@ -9,6 +9,7 @@ import { temporaryFolder } from '../../../test/helpers/folder.ts'
 import { needs } from '../../../test/helpers/needs.ts'
 import { NotedIndex } from '../../../test/helpers/noted-index.ts'
 import { tinyDisk } from '../../../test/helpers/tiny-disk.ts'
+import { longest } from '../../../test/helpers/soak.ts'
 import type { Clock } from '../../core/clock.ts'
 import { silent } from '../../core/log.ts'
 import { systemClock } from '../../lib/system-clock.ts'
@@ -177,7 +178,7 @@ describe('uploads into a folder', () => {
 
   test(
     'whatever is sent, replaced, broken off, restarted and chosen, the file is what was chosen',
-    { timeout: 600_000 },
+    { timeout: longest(600_000) },
     async () => {
       const step = fc.record({
         number: fc.integer({ min: 1, max: 6 }),

@@ -5,6 +5,7 @@ import type { OpenLedger } from '../../../src/core/push/ledger.ts'
 import { compareVersions, isGone, type Operation, type Version } from '../../../src/core/push/operation.ts'
 import { LedgerDisk, MemoryLedger } from '../../helpers/ledger.ts'
 import type { VirtualClock } from '../../helpers/virtual-clock.ts'
+import { longest } from '../../helpers/soak.ts'
 
 export interface LedgerUnderTest {
   readonly ledger: OpenLedger
@@ -276,7 +277,7 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
 
     test(
       'whatever is recorded, forgotten and restarted, it is as the plainest ledger would be',
-      { timeout: 600_000 },
+      { timeout: longest(600_000) },
       async () => {
         await fc.assert(
           fc.asyncProperty(fc.array(anyStep, { maxLength: 60 }), async (steps) => agree(await open(), steps)),
