@@ -5,19 +5,25 @@ import { expect, onTestFinished, test } from 'vitest'
 import { memoryTree, openFileServer } from '../../test/helpers/file-server.ts'
 import { type FenceCheck, FileFences } from '../files/fences.ts'
 
-async function served(check?: FenceCheck) {
+async function served({ check, ...access }: { check?: FenceCheck; keys?: string } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'flotilla-fence-'))
   onTestFinished(() => rm(folder, { recursive: true }))
   const fences = await FileFences.open(join(folder, 'fences.json'), check)
   const tree = { ...memoryTree('t'), fences }
   const { url } = await openFileServer({
     trees: [tree, memoryTree('plain')],
-    open: { openReads: true, openWrites: true },
+    open: { openReads: true, openWrites: access.keys === undefined },
+    ...access,
   })
-  const ask = (method: string, path: string, fence: string, body?: string) =>
-    fetch(`${url}/${path}`, { method, headers: { fence }, ...(body !== undefined && { body }) })
+  const ask = (method: string, path: string, fence: string, body?: string, key = 'k') => {
+    const headers = { fence, ...(access.keys !== undefined && { authorization: `Bearer ${key}` }) }
+    return fetch(`${url}/${path}`, { method, headers, ...(body !== undefined && { body }) })
+  }
   return { tree, ask, url }
 }
+
+const remove = (keys: readonly string[]): string =>
+  `<Delete>${keys.map((key) => `<Object><Key>${key}</Key></Object>`).join('')}</Delete>`
 
 test('a deposed leader writes and removes nothing, whatever the way', async () => {
   const { tree, ask, url } = await served()
@@ -47,14 +53,13 @@ test('a fence is refused where nothing can be said of it, and what is none as we
 
 test('many are removed under one fence, which is asked for once; under a stale one none of them', async () => {
   let asked = 0
-  const { tree, ask } = await served(() => {
+  const check: FenceCheck = () => {
     asked += 1
     return Promise.resolve({ isExclusive: true })
-  })
+  }
+  const { tree, ask } = await served({ check })
   const keys = Array.from({ length: 5 }, (_, index) => `many/${index}`)
   for (const key of keys) await ask('PUT', `t/${key}`, 'elect/main/b@9', 'x')
-  const remove = (some: readonly string[]): string =>
-    `<Delete>${some.map((key) => `<Object><Key>${key}</Key></Object>`).join('')}</Delete>`
   const stale = await ask('POST', 't?delete', 'elect/main/a@5', remove(keys))
   expect([stale.status, await stale.text()]).toEqual([412, expect.stringContaining('StaleFence')])
   expect(keys.filter((key) => tree.index.get(key) !== undefined)).toEqual(keys)
@@ -62,4 +67,11 @@ test('many are removed under one fence, which is asked for once; under a stale o
   const removed = await ask('POST', 't?delete', 'elect/main/b@9', remove(keys))
   expect((await removed.text()).match(/<Deleted>/g)).toHaveLength(5)
   expect([asked, keys.filter((key) => tree.index.get(key) !== undefined)]).toEqual([1, []])
+})
+
+test('who may not write leaves no trace of a fence, however late it is', async () => {
+  const { ask } = await served({ keys: 'k write t\nother write t/own/' })
+  const refused = await ask('POST', 't?delete', 'elect/main/evil@999', remove(['a', 'b']), 'other')
+  expect((await refused.text()).match(/AccessDenied/g)).toHaveLength(2)
+  expect((await ask('PUT', 't/a', 'elect/main/a@5', 'one')).status).toBe(200)
 })
