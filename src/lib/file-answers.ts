@@ -2,7 +2,7 @@ import { type ErrorCode, FlotillaError } from '../core/errors.ts'
 import type { FileEntry } from '../core/files/entry.ts'
 import { clean } from './clean.ts'
 import { type PoolAnswer, readAnswer } from './http-pool.ts'
-import type { PourHead } from './http-pour.ts'
+import type { PourHead } from './pour-connection.ts'
 import type { WholeAnswer } from './http-whole.ts'
 
 /** Part of a file, as it was asked for. */

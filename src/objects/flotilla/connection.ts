@@ -3,7 +3,8 @@ import { PEER_HEADER, PEER_PATH } from '../../core/files/peer-wire.ts'
 import type { HttpRange } from '../../core/files/source.ts'
 import { type Authorize, authorizer, type FileCredentials, originOf, unauthenticated } from '../../lib/file-access.ts'
 import { HttpPool, type PoolAnswer, type PoolRequest, readAnswer } from '../../lib/http-pool.ts'
-import { type PourHead, PourPool } from '../../lib/http-pour.ts'
+import { PourPool } from '../../lib/http-pour.ts'
+import type { PourHead } from '../../lib/pour-connection.ts'
 import { jsonOf, peerAnswer } from '../../lib/peer-answers.ts'
 
 export interface ConnectionOptions {
