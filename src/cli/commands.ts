@@ -3,6 +3,7 @@ import { COORDINATION_COMMANDS } from './coordination-commands.ts'
 import { FILES_COMMANDS } from './files-commands.ts'
 import { PROFILE_COMMANDS } from './profile-commands.ts'
 import { PROXY_COMMANDS } from './proxy-commands.ts'
+import { ROLLOUT_COMMANDS } from './rollout-commands.ts'
 import { STORE_COMMANDS } from './store-commands.ts'
 import { TOKEN_COMMANDS } from './token-commands.ts'
 
@@ -93,54 +94,7 @@ export const COMMANDS: readonly Entry[] = [
     summary: 'go back to an earlier release',
     load: async () => (await import('./commands/rollback.ts')).rollback,
   },
-  {
-    name: 'rollout',
-    group: 'Look',
-    summary: 'show how far a change that goes out in waves has come',
-    load: async () => (await import('./commands/rollout.ts')).rollout,
-  },
-  {
-    name: 'rollout pause',
-    group: 'Change',
-    summary: 'change no further node for now',
-    load: async () => (await import('./commands/rollout-steer.ts')).rolloutPause,
-  },
-  {
-    name: 'rollout resume',
-    group: 'Change',
-    summary: 'go on after a pause',
-    load: async () => (await import('./commands/rollout-steer.ts')).rolloutResume,
-  },
-  {
-    name: 'rollout abort',
-    group: 'Change',
-    summary: 'take the change back from every node that has it',
-    load: async () => (await import('./commands/rollout-steer.ts')).rolloutAbort,
-  },
-  {
-    name: 'rollout start',
-    group: 'Change',
-    summary: 'take a release that was taken back to the nodes once more',
-    load: async () => (await import('./commands/rollout-start.ts')).rolloutStart,
-  },
-  {
-    name: 'rollout policy',
-    group: 'Change',
-    summary: 'show or set how releases go out unless they say it themselves',
-    load: async () => (await import('./commands/rollout-policy.ts')).rolloutPolicy,
-  },
-  {
-    name: 'drain',
-    group: 'Change',
-    summary: 'let the proxies send a node no new requests',
-    load: async () => (await import('./commands/drain.ts')).drain,
-  },
-  {
-    name: 'undrain',
-    group: 'Change',
-    summary: 'let a node have its requests again',
-    load: async () => (await import('./commands/drain.ts')).undrain,
-  },
+  ...ROLLOUT_COMMANDS,
   {
     name: 'datasets release',
     group: 'Change',
