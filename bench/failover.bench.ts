@@ -2,6 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
+import { CoordinationClient } from '../src/client/coordination-client.ts'
+import { Secret } from '../src/lib/secret.ts'
+import { systemClock } from '../src/lib/system-clock.ts'
 import { Cluster, PROGRAM } from './cluster.ts'
 import type { Bench, Figure } from './figure.ts'
 
@@ -16,17 +19,18 @@ export const bench: Bench = {
     'resigned by a request. Median, and the worst.',
   run: async (say) => {
     const cluster = await Cluster.start()
+    const token = new Secret(cluster.adminToken)
+    const hub = new CoordinationClient({ url: cluster.client.url, token, clock: systemClock })
     try {
       say('resigned …')
-      const resigned = await inTurn(cluster, 'resigned', async ({ name }) => {
-        const { holders } = await lineOf(cluster, name)
-        const [leader] = holders
+      const resigned = await inTurn({ cluster, hub }, 'resigned', async ({ name }) => {
+        const [leader] = (await hub.line('elect', name)).holders
         const startedMs = performance.now()
-        await ask(cluster, 'DELETE', `/v1/elections/${name}/claims/${leader?.who}`)
+        await hub.release('elect', name, leader?.who ?? '')
         return startedMs
       })
       say('killed …')
-      const killed = await inTurn(cluster, 'killed', async ({ process: leader }) => {
+      const killed = await inTurn({ cluster, hub }, 'killed', async ({ process: leader }) => {
         const startedMs = performance.now()
         leader.kill('SIGKILL')
         return startedMs
@@ -36,6 +40,7 @@ export const bench: Bench = {
         ...figures(`killed until the next one acts, with a lease of ${TTL_MS} ms`, killed, TTL_MS + 500),
       ]
     } finally {
+      hub.close()
       await cluster.stop()
     }
   },
@@ -56,7 +61,7 @@ interface Contender {
 
 /** How long each took to follow, once `end` has ended the one before; it says when it began to. */
 async function inTurn(
-  cluster: Cluster,
+  { cluster, hub }: { readonly cluster: Cluster; readonly hub: CoordinationClient },
   name: string,
   end: (leader: Contender) => Promise<number>,
 ): Promise<readonly number[]> {
@@ -65,7 +70,7 @@ async function inTurn(
     // One after the other, so that the order is known.
     for (let place = 0; place <= TURNS; place++) {
       line.push(begin(cluster, name, `c${place}`))
-      await untilThere(cluster, name, place + 1)
+      await untilThere(hub, name, place + 1)
     }
     const values: number[] = []
     await line[0]?.acts
@@ -91,29 +96,11 @@ function begin(cluster: Cluster, name: string, who: string): Contender {
   return { name, process: child, acts }
 }
 
-async function untilThere(cluster: Cluster, name: string, count: number): Promise<void> {
+async function untilThere(hub: CoordinationClient, name: string, count: number): Promise<void> {
   for (let left = 200; left > 0; left--) {
-    const { holders, waiting } = await lineOf(cluster, name)
+    const { holders, waiting } = await hub.line('elect', name)
     if (holders.length + waiting.length === count) return
     await delay(50)
   }
   throw new Error(`${count} did not come to contend for ${name}`)
-}
-
-interface Line {
-  readonly holders: readonly { readonly who: string }[]
-  readonly waiting: readonly { readonly who: string }[]
-}
-
-async function lineOf(cluster: Cluster, name: string): Promise<Line> {
-  return JSON.parse(await ask(cluster, 'GET', `/v1/elections/${name}`)) as Line
-}
-
-async function ask(cluster: Cluster, method: string, path: string): Promise<string> {
-  const answer = await fetch(new URL(path, cluster.client.url), {
-    method,
-    headers: { authorization: `Bearer ${cluster.adminToken}` },
-  })
-  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status}`)
-  return answer.text()
 }
