@@ -15,7 +15,7 @@ export function digestOf(kind: ObjectKind, root: Element): string {
 /** Hash of an XML file that is no object: everything counts but white space between tags, comments, and its own id. */
 export function plainDigestOf(root: Element): string {
   const children = root.children.filter(({ name }) => name !== 'id')
-  return sha256(`${root.name}${attributesOf(root)}${children.map(textOf).join('')}`)
+  return sha256(`${root.name}${attributesOf(root)}${children.map(meaningOf).join('')}`)
 }
 
 /** The fields that count, by name. `path` leads to the element, '' for the root. */
@@ -26,14 +26,14 @@ function fieldsOf(kind: ObjectKind, { children }: Element, path: string): string
   let text = '['
   for (const field of fields) {
     const inner = `${path}${field.name}`
-    if (!STRUCTURES.has(inner)) text += textOf(field)
+    if (!STRUCTURES.has(inner)) text += meaningOf(field)
     else text += `<${field.name}${attributesOf(field)}${fieldsOf(kind, field, `${inner}/`)}`
   }
   return `${text}]`
 }
 
-/** Elements below the root that are fields of the object, too, and no list. */
-const STRUCTURES = new Set(['settings', 'contact', 'settings/contact', 'attribution'])
+/** Elements that hold fields of the object themselves, and are no list, by their path below the root. */
+export const STRUCTURES: ReadonlySet<string> = new Set(['settings', 'contact', 'settings/contact', 'attribution'])
 
 function byName(a: Element, b: Element): number {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0
@@ -44,20 +44,21 @@ function byKey(a: Element, b: Element): number {
   return first < second ? -1 : first > second ? 1 : 0
 }
 
-function textOf(element: Element): string {
+/** What an element says, as a text that is equal for two of the same meaning. Holds no secrets. */
+export function meaningOf(element: Element): string {
   const { name, children, text } = element
   const start = `<${name}${attributesOf(element)}`
   if (children.length === 0) return `${start}>${escaped(isSecretText(element) ? MASK : text)}`
   const inOrder = isMap(children) ? children.toSorted(byKey) : children
   let inner = ''
-  for (const child of inOrder) inner += textOf(child)
+  for (const child of inOrder) inner += meaningOf(child)
   return `${start}[${inner}]`
 }
 
 /** GeoServer writes maps in the order of their hashes. */
-function isMap(children: readonly Element[]): boolean {
+export function isMap(children: readonly Element[]): boolean {
   return (
-    children.length > 1 && children.every(({ name, attributes }) => name === 'entry' && attributes['key'] !== undefined)
+    children.length > 0 && children.every(({ name, attributes }) => name === 'entry' && attributes['key'] !== undefined)
   )
 }
 

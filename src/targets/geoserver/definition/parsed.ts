@@ -1,6 +1,7 @@
 import type { Problem } from '../../../core/problem.ts'
 import { classify, type Place } from './classify.ts'
 import { idOf, keyOf } from './ids.ts'
+import { OBJECT_KINDS } from './model.ts'
 import { readXml, type XmlDocument, type XmlFault } from './xml.ts'
 
 /** A file as its bytes say, whatever stands in others. */
@@ -59,6 +60,17 @@ export class IdIndex {
   delete(id: string): void {
     this.#keys.delete(id)
   }
+}
+
+/** For sorting files into the order in which `IdIndex.add` takes them: those that are no objects come last. */
+export function inReadingOrder(a: { readonly place: Place }, b: { readonly place: Place }): number {
+  return rankOf(a.place) - rankOf(b.place)
+}
+
+const RANKS = new Map(OBJECT_KINDS.map((kind, index) => [kind, index]))
+
+function rankOf({ kind }: Place): number {
+  return (kind === undefined ? undefined : RANKS.get(kind)) ?? OBJECT_KINDS.length
 }
 
 /** A string of its own: a part of a text keeps all of the text in memory. */

@@ -26,8 +26,7 @@ export function isSecretText(element: Element): boolean {
   return ENCRYPTED.test(text) || (isPasswordPlace(element) && !isPlaceholder(text) && !isFlag(text))
 }
 
-/** A password that anybody who can read the file can read. */
-export function isPlainPassword(element: Element): boolean {
+function isPlainPassword(element: Element): boolean {
   return isSecretText(element) && !/^(?:crypt[12]|digest\d?):/.test(element.text)
 }
 
@@ -36,8 +35,18 @@ export function isSecretAttribute(value: string): boolean {
   return ENCRYPTED.test(value)
 }
 
-export function isHiddenAttribute(name: string, value: string): boolean {
-  return isSecretAttribute(value) || SECRET_NAME.test(name)
+/** Elements that hold a password which anybody can read who can read the file. */
+export function* plainPasswordsIn(element: Element): Generator<Element> {
+  const { attributes, children } = element
+  if (isPlainPassword(element) || attributes['password']?.startsWith('plain:') === true) yield element
+  for (const child of children) yield* plainPasswordsIn(child)
+}
+
+/** A value as it may be shown: addresses may have a user's name and password in them. */
+export function withoutCredentials(text: string): string {
+  return text
+    .replace(/(:\/\/)[^/@\s]+@/g, `$1${MASK}@`)
+    .replace(/\b((?:password|passwd|pwd|token|secret|api_?key|access_?key)=)[^&;\s]+/gi, `$1${MASK}`)
 }
 
 /** `<sendPassword>true</sendPassword>` is no password. */
