@@ -15,7 +15,7 @@ const INSIDE = {
 } as const
 
 /** Address of an object below `/rest/`, without ending. */
-export function addressOf(catalog: Catalog, item: Item): string {
+function addressOf(catalog: Catalog, item: Item): string {
   const name = encodeURIComponent(item.name)
   const workspace = catalog.items.get(item.workspace ?? '')
   const within = workspace === undefined ? '' : `workspaces/${encodeURIComponent(workspace.name)}/`

@@ -44,7 +44,8 @@ export async function startGeoServer(
     misbehave: (how) => {
       world.misbehave = how
     },
-    close: () => stop(false),
+    // What hangs never comes to its end.
+    close: () => stop(world.misbehave === 'hang'),
     kill: () => stop(true),
   }
 }

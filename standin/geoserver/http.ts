@@ -15,6 +15,7 @@ export interface Ask {
   /** Content type without parameters. */
   readonly type: string
   readonly body: Buffer
+  readonly accept: string
   readonly format: Format
   /** Such as `http://127.0.0.1:8080/geoserver`. */
   readonly base: string

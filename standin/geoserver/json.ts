@@ -1,7 +1,7 @@
 import { type Element, element } from './xml.ts'
 
 /** The element that links to another object: an Atom link in XML, `href` in JSON. */
-export const LINK = 'atom:link'
+const LINK = 'atom:link'
 
 const NUMBER = /^-?\d+(\.\d+)?(E-?\d+)?$/
 
@@ -43,7 +43,7 @@ function guess(text: string): Json {
 }
 
 /** The element a JSON payload stands for; `null` becomes an element that is nil. */
-export function fromJson(name: string, value: unknown): Element {
+function fromJson(name: string, value: unknown): Element {
   if (value === null) return element(name, undefined, { 'xsi:nil': 'true' })
   if (typeof value !== 'object') return element(name, scalar(value))
   const made = element(name)

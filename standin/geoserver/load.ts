@@ -1,7 +1,8 @@
 import { Catalog, type Item, referenced } from './catalog.ts'
 import { isEncrypted, secretsOf } from './passwords.ts'
+import { folder } from './places.ts'
 import { pluginFor } from './plugins.ts'
-import type { Kind, StoreKind } from './kinds.ts'
+import type { StoreKind } from './kinds.ts'
 import { RESOURCES, STORES } from './kinds.ts'
 import { SERVICES } from './services.ts'
 import { complete } from './shape.ts'
@@ -184,21 +185,4 @@ class Loader {
     this.#basis.log(`Ignoring ${file}: its ${field} is not found`)
     return false
   }
-}
-
-/** The folder an object's file lies in. */
-export function folder(item: { readonly file: string }): string {
-  return item.file.slice(0, item.file.lastIndexOf('/'))
-}
-
-/** File of an object of this kind and name. */
-export function fileOf(kind: Kind, name: string, parent: Item | undefined): string {
-  const base = parent === undefined ? '' : `${folder(parent)}/`
-  if (kind === 'workspace' || kind === 'namespace') return `workspaces/${name}/${kind}.xml`
-  if (kind === 'style') return `${base}styles/${name}.xml`
-  if (kind === 'layerGroup') return `${base}layergroups/${name}.xml`
-  if (kind === 'layer') return `${base}layer.xml`
-  if (kind === 'settings') return `${base}settings.xml`
-  if (kind === 'service') return `${base}${name}.xml`
-  return `${base}${name}/${kind.toLowerCase()}.xml`
 }

@@ -6,6 +6,7 @@ import { groups } from './rest/groups.ts'
 import { layers } from './rest/layers.ts'
 import { resource } from './rest/resource.ts'
 import { resources } from './rest/resources.ts'
+import { services } from './rest/services.ts'
 import { settings } from './rest/settings.ts'
 import { stores } from './rest/stores.ts'
 import { styles } from './rest/styles.ts'
@@ -42,6 +43,7 @@ export const router = new Router(
   styles,
   templates,
   settings,
+  services,
   resource,
   acl,
   roles,

@@ -11,6 +11,9 @@ export const ROLES = 'security/role/default/roles.xml'
 
 const JCEKS_MAGIC = Buffer.from('cececece00000002', 'hex')
 
+/** Of the user of a first start: two nodes that start alike have equal users.xml, as those of a release have. */
+const SALT = Buffer.alloc(16)
+
 /** Makes what GeoServer makes when it first starts on a data directory; what is there stays. */
 export function firstStart(files: DataDirectory, options: GeoServerOptions): void {
   const make = (path: string, content: () => string | Uint8Array): void => {
@@ -46,7 +49,7 @@ function usersXml({ user, password }: GeoServerOptions): string {
   return `<?xml version="1.0" encoding="UTF-8" standalone="no"?>
 <userRegistry xmlns="http://www.geoserver.org/security/users" version="1.0">
     <users>
-        <user enabled="true" name="${escapeXml(user)}" password="${digest(password)}"/>
+        <user enabled="true" name="${escapeXml(user)}" password="${digest(password, SALT)}"/>
     </users>
     <groups/>
 </userRegistry>

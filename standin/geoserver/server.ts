@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Answer, type Ask, jettyPage, Refusal } from './http.ts'
 import { router } from './routes.ts'
+import { MISBEHAVIOURS } from './options.ts'
 import type { World } from './world.ts'
 
 const CONTEXT = '/geoserver'
@@ -28,16 +29,26 @@ export async function serve(world: World): Promise<{ server: Server; url: string
 }
 
 async function handle(world: World, url: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const raw = request.url ?? '/'
+  if (raw.startsWith('/stand-in/')) return control(world, raw, response)
   if (world.misbehave === 'down') return void request.socket.destroy()
   if (world.misbehave === 'hang') return
   if (world.misbehave === 'slow') await delay(world.options.slowMs, undefined, { signal: world.signal })
-  const raw = request.url ?? '/'
   const [target = '', query = ''] = raw.split('?', 2)
   const body = await read(request)
   const found = await answer(world, { target, query, request, body, url })
   const { status, type, headers, body: content } = found
   response.writeHead(status, { ...headers, ...(type === undefined ? {} : { 'content-type': type }) })
   response.end(request.method === 'HEAD' ? undefined : content)
+}
+
+/** For whoever drives it from another process: `/stand-in/misbehave/HOW` and `/stand-in/log.json`. */
+function control(world: World, path: string, response: ServerResponse): void {
+  const how = MISBEHAVIOURS.find((one) => path === `/stand-in/misbehave/${one}`)
+  if (how !== undefined) world.misbehave = how
+  const isKnown = how !== undefined || path === '/stand-in/log.json'
+  response.writeHead(isKnown ? 200 : 404, { 'content-type': 'application/json' })
+  response.end(JSON.stringify(isKnown ? world.logged : []))
 }
 
 async function read(request: IncomingMessage): Promise<Buffer> {
@@ -102,7 +113,7 @@ function isLocked(path: string): boolean {
 }
 
 async function route(world: World, { query, request, body, url }: Asked, path: string): Promise<Answer> {
-  if (isLocked(path)) await world.reloading
+  while (isLocked(path) && world.reloading !== undefined) await world.reloading
   const ending = path.startsWith('/rest/resource') ? undefined : /\.(json|xml)$/.exec(path)?.[1]
   const bare = ending === undefined ? path : path.slice(0, -ending.length - 1)
   const handlers = router.find(bare)
@@ -119,6 +130,7 @@ async function route(world: World, { query, request, body, url }: Asked, path: s
     query: new URLSearchParams(query),
     type: (request.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '',
     body,
+    accept: accepts,
     format: ending === 'json' || (ending === undefined && accepts.includes('json')) ? 'json' : 'xml',
     base: url,
   }

@@ -114,6 +114,11 @@ export class Pairs {
   readonly #ours = new Map<string, string>()
   readonly #taken = new Map<string, string>()
 
+  /** Ids that stand in these texts, the same for both, stand for themselves. */
+  constructor(texts: readonly string[]) {
+    for (const id of texts.flatMap((text) => text.match(RANDOM) ?? [])) this.#pair(id, id)
+  }
+
   /** Our text with the recording's ids, digests and dates in their places. */
   translate(ours: string, recorded: string): string {
     const theirs = recorded.match(RANDOM) ?? []

@@ -48,8 +48,8 @@ test('the recorded session, replayed: the same statuses, headers, bodies, and th
   const dataDirectory = directoryBefore(FIXTURES, session)
   const geoserver = await startGeoServer({ dataDirectory, reloadMs: 1, data: dataOf(session) })
   onTestFinished(() => geoserver.close())
-  const pairs = new Pairs()
   let before = snapshot(dataDirectory)
+  const pairs = new Pairs([...before.keys()].map((path) => readFileSync(join(dataDirectory, path), 'utf8')))
 
   for (const [number, recorded] of session.entries()) {
     const what = `${number} ${recorded.request.method} ${recorded.request.url}`

@@ -4,8 +4,10 @@ import { Keystore } from './crypt.ts'
 import { catalogDate } from './dates.ts'
 import { DataDirectory } from './files.ts'
 import { Ids } from './ids.ts'
+import { TileConfig } from './gwc/tile-config.ts'
 import { TileLayers } from './gwc/tile-layers.ts'
-import { type Basis, fileOf, folder, loadCatalog } from './load.ts'
+import { type Basis, loadCatalog } from './load.ts'
+import { fileOf, folder } from './places.ts'
 import type { GeoServerOptions, Misbehaviour } from './options.ts'
 import { StyleCache } from './ows/style-cache.ts'
 import { firstStart, KEYSTORE } from './seed.ts'
@@ -23,6 +25,7 @@ export class World implements Basis {
   readonly ids = new Ids(Date.now())
   readonly keystore: Keystore
   readonly modules: readonly string[]
+  readonly tileConfig: TileConfig
   readonly tileLayers: TileLayers
   readonly styles: StyleCache
   readonly users: Users
@@ -40,6 +43,7 @@ export class World implements Basis {
     firstStart(this.files, options)
     // Read here and never again: a keystore that is put in place later counts from the next start.
     this.keystore = new Keystore(this.files.read(KEYSTORE) ?? Buffer.alloc(0))
+    this.tileConfig = new TileConfig(this.files)
     this.tileLayers = new TileLayers(this.files, options.fileMs)
     this.styles = new StyleCache(this.files, options.styleMs)
     this.users = new Users(this.files, options)

@@ -3,22 +3,22 @@ import type { World } from '../world.ts'
 import { child, element, type Element, textAt } from '../xml.ts'
 import { mercator } from './mercator.ts'
 
-/** Formats and grid sets of gwc-gs.xml as it comes. */
-const FORMATS = ['image/png', 'image/jpeg']
 const META_TILES = 4
 
 const strings = (values: readonly string[]): readonly Element[] => values.map((value) => element('string', value))
 
 /** Writes the tile layer of a layer or group as GeoServer makes it by itself; `withExtents` when its style changed. */
 export function writeTileLayer(world: World, of: Item, withExtents = false): void {
-  if (textAt(tileDefaults(world), 'cacheLayersByDefault') === 'false') return
+  if (!world.tileConfig.byDefault) return
+  const resource = world.catalog.items.get(of.resource ?? '')
+  const family = of.kind === 'layerGroup' ? 'Other' : resource?.kind === 'coverage' ? 'Coverage' : 'Vector'
   const box = withExtents ? boxOf(world, of) : undefined
   const xml = element('GeoServerTileLayer', [
     element('id', of.id),
     element('enabled', 'true'),
     element('inMemoryCached', 'true'),
     element('name', world.catalog.qualified(of)),
-    element('mimeFormats', strings(FORMATS)),
+    element('mimeFormats', strings(world.tileConfig.formats(family))),
     element('gridSubsets', [
       subset('EPSG:4326', box),
       subset('EPSG:900913', box === undefined ? undefined : mercator(box)),
@@ -31,13 +31,6 @@ export function writeTileLayer(world: World, of: Item, withExtents = false): voi
     element('cacheWarningSkips'),
   ])
   world.tileLayers.save(of.id, xml)
-}
-
-function tileDefaults(world: World): Element | undefined {
-  const source = world.files.text('gwc-gs.xml')
-  return source?.includes('<cacheLayersByDefault>false') === true
-    ? element('x', [element('cacheLayersByDefault', 'false')])
-    : undefined
 }
 
 function subset(name: string, box: readonly string[] | undefined): Element {

@@ -5,31 +5,21 @@ import { child, copy, type Element, parseXml, removeChild, setChild, textAt, wri
 import type { TileLayer } from './tile-layers.ts'
 
 const HEADER = '<?xml version="1.0" encoding="UTF-8"?>\n'
-const GRID_SETS = ['EPSG:4326', 'EPSG:900913', 'EPSG:4326x2', 'EPSG:900913x2', 'WebMercatorQuad', 'WorldCRS84Quad']
 
 export const tileCache: Routes = {
   'GET /gwc/rest/layers': (ask) => json(ask.world.tileLayers.list().map(({ name }) => name)),
   'GET /gwc/rest/layers/:name': getLayer,
   'POST|PUT /gwc/rest/layers/:name': putLayer,
   'DELETE /gwc/rest/layers/:name': deleteLayer,
-  'GET /gwc/rest/gridsets': () => json(GRID_SETS),
+  'GET /gwc/rest/gridsets': ({ world }) => json(world.tileConfig.gridSets),
   'GET /gwc/rest/blobstores': () => json([]),
-  'GET /gwc/rest/diskquota': () => json({ 'org.geowebcache.diskquota.DiskQuotaConfig': QUOTA }),
+  'GET /gwc/rest/diskquota': quota,
   'GET /gwc/rest/global': () => json({ global: GLOBAL }),
   'GET /gwc/rest/seed/:name': () => json({ 'long-array-array': [] }),
   'POST /gwc/rest/seed/:name': seed,
   'POST /gwc/rest/masstruncate': truncate,
   'GET /gwc/rest/masstruncate': () => ({ status: 200, type: 'application/xml', body: TRUNCATIONS }),
   'POST /gwc/rest/reload': reload,
-}
-
-const QUOTA = {
-  enabled: false,
-  cacheCleanUpFrequency: 10,
-  cacheCleanUpUnits: 'SECONDS',
-  maxConcurrentCleanUps: 2,
-  globalExpirationPolicyName: 'LFU',
-  globalQuota: { id: 0, bytes: 524_288_000 },
 }
 
 const GLOBAL = {
@@ -46,6 +36,13 @@ const WARNING =
   'Also note that you must truncate the tiles of any layers that have changed.</p><p><a href="../demo">Go back</a></p>\n'
 
 const TRUNCATIONS = '<massTruncateRequests><requestType>truncateLayer</requestType></massTruncateRequests>'
+
+function quota({ world }: Ask): Answer {
+  const { enabled, bytes } = world.tileConfig.quota
+  const others = { cacheCleanUpFrequency: 10, cacheCleanUpUnits: 'SECONDS', maxConcurrentCleanUps: 2 }
+  const config = { enabled, ...others, globalExpirationPolicyName: 'LFU', globalQuota: { id: 0, bytes } }
+  return json({ 'org.geowebcache.diskquota.DiskQuotaConfig': config })
+}
 
 function layerOf(ask: Ask): TileLayer {
   const name = param(ask, 'name')
@@ -118,6 +115,7 @@ function parse({ body }: Ask): Element {
 function reload(ask: Ask): Answer {
   const asked = new URLSearchParams(ask.body.toString('utf8'))
   if (asked.get('reload_configuration') !== '1') throw new Refusal(400, 'Unknown or malformed request.')
+  ask.world.tileConfig.read()
   const count = ask.world.tileLayers.look()
   const body = `<html>
 <head>

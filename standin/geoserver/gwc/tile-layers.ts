@@ -1,6 +1,6 @@
 import type { Catalog, Item } from '../catalog.ts'
 import type { DataDirectory } from '../files.ts'
-import { type Element, parseXml, textAt, writeXml } from '../xml.ts'
+import { type Element, parseXml, setText, textAt, writeXml } from '../xml.ts'
 
 const FOLDER = 'gwc-layers'
 
@@ -65,6 +65,17 @@ export class TileLayers {
   remove(catalog: Catalog, of: Item): void {
     this.#files.remove(`${FOLDER}/${of.id.replaceAll(':', '_')}.xml`)
     this.truncate(catalog.qualified(of))
+    this.look()
+  }
+
+  /** Tile layers follow the new name of a layer, a group, or of the workspace both are in. */
+  rename(from: string, to: string): void {
+    for (const { name, file, xml } of this.list()) {
+      if (name !== from && !(from.endsWith(':') && name.startsWith(from))) continue
+      this.truncate(name)
+      setText(xml, 'name', to + name.slice(from.length))
+      this.#files.write(file, writeXml(xml))
+    }
     this.look()
   }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Item } from '../catalog.ts'
-import { folder } from '../load.ts'
-import { bodyFile } from '../rest/styles.ts'
+import { folder } from '../places.ts'
+import { bodyFile } from '../rest/add-style.ts'
 import type { World } from '../world.ts'
 import { child, textAt } from '../xml.ts'
 
@@ -12,7 +12,9 @@ const PNG = Buffer.from('89504e470d0a1a0a', 'hex')
  * body and graphics, each as the caches have it. Equal digests stand for equal images.
  */
 export function draw(world: World, names: readonly string[], styles: readonly string[]): Buffer | undefined {
-  const hash = createHash('sha256')
+  // Projections of the user are read once, like graphics.
+  const projections = world.styles.graphic('user_projections/epsg.properties')
+  const hash = createHash('sha256').update(projections ?? '')
   for (const [at, name] of names.entries()) {
     const item = world.catalog.byQualified('layer', name) ?? world.catalog.byQualified('layerGroup', name)
     if (item === undefined) return undefined

@@ -1,7 +1,7 @@
 import { type Answer, type Ask, Refusal } from '../http.ts'
 import { tileFolder } from '../gwc/tile-layers.ts'
 import { isResource, type Item } from '../catalog.ts'
-import { folder } from '../load.ts'
+import { folder } from '../places.ts'
 import type { Routes } from '../router.ts'
 import { escapeXml, textAt } from '../xml.ts'
 import { draw } from './draw.ts'

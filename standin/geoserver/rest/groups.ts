@@ -2,7 +2,7 @@ import type { Catalog, Item } from '../catalog.ts'
 import { encode } from '../encode.ts'
 import { writeTileLayer } from '../gwc/default-layer.ts'
 import { type Answer, type Ask, created, done, list, payload, Refusal, show } from '../http.ts'
-import { fileOf } from '../load.ts'
+import { fileOf } from '../places.ts'
 import { merge } from '../merge.ts'
 import { resolveReferences } from '../refs.ts'
 import type { Routes } from '../router.ts'
@@ -107,9 +107,12 @@ function changeGroup(ask: Ask): Answer {
   const xml = payload(ask, 'layerGroup')
   resolveReferences(world.catalog, xml)
   merge(group, xml, world.options.version)
+  const before = world.catalog.qualified(group)
   group.name = textAt(group.xml, 'name') ?? group.name
   world.save(group)
-  world.tileLayers.truncate(world.catalog.qualified(group))
+  const after = world.catalog.qualified(group)
+  if (after === before) world.tileLayers.truncate(before)
+  else world.tileLayers.rename(before, after)
   return done
 }
 

@@ -112,6 +112,7 @@ function change(ask: Ask, family: Family): Answer {
   layer.name = resource.name
   setText(layer.xml, 'name', resource.name)
   world.save(layer)
+  world.tileLayers.rename(before, world.catalog.qualified(layer))
   return done
 }
 

@@ -2,10 +2,9 @@ import type { Item } from '../catalog.ts'
 import { encode } from '../encode.ts'
 import { type Answer, type Ask, created, done, payload, Refusal, show } from '../http.ts'
 import { SHAPES } from '../kinds.ts'
-import { fileOf } from '../load.ts'
+import { fileOf } from '../places.ts'
 import { merge } from '../merge.ts'
 import type { Routes } from '../router.ts'
-import { SERVICES, type Service } from '../services.ts'
 import { order } from '../shape.ts'
 import type { World } from '../world.ts'
 import { child, copy, element, type Element, setChild, setText, textAt, writeXml } from '../xml.ts'
@@ -29,21 +28,6 @@ export const settings: Routes = {
     ask.world.remove(settingsOf(ask))
     return done
   },
-  ...serviceRoutes(),
-}
-
-function serviceRoutes(): Routes {
-  const inside = '/rest/services/:service/workspaces/:ws/settings'
-  return {
-    'GET /rest/services/:service/settings': (ask) => show(ask, encode(ask, serviceOf(ask))),
-    'PUT /rest/services/:service/settings': changeService,
-    [`GET ${inside}`]: (ask) => show(ask, encode(ask, serviceOf(ask))),
-    [`PUT ${inside}`]: changeService,
-    [`DELETE ${inside}`]: (ask) => {
-      ask.world.remove(serviceOf(ask))
-      return done
-    },
-  }
 }
 
 function contact(world: World): Element {
@@ -132,39 +116,5 @@ function changeSettings(ask: Ask): Answer {
   if (child(xml, 'contact') === undefined) setChild(xml, element('contact', [element('id', 'contact')]))
   const file = fileOf('settings', '', workspace)
   world.add({ kind: 'settings', id, name: '', workspace: workspace.id, file, xml: withPrimitives(xml) })
-  return done
-}
-
-function serviceName(ask: Ask): Service {
-  const name = SERVICES.find((one) => one === param(ask, 'service'))
-  if (name === undefined) throw new Refusal(404, '')
-  return name
-}
-
-function serviceOf(ask: Ask): Item {
-  const name = serviceName(ask)
-  const workspace = ask.params['ws'] === undefined ? undefined : workspaceOf(ask)
-  const found = ask.world.catalog.find('service', name, { workspace: workspace?.id })
-  if (found === undefined) throw new Refusal(404, `Service for workspace ${workspace?.name} does not exist`)
-  return found
-}
-
-function changeService(ask: Ask): Answer {
-  const { world } = ask
-  const name = serviceName(ask)
-  const workspace = ask.params['ws'] === undefined ? undefined : workspaceOf(ask)
-  const xml = payload(ask, name)
-  xml.children = xml.children.filter((one) => one.name !== 'workspace')
-  const found = world.catalog.find('service', name, { workspace: workspace?.id })
-  if (found !== undefined) {
-    merge(found, xml, world.options.version)
-    world.save(found)
-    return done
-  }
-  const id = textAt(xml, 'id') ?? world.ids.next(`${name.toUpperCase()}InfoImpl`)
-  setText(xml, 'id', id)
-  if (textAt(xml, 'name') === undefined) setText(xml, 'name', name.toUpperCase())
-  if (workspace !== undefined) setChild(xml, element('workspace', [element('id', workspace.id)]))
-  world.add({ kind: 'service', id, name, workspace: workspace?.id, file: fileOf('service', name, workspace), xml })
   return done
 }

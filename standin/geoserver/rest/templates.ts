@@ -1,5 +1,5 @@
 import { type Answer, type Ask, done, list, Refusal, text } from '../http.ts'
-import { folder } from '../load.ts'
+import { folder } from '../places.ts'
 import type { Routes } from '../router.ts'
 import { param } from './objects.ts'
 

@@ -1,7 +1,7 @@
 import type { Item } from '../catalog.ts'
 import { encode } from '../encode.ts'
 import { type Ask, type Answer, created, done, list, payload, Refusal, show } from '../http.ts'
-import { fileOf } from '../load.ts'
+import { fileOf } from '../places.ts'
 import { merge } from '../merge.ts'
 import type { Routes } from '../router.ts'
 import { takenId } from './objects.ts'
@@ -93,8 +93,10 @@ function changeWorkspace(ask: Ask): Answer {
   if (taken !== undefined && taken !== workspace) throw new Refusal(409, `Workspace '${name}' already exists`, true)
   const namespace = ask.world.catalog.namespaceOf(workspace.id)
   merge(workspace, xml, ask.world.options.version)
+  const before = workspace.name
   workspace.name = name
   ask.world.save(workspace)
+  if (before !== name) ask.world.tileLayers.rename(`${before}:`, `${name}:`)
   if (namespace !== undefined) {
     namespace.name = name
     setText(namespace.xml, 'prefix', name)
