@@ -50,6 +50,9 @@ export const PROBLEMS = {
   SAMPLE_FAILED: 'A node’s application did not answer a sample request of the rollout as it should.',
   LIST_LEFT: 'A blocked or unlimited network that ERDDAP has no way to name: only a proxy can enforce it.',
   XML_ROOT: 'The root element is not the one that a file of that name has in a data directory.',
+  NAME_MISSING: 'An object that does not say its name, or what it belongs to.',
+  FOLDER_NAME:
+    'A folder is called differently from the object in it. A GeoServer that makes it anew calls the folder like the object.',
   REFERENCE_MISSING: 'An object refers to another that is not there.',
   KEY_DUPLICATE: 'Two files define the same object. GeoServer would use one of them.',
   PATH_REFUSED:

@@ -87,6 +87,8 @@ test.for([
   ['wps-cache/a', 'left out: node-local'],
   ['backup/a.zip', 'left out: node-local'],
   ['audit.log.1', 'left out: node-local'],
+  ['audit-2026-11-22.log', 'left out: node-local'],
+  ['gwc-layers/w1%3Aa.log.xml', 'tile-layer tile-layer'],
   ['styles/.lock', 'left out: node-local'],
   ['.git/config', 'left out: node-local'],
   ['geoserver-environment.properties', 'left out: node-local'],

@@ -49,7 +49,8 @@ function isTemporary(name: string): boolean {
 }
 
 /** Logs, locks and databases that each node keeps for itself. */
-const NODE_LOCAL_NAME = /\.log(?:\.|$)|\.lock$|\.(?:h2|mv|trace|lck)\.db$|\.lck$|^geoserver-environment\.properties$/i
+const NODE_LOCAL_NAME =
+  /\.log(?:[.-]\d[\d-]*)*(?:\.gz|\.zip)?$|\.lock$|\.(?:h2|mv|trace|lck)\.db$|\.lck$|^geoserver-environment\.properties$/i
 
 const NODE_LOCAL_FOLDERS = new Set([
   'backup',

@@ -1,5 +1,5 @@
-import { isDefault } from './defaults.ts'
-import { isMap, meaningOf, STRUCTURES } from './digest.ts'
+import { isDefault, STRUCTURES } from './defaults.ts'
+import { isMap, meaningOf } from './digest.ts'
 import type { ObjectKind } from './model.ts'
 import { isSecretText, MASK, withoutCredentials } from './secrets.ts'
 import { type Element, textIn } from './xml.ts'

@@ -9,25 +9,23 @@ import type { Element } from './xml.ts'
  * older versions. An empty element is what a text, list or map becomes that is taken away over REST.
  */
 export function isDefault(kind: ObjectKind, path: string, { name, children, text }: Element): boolean {
-  if (children.length > 0) return name === 'attribution' && children.every(isUnsized)
-  if (text === '') return true
-  return DEFAULTS.get(`${groupOf(kind)} ${path}${name}`) === text || DEFAULTS.get(`* ${path}${name}`) === text
+  const inner = path + name
+  if (children.length > 0) {
+    return STRUCTURES.has(inner) && children.every((child) => isDefault(kind, `${inner}/`, child))
+  }
+  return text === '' || defaultOf(kind, inner) === text
 }
 
-/** The value that a field has where it is not there; undefined where that is not known, or nothing. */
-export function defaultOf(kind: ObjectKind, name: string): string | undefined {
-  return DEFAULTS.get(`${groupOf(kind)} ${name}`) ?? DEFAULTS.get(`* ${name}`)
+/** Elements that hold fields of the object themselves, and are no list, by their path below the root. */
+export const STRUCTURES: ReadonlySet<string> = new Set(['settings', 'contact', 'settings/contact', 'attribution'])
+
+/** The value that a field has where it is not there, by its path; undefined where that is not known, or nothing. */
+export function defaultOf(kind: ObjectKind, path: string): string | undefined {
+  const group = GROUPS[kind]
+  return group === undefined ? undefined : DEFAULTS.get(`${group} ${path}`)
 }
 
-function isUnsized({ name, children, text }: Element): boolean {
-  return children.length === 0 && (text === '' || ((name === 'logoWidth' || name === 'logoHeight') && text === '0'))
-}
-
-type Group = 'workspace' | 'store' | 'resource' | 'layer' | 'service' | 'settings' | '*'
-
-function groupOf(kind: ObjectKind): Group {
-  return GROUPS[kind] ?? '*'
-}
+type Group = 'workspace' | 'store' | 'resource' | 'layer' | 'service' | 'settings'
 
 const GROUPS: Readonly<Partial<Record<ObjectKind, Group>>> = {
   workspace: 'workspace',
@@ -58,7 +56,13 @@ const TABLE: Readonly<Record<Group, Readonly<Record<string, string>>>> = {
       'skipNumberMatched circularArcPresent',
     '0': 'maxFeatures numDecimals',
   },
-  layer: { true: 'advertised enabled queryable', false: 'opaque queryDisabled', '/': 'path', SINGLE: 'mode' },
+  layer: {
+    true: 'advertised enabled queryable',
+    false: 'opaque queryDisabled',
+    '/': 'path',
+    SINGLE: 'mode',
+    '0': 'attribution/logoWidth attribution/logoHeight',
+  },
   service: {
     false:
       'verbose citeCompliant getFeatureInfoMimeTypeCheckingEnabled getMapMimeTypeCheckingEnabled ' +
@@ -72,7 +76,6 @@ const TABLE: Readonly<Record<Group, Readonly<Record<string, string>>>> = {
         'showModifiedTimeColumnsInAdminList useHeadersProxyURL showModifiedUserInAdminList',
     ),
   },
-  '*': {},
 }
 
 /** They stand in the root of a workspace's settings and under `<settings>` of the global ones. */

@@ -1,5 +1,5 @@
 import { sha256 } from '../../../lib/hash.ts'
-import { isDefault } from './defaults.ts'
+import { isDefault, STRUCTURES } from './defaults.ts'
 import type { ObjectKind } from './model.ts'
 import { isSecretAttribute, isSecretText, MASK } from './secrets.ts'
 import type { Element } from './xml.ts'
@@ -31,9 +31,6 @@ function fieldsOf(kind: ObjectKind, { children }: Element, path: string): string
   }
   return `${text}]`
 }
-
-/** Elements that hold fields of the object themselves, and are no list, by their path below the root. */
-export const STRUCTURES: ReadonlySet<string> = new Set(['settings', 'contact', 'settings/contact', 'attribution'])
 
 function byName(a: Element, b: Element): number {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0

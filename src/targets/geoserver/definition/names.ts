@@ -34,3 +34,8 @@ export function unspoken(text: string): string {
   const colon = text.indexOf(':')
   return colon === -1 ? qualified(undefined, text) : qualified(text.slice(0, colon), text.slice(colon + 1))
 }
+
+/** A string of its own: a part of a text keeps all of the text in memory. */
+export function copyOf(text: string): string {
+  return Buffer.from(text).toString()
+}

@@ -2,6 +2,7 @@ import type { Problem } from '../../../core/problem.ts'
 import { classify, type Place } from './classify.ts'
 import { idOf, keyOf } from './ids.ts'
 import { OBJECT_KINDS } from './model.ts'
+import { copyOf } from './names.ts'
 import { readXml, type XmlDocument, type XmlFault } from './xml.ts'
 
 /** A file as its bytes say, whatever stands in others. */
@@ -71,11 +72,6 @@ const RANKS = new Map(OBJECT_KINDS.map((kind, index) => [kind, index]))
 
 function rankOf({ kind }: Place): number {
   return (kind === undefined ? undefined : RANKS.get(kind)) ?? OBJECT_KINDS.length
-}
-
-/** A string of its own: a part of a text keeps all of the text in memory. */
-export function copyOf(text: string): string {
-  return Buffer.from(text).toString()
 }
 
 export function problemOf(path: string, fault: XmlFault): Problem {

@@ -128,6 +128,18 @@ describe('digests', () => {
       '<advertised>true</advertised></featureType>',
     ],
     ['an emptied field', 'wms.xml', '</wms>', '<title></title><keywords/></wms>'],
+    [
+      'a structure of nothing but defaults',
+      'workspaces/w1/store/cities/layer.xml',
+      '</layer>',
+      '<attribution><logoWidth>0</logoWidth><logoHeight>0</logoHeight></attribution></layer>',
+    ],
+    [
+      'a contact of empty fields',
+      'global.xml',
+      '</settings>',
+      '<contact><id>contact</id><address/></contact></settings>',
+    ],
     ['a proxy base URL', 'global.xml', /http:\/\/\w+/, 'http://elsewhere'],
     ['the date of a property file', 'security/layers.properties', 'Fri Nov 20', 'Sat Nov 21'],
     ['a comment in a property file', 'security/layers.properties', 'mode', '# why\nmode'],
@@ -204,7 +216,7 @@ describe('problems', () => {
       'REFERENCE_MISSING',
     ],
     ['another root', 'workspaces/w1/store/cities/layer.xml', /layer>/g, 'player>', 'XML_ROOT'],
-    ['no name', 'workspaces/w1/styles/burg.xml', '<name>burg</name>', '', 'ID_MISSING'],
+    ['no name', 'workspaces/w1/styles/burg.xml', '<name>burg</name>', '', 'NAME_MISSING'],
     ['a DOCTYPE', 'global.xml', '<global>', '<!DOCTYPE a>\n<global>', 'XML_DOCTYPE'],
   ] as const)('%s is one with its place, and no entry', ([, path, from, to, code]) => {
     const { catalog } = edited(path, from, to)
@@ -219,6 +231,41 @@ describe('problems', () => {
     // The type, its layer, the groups that hold it, and the tile layers of all three.
     expect(left).toBe(7)
     expect(catalog.entries.has('layergroup/all')).toBe(false)
+  })
+
+  test('a tile layer of a layer that is gone is left out with a warning', () => {
+    const files = smallDirectory()
+    const path = 'gwc-layers/LayerInfoImpl-9_9_-9.xml'
+    files.set(path, '<GeoServerTileLayer><id>LayerInfoImpl-9:9:-9</id><name>w1:gone</name></GeoServerTileLayer>')
+    const { catalog } = readDirectory(files)
+    expect(catalog.problems).toMatchObject([{ code: 'REFERENCE_MISSING', severity: 'warning', file: path }])
+    expect(catalog.entries.size).toBe(small.catalog.entries.size)
+  })
+
+  test('a style without its body stays, with a warning', () => {
+    const files = smallDirectory()
+    files.delete('styles/burg.sld')
+    const { catalog } = readDirectory(files)
+    expect(catalog.problems).toMatchObject([{ code: 'REFERENCE_MISSING', severity: 'warning', dataset: 'style/burg' }])
+    expect(catalog.entries.has('style/burg')).toBe(true)
+  })
+
+  test('a folder that is not called like its object is a warning', () => {
+    const files = new Map(
+      Array.from(smallDirectory(), ([path, text]) => [
+        path.replace('workspaces/w2/store/', 'workspaces/w2/old/'),
+        text,
+      ]),
+    )
+    const { catalog } = readDirectory(files)
+    expect(catalog.problems).toMatchObject([
+      {
+        code: 'FOLDER_NAME',
+        severity: 'warning',
+        file: 'workspaces/w2/old/datastore.xml',
+        dataset: 'datastore/w2:store',
+      },
+    ])
   })
 
   test('an object in two files is in no entry', () => {

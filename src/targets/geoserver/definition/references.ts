@@ -1,4 +1,4 @@
-import { nameIn, qualified, splitKey, spoken, unspoken } from './names.ts'
+import { copyOf, nameIn, qualified, splitKey, spoken, unspoken } from './names.ts'
 import type { ObjectKind } from './model.ts'
 import { childOf, type Element, made, textIn } from './xml.ts'
 
@@ -52,7 +52,7 @@ export function referenceIn(element: Element, ids: Ids): Reference | undefined {
   const name = textIn(element, 'name')
   if (name === '') return { key: undefined, said: 'nothing' }
   const kind = kindOf(element)
-  return { key: kind === undefined ? undefined : keyByName(kind, element, name), said: name }
+  return { key: kind === undefined ? undefined : copyOf(keyByName(kind, element, name)), said: name }
 }
 
 function keyByName(kind: ObjectKind, element: Element, name: string): string {

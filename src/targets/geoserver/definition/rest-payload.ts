@@ -1,6 +1,5 @@
 import { classify } from './classify.ts'
-import { defaultOf, isDefault } from './defaults.ts'
-import { STRUCTURES } from './digest.ts'
+import { defaultOf, isDefault, STRUCTURES } from './defaults.ts'
 import type { CatalogEntry, ObjectKind } from './model.ts'
 import { type Element, made, readXml, writeXml } from './xml.ts'
 

@@ -8,7 +8,8 @@ const NAME_MAX = 251
 /** Where the tile layer of a key lies in a release: its name on disk is made of the layer's id. */
 export function tileLayerPath(key: string): string {
   const { name } = splitKey(key)
-  const encoded = encodeURIComponent(name).replaceAll("'", '%27')
+  // A name that begins with a dot would be hidden.
+  const encoded = encodeURIComponent(name).replaceAll("'", '%27').replace(/^\./, '%2E')
   if (encoded.length <= NAME_MAX) return `${FOLDER}/${encoded}.xml`
   const cut = encoded.slice(0, NAME_MAX - 65).replace(/%.?$/, '')
   return `${FOLDER}/${cut}-${sha256(name)}.xml`
