@@ -10,7 +10,7 @@ export interface OverlayRule {
 }
 
 /** Addresses and sizes that follow from the machine. `imageProcessing` is what `jai` is called from GeoServer 3.0. */
-export const DEFAULT_OVERLAY: readonly OverlayRule[] = [
+const DEFAULTS: readonly OverlayRule[] = [
   { path: 'global.xml', element: 'settings/proxyBaseUrl' },
   { path: 'global.xml', element: 'proxyBaseUrl' },
   { path: 'global.xml', element: 'jai' },
@@ -26,13 +26,13 @@ interface Step {
 
 type Way = readonly Step[]
 
-/** The rules of a configuration, read once. */
+/** What belongs to each node: addresses and sizes always, and what its configuration adds. */
 export class Overlay {
   readonly #rules: readonly { readonly isFor: (path: string) => boolean; readonly way: Way }[]
 
   /** Throws an Error that names the rule for an element that is not of the form above. */
-  constructor(rules: readonly OverlayRule[] = DEFAULT_OVERLAY) {
-    this.#rules = rules.map(({ path, element }) => ({ isFor: matcher(path), way: wayOf(element) }))
+  constructor(further: readonly OverlayRule[] = []) {
+    this.#rules = [...DEFAULTS, ...further].map(({ path, element }) => ({ isFor: matcher(path), way: wayOf(element) }))
   }
 
   /** `root` without what belongs to the node, nor what is empty once that is gone. */

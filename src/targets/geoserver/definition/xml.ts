@@ -33,7 +33,7 @@ export const XML_BYTES_MAX = 32 * 1024 * 1024
 /** No real definition is nested deeper than a dozen. */
 const DEPTH_MAX = 64
 
-export const NO_ATTRIBUTES: Readonly<Record<string, string>> = Object.freeze({})
+const NO_ATTRIBUTES: Readonly<Record<string, string>> = Object.freeze({})
 const NO_CHILDREN: readonly Element[] = []
 
 /** Reads one of GeoServer's XML files. A DOCTYPE, entities beyond XML's five, and text beside elements are refused. */
