@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { CatalogClient } from '../client/catalog-client.ts'
 import { CoordinationClient } from '../client/coordination-client.ts'
 import { HubClient } from '../client/hub-client.ts'
 import { ProfilesClient } from '../client/profiles-client.ts'
@@ -53,6 +54,7 @@ export interface Hub {
   readonly client: HubClient
   readonly coordination: CoordinationClient
   readonly profiles: ProfilesClient
+  readonly catalog: CatalogClient
   readonly url: string
   readonly token: Secret
   readonly tokenFile: string
@@ -67,8 +69,9 @@ export async function withHub<T>(options: ClientOptions, context: Context, use: 
   const client = new HubClient({ url, token, fence })
   const coordination = new CoordinationClient({ url, token, fence, clock: context.clock })
   const profiles = new ProfilesClient({ url, token, fence, clock: context.clock })
+  const catalog = new CatalogClient({ url, token, fence, clock: context.clock })
   try {
-    return await use({ client, coordination, profiles, url, token, tokenFile })
+    return await use({ client, coordination, profiles, catalog, url, token, tokenFile })
   } catch (error) {
     if (isError(error, 'UNREACHABLE') && origin !== undefined) throw withHint(error, origin)
     if (isError(error, 'UNAUTHENTICATED')) throw hinted(error, `The token is from ${tokenFile}. ${WHERE_TOKEN}`)
@@ -77,6 +80,7 @@ export async function withHub<T>(options: ClientOptions, context: Context, use: 
     client.close()
     coordination.close()
     profiles.close()
+    catalog.close()
   }
 }
 

@@ -21,6 +21,9 @@
  *     node/<node>/files/<tree>           how far the node is with files that it pulls
  *     node/<node>/served                 which trees of files others can read there, also while it is lost
  *     node/<node>/rendered               how the files fare that templates make there
+ *     node/<node>/catalog/<tree>         what of a catalog was changed there, and by no release
+ *     node/<node>/kept/<tree>            versions of it that were overwritten there
+ *     order/<node>/<tree>/<id>           what a person wants done with these, under a lease
  *     flip/<tree>/<group>                the generation of files that all nodes show
  *     root/<tree>                        which of several roots of a tree of files takes writes, under its lease
  *     root/<tree>/epoch                  the greatest epoch that one of them ever led
@@ -68,7 +71,9 @@ export const keys = {
   service: (name: string) => `service/${name}`,
   release: (tree: string, number: number) => `release/${tree}/${String(number).padStart(DIGITS, '0')}`,
   releases: (tree: string) => `release/${tree}/`,
-  request: (tree: string, kind: string, dataset: string) => `request/${tree}/${kind}/${dataset}`,
+  /** An item of a catalog may be called anything. */
+  request: (tree: string, kind: string, item: string) =>
+    `request/${tree}/${kind}/${item.replace(/[^!-$&-~]/gu, encodeURIComponent)}`,
   requests: (tree: string) => `request/${tree}/`,
   node: (node: string) => `node/${node}/`,
   nodes: 'node/',
@@ -81,6 +86,12 @@ export const keys = {
   files: (node: string, tree: string) => `node/${node}/files/${tree}`,
   served: (node: string) => `node/${node}/served`,
   rendered: (node: string) => `node/${node}/rendered`,
+  catalog: (node: string, tree: string) => `node/${node}/catalog/${tree}`,
+  kept: (node: string, tree: string) => `node/${node}/kept/${tree}`,
+  order: (node: string, tree: string, id: string) => `order/${node}/${tree}/${id}`,
+  orders: (node: string, tree: string) => `order/${node}/${tree}/`,
+  ordersOf: (node: string) => `order/${node}/`,
+  ordersOfAll: 'order/',
   /** A group is a folder, which may be called anything. */
   flip: (tree: string, group: string) => `flip/${tree}/${encodeURIComponent(group)}`,
   flipsOf: (tree: string) => `flip/${tree}/`,

@@ -32,6 +32,11 @@ function wellFormed(entry: Entry): readonly Entry[] {
   return value === undefined ? [] : [{ ...entry, value: JSON.stringify(value) }]
 }
 
+/** What a node says of itself, and has not more parts than an honest one has; undefined otherwise. */
+export function saidByNode<T>(schema: z.ZodType<T>, value: string): T | undefined {
+  return parseValue(zModest.pipe(schema), value)
+}
+
 /** The parsed value, or undefined if it is not JSON of that form. */
 export function parseValue<T>(schema: z.ZodType<T>, value: string): T | undefined {
   try {

@@ -26,5 +26,12 @@ export function nodeScopes(node: string): readonly string[] {
   const own = keys.profile(nodeProfile(node))
   // Not which profiles it has: whoever could say that could read any.
   const shared = [`read:${own}`, `write:${own}/params`, `write:${own}/meta`]
-  return [...READS, ...shared, `write:${keys.node(node)}`, `write:${keys.flips}`, `write:${keys.roots}`]
+  return [
+    ...READS,
+    `read:${keys.ordersOf(node)}`,
+    ...shared,
+    `write:${keys.node(node)}`,
+    `write:${keys.flips}`,
+    `write:${keys.roots}`,
+  ]
 }

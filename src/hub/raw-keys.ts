@@ -30,6 +30,7 @@ const GUARDED = new Set([
   'elect',
   'lock',
   'barrier',
+  'order',
 ])
 
 /** Throws `FORBIDDEN` unless the caller may read the key. */

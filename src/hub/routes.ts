@@ -1,6 +1,7 @@
 import type { Route } from './route.ts'
 import { barrierRoutes } from './routes/barriers.ts'
 import { blobRoutes } from './routes/blobs.ts'
+import { catalogRoutes } from './routes/catalog.ts'
 import { electionRoutes, lockRoutes } from './routes/claims.ts'
 import { drainRoutes } from './routes/drains.ts'
 import { fileRoutes } from './routes/files.ts'
@@ -26,6 +27,7 @@ export const ROUTES: readonly Route[] = [
   ...releaseRoutes,
   ...historyRoutes,
   ...fileRoutes,
+  ...catalogRoutes,
   ...rolloutRoutes,
   ...policyRoutes,
   ...drainRoutes,

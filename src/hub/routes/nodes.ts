@@ -7,7 +7,7 @@ import { type Entry, type Store, STORE_LIMITS, type Write } from '../../core/sto
 import type { Joined } from '../join.ts'
 import { nodesFrom, parseValue } from '../node-entries.ts'
 import { type Route, route } from '../route.ts'
-import { zDataset, zName } from '../schemas/common.ts'
+import { zItem, zName } from '../schemas/common.ts'
 import { zItemState, zNodeDatasets, zNodesAnswer, zStatusAnswer, zWhyAnswer } from '../schemas/nodes.ts'
 import { newPeerKey, withoutTokensOf } from '../tokens.ts'
 import { drainedFor, underwayOf, underwayView } from '../underway.ts'
@@ -62,7 +62,7 @@ export const nodeRoutes: readonly Route[] = [
     id: 'why',
     summary: 'Where a dataset is defined, what changed it, and what every node says of it',
     access: ['read:release/{tree}', 'read:node/'],
-    params: z.strictObject({ tree: zName, id: zDataset }),
+    params: z.strictObject({ tree: zName, id: zItem }),
     answer: zWhyAnswer,
     handler: async ({ store, releases }, { params }) => {
       const { tree, id } = params

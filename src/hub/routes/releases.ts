@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { FlotillaError } from '../../core/errors.ts'
 import { planFor } from '../plan.ts'
 import { type Route, route } from '../route.ts'
-import { zDataset, zName, zNumberText } from '../schemas/common.ts'
+import { zItem, zName, zNumberText } from '../schemas/common.ts'
 import {
   zActiveRequest,
   zDiffAnswer,
@@ -22,7 +22,7 @@ const HISTORY_DEFAULT = 100
 const FILE_MEMBERS = 4
 
 const zTree = z.strictObject({ tree: zName })
-const zTreeDataset = z.strictObject({ tree: zName, id: zDataset })
+const zTreeDataset = z.strictObject({ tree: zName, id: zItem })
 
 /** Routes that change what a tree should be. */
 export const releaseRoutes: readonly Route[] = [

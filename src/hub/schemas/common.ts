@@ -21,6 +21,11 @@ export const zSha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case
 /** The targets judge ids by their own rules; here it only must fit into a key of the store. */
 export const zDataset = z.string().regex(/^[!-.0-~]{1,200}$/, 'must be 1 to 200 printable characters without a slash')
 
+/** An item of a tree of any kind: of a catalog, `<kind>/<name>`, where names are people's. */
+export const zItem = z
+  .string()
+  .regex(/^[^\p{Cc}\p{Cs}\u2028\u2029]{1,400}$/u, 'must be 1 to 400 characters of one line')
+
 export const zCount = z.int().min(0)
 export const zMoment = z.int().meta({ description: 'Milliseconds since the Unix epoch.' })
 

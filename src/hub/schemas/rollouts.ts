@@ -23,7 +23,7 @@ import type {
   Strategy,
 } from '../../core/rollout.ts'
 import type { NodeLoads } from '../../core/target.ts'
-import { named, zCount, zDataset, zLine, zMoment, zName, zSha256 } from './common.ts'
+import { named, zCount, zItem, zLine, zMoment, zName, zSha256 } from './common.ts'
 import { hold } from './hold.ts'
 import { zReloadRequest } from './requests.ts'
 
@@ -184,7 +184,7 @@ export const zDrainView = hold<DrainView>()(z.object({ ...drainFields, items: zC
 export const zDrainRequest = hold<DrainRequest>()(
   z.strictObject({
     tree: zName.optional(),
-    datasets: z.array(zDataset).min(1).max(10_000).optional(),
+    datasets: z.array(zItem).min(1).max(10_000).optional(),
     reason: zLine.max(500).optional(),
   }),
 )
