@@ -4,7 +4,7 @@ import type { Shape } from './kinds.ts'
 export const SERVICES = ['wms', 'wfs', 'wcs', 'wmts'] as const
 export type Service = (typeof SERVICES)[number]
 
-const COMMON = `id workspace enabled name title maintainer abstrct accessConstraints fees versions keywords metadataLink
+const COMMON = `id workspace enabled name title internationalTitle maintainer abstrct internationalAbstract accessConstraints fees versions keywords metadataLink
   citeCompliant onlineResource schemaBaseURL verbose metadata`
 
 function shape(own: string, primitives: Readonly<Record<string, string>>): Shape {
@@ -20,7 +20,7 @@ export const SERVICE_SHAPES: Readonly<Record<Service, Shape>> = {
   wms: shape(
     `bboxForEachCRS watermark interpolation getFeatureInfoMimeTypeCheckingEnabled getMapMimeTypeCheckingEnabled
     dynamicStylingDisabled featuresReprojectionDisabled maxBuffer maxRequestMemory maxRenderingTime maxRenderingErrors
-    rootLayerTitle rootLayerAbstract maxRequestedDimensionValues cacheConfiguration remoteStyleMaxRequestTime
+    rootLayerTitle rootLayerAbstract internationalRootLayerTitle internationalRootLayerAbstract maxRequestedDimensionValues cacheConfiguration remoteStyleMaxRequestTime
     remoteStyleTimeout defaultGroupStyleEnabled transformFeatureInfoDisabled autoEscapeTemplateValues`,
     {
       getFeatureInfoMimeTypeCheckingEnabled: 'false',

@@ -33,6 +33,23 @@ test('what stands on the disk of one node, posted to another with names for refe
   expect(await two.map()).toBe(await one.map())
 })
 
+test('what is posted is enabled whatever it says, and a coverage keeps what its file says', async () => {
+  const node = await Node.start()
+  await node.furnish()
+  const type = '<featureType><name>off</name><enabled>false</enabled></featureType>'
+  await node.must('POST', '/rest/workspaces/w/datastores/d/featuretypes', type)
+  expect(node.read('workspaces/w/d/off/featuretype.xml')).toContain('<enabled>true</enabled>')
+  await node.must('PUT', '/rest/workspaces/w/datastores/d/featuretypes/off', type)
+  expect(node.read('workspaces/w/d/off/featuretype.xml')).toContain('<enabled>false</enabled>')
+
+  await node.must('POST', '/rest/workspaces/w/coveragestores', { coverageStore: { name: 'c', type: 'GeoTIFF' } })
+  const path = '/rest/workspaces/w/coveragestores/c/coverages'
+  await node.must('POST', path, '<coverage><name>r</name><nativeName>n</nativeName><title>t</title></coverage>')
+  const written = node.read('workspaces/w/c/r/coverage.xml')
+  expect(written).toContain('<nativeName>n</nativeName>')
+  expect(written).not.toMatch(/nativeCoverageName|keywords/)
+})
+
 test('an id that another object of the node has is refused', async () => {
   const node = await Node.start()
   await node.furnish()

@@ -12,6 +12,12 @@ const WORLD = '<minx>-180.0</minx><maxx>180.0</maxx><miny>-90.0</miny><maxy>90.0
 const UNKNOWN_DATA = `<srs>EPSG:4326</srs>
 <nativeBoundingBox>${WORLD}</nativeBoundingBox><latLonBoundingBox>${WORLD}</latLonBoundingBox>`
 
+/** What a payload may say of a coverage that is built from its data. */
+const NAMES = new Set(['id', 'name', 'nativeName', 'nativeCoverageName', 'namespace', 'store'])
+
+/** What is filled in of any other coverage. */
+const GEOMETRY = new Set(['nativeCRS', 'srs', 'nativeBoundingBox', 'latLonBoundingBox', 'grid'])
+
 /** The style a layer gets when none is named; of vectors it would depend on their geometry. */
 const STYLES: Readonly<Record<ResourceKind, string>> = {
   featureType: 'point',
@@ -56,28 +62,38 @@ export function addResource(world: World, kind: ResourceKind, store: Item, name:
   addLayer(world, resource)
 }
 
-/** What GeoServer reads from the data itself, and what it makes up. */
+/** A coverage of which only the names were given is built from its data; any other is filled in. (CoverageController) */
 function fill(world: World, kind: ResourceKind, name: string, store: Item, xml: Element): void {
   const native = textAt(xml, 'nativeName') ?? name
-  const isCoverage = kind === 'coverage'
-  const keywords = isCoverage ? [name, 'WCS', textAt(store.xml, 'type') ?? ''] : [native, 'features']
   const found = parseXml(`<data>${world.options.data[native] ?? UNKNOWN_DATA}</data>`)
-  const made = [
-    element('nativeName', isCoverage ? name : native),
-    element('title', isCoverage ? name : native),
+  const isNew = kind === 'coverage' && xml.children.every((one) => NAMES.has(one.name))
+  if (isNew) xml.children = xml.children.filter((one) => one.name === 'id')
+  const keywords = isNew ? [name, 'WCS', textAt(store.xml, 'type') ?? ''] : [native, 'features']
+  const told = [
+    element('title', isNew ? name : native),
     element(
       'keywords',
       keywords.map((word) => element('string', word)),
     ),
-    element('projectionPolicy', isCoverage ? 'REPROJECT_TO_DECLARED' : 'FORCE_DECLARED'),
-    element('enabled', 'true'),
-    ...(isCoverage ? [element('simpleConversionEnabled', 'false'), element('nativeCoverageName', native)] : []),
     ...found.children.filter((one) => one.name !== 'attributes'),
   ]
-  const isFromDisk = textAt(xml, 'nativeCoverageName') !== undefined
-  // The native name of a coverage becomes that of its first band's source; files from disk say both.
-  if (isCoverage && !isFromDisk) xml.children = xml.children.filter((one) => one.name !== 'nativeName')
+  const made = [
+    element('name', name),
+    element('nativeName', isNew ? name : native),
+    ...(isNew ? [element('simpleConversionEnabled', 'false'), element('nativeCoverageName', native)] : []),
+    ...policy(kind, isNew, xml),
+    ...(kind !== 'coverage' || isNew ? told : found.children.filter((one) => GEOMETRY.has(one.name))),
+  ]
   for (const one of made) if (child(xml, one.name) === undefined) xml.children.push(one)
+  // Whatever the payload says: what is posted is enabled. (FeatureTypeController, CoverageController)
+  setText(xml, 'enabled', 'true')
+}
+
+/** A reference system with an identifier is reprojected to; without one no policy is set. (CatalogBuilder) */
+function policy(kind: ResourceKind, isNew: boolean, xml: Element): readonly Element[] {
+  if (kind !== 'coverage') return [element('projectionPolicy', 'FORCE_DECLARED')]
+  const isKnown = isNew || (textAt(xml, 'nativeCRS') ?? '').includes('AUTHORITY[')
+  return isKnown ? [element('projectionPolicy', 'REPROJECT_TO_DECLARED')] : []
 }
 
 function addLayer(world: World, resource: Item): void {
