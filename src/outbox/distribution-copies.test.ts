@@ -1,35 +1,13 @@
 import { setImmediate } from 'node:timers/promises'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { OpenedFile } from '../core/files/tree-files.ts'
-import { silent } from '../core/log.ts'
 import type { PutOperation } from '../core/push/operation.ts'
-import { MemoryChild } from '../../test/helpers/push-child.ts'
-import { PushNode } from '../../test/helpers/push-node.ts'
-import { MemoryReceiver } from '../../test/helpers/push-receiver.ts'
-import { seeded } from '../../test/helpers/random.ts'
 import { collect } from '../../test/helpers/collect.ts'
+import { distributing } from '../../test/helpers/distributing.ts'
 import type { ChildFiles } from './child-http-files.ts'
-import { TreeDistribution } from './distribution.ts'
-
-const stops: (() => Promise<void>)[] = []
-
-afterEach(async () => {
-  for (const stop of stops.splice(0)) await stop()
-})
-
-/** Until the end of the test. */
-function run(distribution: TreeDistribution): void {
-  const stopping = new AbortController()
-  const runs = distribution.services.map(async (service) => service.run(stopping.signal))
-  stops.push(async () => {
-    stopping.abort(new Error('stopped'))
-    await Promise.allSettled(runs)
-  })
-}
 
 /** A root with one child, of which it can read what a test says. */
 function setUp(found: () => OpenedFile | undefined) {
-  const node = new PushNode()
   const asked: string[] = []
   const files: ChildFiles = {
     open: async (key) => {
@@ -38,22 +16,7 @@ function setUp(found: () => OpenedFile | undefined) {
     },
     close: async () => undefined,
   }
-  const distribution = new TreeDistribution({
-    name: 'root:1',
-    tree: 'music',
-    ledger: () => node.ledger,
-    files: node.files,
-    index: node.tree,
-    receiver: new MemoryReceiver(),
-    children: [{ name: 'child:1', child: new MemoryChild(new MemoryReceiver(), 'http://child:1'), files }],
-    keepsCopies: true,
-    ack: { level: 'local', timeoutMs: 1000 },
-    clock: node.clock,
-    log: silent,
-    random: seeded(3),
-  })
-  run(distribution)
-  return { node, distribution, asked }
+  return { ...distributing({ faults: [{}], files: [files], keepsCopies: true }), asked }
 }
 
 function fileOf({ key, size, etag, modifiedMs }: PutOperation, content: string, gate?: Promise<void>): OpenedFile {
@@ -121,21 +84,7 @@ test('what is not what the row says is not kept, nor what no row knows or what w
 })
 
 test('a node without children forgets deletions after a month too', async () => {
-  const node = new PushNode()
-  const distribution = new TreeDistribution({
-    name: 'leaf:1',
-    tree: 'music',
-    ledger: () => node.ledger,
-    files: node.files,
-    index: node.tree,
-    receiver: new MemoryReceiver(),
-    children: [],
-    ack: { level: 'local', timeoutMs: 1000 },
-    clock: node.clock,
-    log: silent,
-    random: seeded(3),
-  })
-  run(distribution)
+  const { node } = distributing({ faults: [] })
   await node.put('kept', 'content')
   await node.remove('gone')
   await node.clock.advance(29 * 24 * 3600_000)

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import type { OpenedFile, TreeFiles } from '../core/files/tree-files.ts'
 import { isGone, type PutOperation } from '../core/push/operation.ts'
+import { until } from '../../test/helpers/distributing.ts'
 import { cut, type Faults, FaultyChild, hang, MemoryChild } from '../../test/helpers/push-child.ts'
 import { MemoryGrowing } from '../../test/helpers/memory-growing.ts'
 import { PushNode, type Running } from '../../test/helpers/push-node.ts'
@@ -82,17 +83,6 @@ function setUp(
   const fromRoot = receivers.map((_, index) => reach(index))
   const running = fromRoot.map((child, index) => node.start(new FaultyChild(child, faults[index] ?? {}), { relay }))
   return { node, receivers, fromRoot, fromSiblings, running }
-}
-
-async function until(holds: () => boolean, node: PushNode): Promise<void> {
-  for (let round = 0; round < 1500; round++) {
-    for (let turn = 0; turn < 5; turn++) {
-      if (holds()) return
-      await setImmediate()
-    }
-    await node.clock.advance(100)
-  }
-  throw new Error('it never came to that')
 }
 
 const isFollowing = ({ running }: Relayed): boolean => running.every(({ sender }) => sender.isFollowing)

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
 import { FlotillaError } from '../core/errors.ts'
 import { silent } from '../core/log.ts'
+import { until } from '../../test/helpers/distributing.ts'
 import { cut, type Faults, FaultyChild, hang, MemoryChild } from '../../test/helpers/push-child.ts'
 import { MemoryGrowing } from '../../test/helpers/memory-growing.ts'
 import { PushNode } from '../../test/helpers/push-node.ts'
@@ -30,17 +31,6 @@ function setUp(faults: Faults = {}): {
   const memory = new MemoryChild(receiver)
   nodes.push(node)
   return { node, receiver, memory, child: new FaultyChild(memory, faults) }
-}
-
-async function until(holds: () => boolean, node: PushNode, ms = 100, rounds = 2000): Promise<void> {
-  for (let round = 0; round < rounds; round++) {
-    for (let turn = 0; turn < 5; turn++) {
-      if (holds()) return
-      await setImmediate()
-    }
-    await node.clock.advance(ms)
-  }
-  throw new Error('it never came to that')
 }
 
 const big = (letter: string, bytes = 1_500_000): string => letter.repeat(bytes)

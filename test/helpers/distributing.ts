@@ -25,6 +25,7 @@ interface Options {
   readonly node?: PushNode
   readonly isRunning?: boolean
   readonly election?: Election
+  readonly keepsCopies?: boolean
 }
 
 const nothingThere: ChildFiles = { open: async () => undefined, close: async () => undefined }
@@ -36,6 +37,7 @@ export function distributing({
   node = new PushNode(),
   isRunning = true,
   election,
+  keepsCopies,
 }: Options = {}): Setting {
   const receivers = faults.map(() => new MemoryReceiver())
   const distribution = new TreeDistribution({
@@ -51,6 +53,7 @@ export function distributing({
       files: files[index] ?? nothingThere,
     })),
     election,
+    keepsCopies,
     ack: { level: 'quorum', timeoutMs: 30_000 },
     clock: node.clock,
     log: silent,
@@ -81,8 +84,8 @@ export function distributing({
   }
 }
 
-export async function until(holds: () => boolean, node: PushNode, ms = 100): Promise<void> {
-  for (let round = 0; round < 1000; round++) {
+export async function until(holds: () => boolean, node: PushNode, ms = 100, rounds = 2000): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < 5; turn++) {
       if (holds()) return
       await setImmediate()
