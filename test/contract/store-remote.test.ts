@@ -2,12 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Store } from '../../src/core/store.ts'
-import type { Secret } from '../../src/lib/secret.ts'
 import { MemoryStore } from '../../src/store/memory/memory-store.ts'
-import { openRemoteStore } from '../../src/store/remote/remote-store.ts'
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts'
-import { openTestHub } from '../helpers/hub.ts'
 import { VirtualClock } from '../helpers/virtual-clock.ts'
+import { hubShowing } from './store/hub-showing.ts'
 import type { OpenStore } from './store/under-test.ts'
 import { storeLinearizability } from './store-linearizability.ts'
 import { storeProperties } from './store-properties.ts'
@@ -23,28 +21,16 @@ function opener(openInner: OpenInner): OpenStore {
   return async (settings) => {
     const folder = await mkdtemp(join(tmpdir(), 'flotilla-remote-'))
     const clock = new VirtualClock()
-    let admin: Secret | undefined
-    const opened: { close(): Promise<void> }[] = []
-    const start = async (): Promise<Store> => {
-      const inner = await openInner(folder, { clock, ...settings })
-      const hub = await openTestHub({ store: inner, admin })
-      admin = hub.admin
-      const remote = openRemoteStore({ url: hub.url, token: hub.admin })
-      opened.push(remote, hub, inner)
-      return remote
-    }
-    const stop = async (): Promise<void> => {
-      for (const part of opened.splice(0)) await part.close()
-    }
+    const shown = await hubShowing(() => openInner(folder, { clock, ...settings }))
     return {
-      store: await start(),
+      store: shown.store,
       advance: (ms) => clock.advance(ms),
       reopen: async () => {
-        await stop()
-        return start()
+        await shown.stop()
+        return shown.start()
       },
       close: async () => {
-        await stop()
+        await shown.stop()
         await rm(folder, { recursive: true })
       },
     }

@@ -12,7 +12,7 @@ import { openRemoteStore } from '../../src/store/remote/remote-store.ts'
 import { memoryTree, openFileServer } from '../helpers/file-server.ts'
 import { HubProcess } from '../helpers/hub-process.ts'
 import type { Written } from '../helpers/leader-process.ts'
-import { type Running, start } from '../helpers/program.ts'
+import { MortalProcess } from '../helpers/mortal-process.ts'
 import { openTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.ts'
 
 /**
@@ -50,13 +50,13 @@ async function serveFile(name: string, check?: FenceCheck) {
   return `${url}/t`
 }
 
-class Contender {
+class Contender extends MortalProcess {
   readonly who: string
   readonly #wire: TcpProxy
   readonly #argv: readonly string[]
-  #program: Running | undefined
 
   constructor(who: string, wire: TcpProxy, places: { readonly with: string; readonly without: string }) {
+    super()
     this.who = who
     this.#wire = wire
     const { with: asked, without } = places
@@ -67,20 +67,7 @@ class Contender {
   }
 
   begin(): void {
-    this.#program = start(this.#argv, { cwd: folder }, LEADER)
-  }
-
-  async end(): Promise<void> {
-    this.#program?.child.kill('SIGCONT')
-    await this.#program?.stop('SIGKILL')
-  }
-
-  freeze(): void {
-    this.#program?.child.kill('SIGSTOP')
-  }
-
-  thaw(): void {
-    this.#program?.child.kill('SIGCONT')
+    this.launch(this.#argv, { cwd: folder }, LEADER)
   }
 
   cutOff(): void {
@@ -103,7 +90,7 @@ class Contender {
 /** What a leader goes through; answers how it is over, once another one leads. */
 const FAULTS: readonly ((leader: Contender) => Promise<() => void>)[] = [
   async (leader) => {
-    await leader.end()
+    await leader.kill()
     return () => leader.begin()
   },
   async (leader) => {
@@ -213,7 +200,7 @@ test(
       const wire = await openTcpProxy(hub.url)
       onTestFinished(() => wire.close())
       const contender = new Contender(`c${at}`, wire, places)
-      onTestFinished(() => contender.end())
+      onTestFinished(() => contender.kill())
       contenders.push(contender)
     }
     let last = 0
@@ -231,7 +218,7 @@ test(
     await delay(2 * TTL_MS)
     over.abort()
     await reading
-    for (const contender of contenders) await contender.end()
+    for (const contender of contenders) await contender.kill()
     await journal.end()
 
     const tokens = journal.written()

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { systemClock } from '../../src/lib/system-clock.ts'
 import { API } from '../../src/store/etcd/api.ts'
 import { EtcdClient } from '../../src/store/etcd/etcd-client.ts'
-import { fixedPort } from './fixed-port.ts'
+import { fixedPorts } from './fixed-port.ts'
 
 /** A real etcd of the system's package, of one member or several, with a folder and ports of its own. */
 export interface EtcdCluster {
@@ -52,10 +52,11 @@ const START_MS = 30_000
 
 export async function startEtcd({ members: count = 1, flags = [], tls }: EtcdOptions = {}): Promise<EtcdCluster> {
   const folder = mkdtempSync(join(tmpdir(), 'flotilla-etcd-'))
-  const places = []
-  for (let index = 0; index < count; index++) {
-    places.push({ name: `m${index}`, port: await fixedPort(), peer: await fixedPort() })
-  }
+  const ports = await fixedPorts(2 * count)
+  const places = Array.from({ length: count }, (_, index) => {
+    const [port = 0, peer = 0] = ports.slice(2 * index)
+    return { name: `m${index}`, port, peer }
+  })
   const initial = places.map(({ name, peer }) => `${name}=http://127.0.0.1:${peer}`).join(',')
   const scheme = tls === undefined ? 'http' : 'https'
   const members = places.map(({ name, port, peer }) => {

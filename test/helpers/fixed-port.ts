@@ -12,6 +12,13 @@ export async function fixedPort(): Promise<number> {
   }
 }
 
+/** Several, no two of them the same. */
+export async function fixedPorts(count: number): Promise<readonly number[]> {
+  const ports = new Set<number>()
+  while (ports.size < count) ports.add(await fixedPort())
+  return [...ports]
+}
+
 async function isFree(port: number): Promise<boolean> {
   const server = createServer()
   const isOurs = await new Promise<boolean>((resolve) => {

@@ -38,7 +38,7 @@ const AGAIN_MS = 100
 
 /** Clients of hubs that ask all at once, until they are told to stop, and what each of them was told. */
 export class HttpHistory {
-  readonly #reach: Reach
+  readonly #asker: Asker
   readonly #stop = new AbortController()
   readonly #done: Promise<unknown>
   readonly #histories = new Map<string, Operation<VersionedInput, VersionedOutput>[]>()
@@ -48,7 +48,7 @@ export class HttpHistory {
   lost = 0
 
   constructor(reach: Reach, clients: Clients) {
-    this.#reach = reach
+    this.#asker = new Asker(reach, 0)
     const things = [
       ...clients.profiles.map((name) => ({ name, isRaw: false })),
       ...clients.rawKeys.map((name) => ({ name, isRaw: true })),
@@ -83,9 +83,7 @@ export class HttpHistory {
       const path = isRaw ? rawPath(name) : `/v1/profiles/${name}`
       let read: VersionedOutput | undefined
       while (read === undefined) {
-        read = await this.#record(name, { ask: 'read' }, async () =>
-          readOf(await ask(this.#reach, 0, 'GET', path), isRaw),
-        )
+        read = await this.#record(name, { ask: 'read' }, async () => readOf(await this.#asker.ask('GET', path), isRaw))
       }
     }
     return this.#histories
@@ -125,7 +123,7 @@ interface Thing {
 
 class Client {
   readonly #id: number
-  readonly #reach: Reach
+  readonly #asker: Asker
   readonly #things: readonly Thing[]
   readonly #random: () => number
   readonly #known = new Map<string, { readonly value: Value; readonly revision: number }>()
@@ -133,7 +131,7 @@ class Client {
 
   constructor(id: number, reach: Reach, things: readonly Thing[], random: () => number) {
     this.#id = id
-    this.#reach = reach
+    this.#asker = new Asker(reach, id)
     this.#things = things
     this.#random = random
   }
@@ -176,7 +174,7 @@ class Client {
   async #carryOut(name: string, isRaw: boolean, input: VersionedInput): Promise<VersionedOutput | 'lost' | 'untaken'> {
     if (input.ask === 'read') {
       const path = isRaw ? rawPath(name) : `/v1/profiles/${name}`
-      return readOf(await ask(this.#reach, this.#id, 'GET', path), isRaw)
+      return readOf(await this.#asker.ask('GET', path), isRaw)
     }
     return isRaw ? await this.#commit(name, input) : await this.#change(name, input)
   }
@@ -193,7 +191,7 @@ class Client {
     if (isOnce) headers['idempotency-key'] = randomUUID()
     const path = `/v1/profiles/${name}/params/${change.param}`
     for (let wasLost = false; ; await delay(AGAIN_MS)) {
-      const asked = await ask(this.#reach, this.#id, method ?? 'PUT', path, json, headers)
+      const asked = await this.#asker.ask(method ?? 'PUT', path, json, headers)
       wasLost ||= asked === 'lost'
       if (typeof asked === 'object') return changeOf(asked)
       if (isOnce && wasLost) continue
@@ -208,7 +206,7 @@ class Client {
     const expect = ifRevision === undefined ? [] : [{ key, revision: ifRevision }]
     const value = JSON.stringify('value' in change ? change.value : 0)
     const json = { expect, changes: [{ op: 'put', key, value }] }
-    const asked = await ask(this.#reach, this.#id, 'POST', '/v1/store/commit', json)
+    const asked = await this.#asker.ask('POST', '/v1/store/commit', json)
     if (typeof asked !== 'object') return asked
     const { committed, revision = 0, actual = 0 } = checked(asked, 200)
     return committed === true ? { done: { changed: true, revision } } : { refused: { revision: actual } }
@@ -242,37 +240,40 @@ function checked({ status, body }: Exclude<Asked, string>, wanted: number): Body
   throw new Error(`answered ${status}: ${JSON.stringify(body)}`)
 }
 
-/** The hub that each client stays with while it answers. */
-const places = new WeakMap<Reach, Map<number, number>>()
+/** Stays with one hub while it answers. */
+class Asker {
+  readonly #reach: Reach
+  #at: number
 
-async function ask(
-  reach: Reach,
-  client: number,
-  method: string,
-  path: string,
-  json?: object,
-  headers: Readonly<{ [name: string]: string }> = {},
-): Promise<Asked> {
-  const { urls, token, patienceMs } = reach
-  const place = places.get(reach) ?? new Map<number, number>()
-  places.set(reach, place)
-  const at = place.get(client) ?? client
-  const type = json === undefined ? {} : { 'content-type': 'application/json' }
-  try {
-    const answer = await fetch(`${urls[at % urls.length]}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${token}`, ...type, ...headers },
-      signal: AbortSignal.timeout(patienceMs),
-      ...(json !== undefined && { body: JSON.stringify(json) }),
-    })
-    const body = (await answer.json()) as Body
-    // A hub that cannot reach its store may have committed.
-    if (answer.status < 500) return { status: answer.status, body }
-  } catch (error) {
-    const { cause } = error as { readonly cause?: { readonly code?: string } }
-    place.set(client, at + 1)
-    return cause?.code === 'ECONNREFUSED' ? 'untaken' : 'lost'
+  constructor(reach: Reach, at: number) {
+    this.#reach = reach
+    this.#at = at
   }
-  place.set(client, at + 1)
-  return 'lost'
+
+  async ask(
+    method: string,
+    path: string,
+    json?: object,
+    headers: Readonly<{ [name: string]: string }> = {},
+  ): Promise<Asked> {
+    const { urls, token, patienceMs } = this.#reach
+    const type = json === undefined ? {} : { 'content-type': 'application/json' }
+    try {
+      const answer = await fetch(`${urls[this.#at % urls.length]}${path}`, {
+        method,
+        headers: { authorization: `Bearer ${token}`, ...type, ...headers },
+        signal: AbortSignal.timeout(patienceMs),
+        ...(json !== undefined && { body: JSON.stringify(json) }),
+      })
+      const body = (await answer.json()) as Body
+      // A hub that cannot reach its store may have committed.
+      if (answer.status < 500) return { status: answer.status, body }
+    } catch (error) {
+      const { cause } = error as { readonly cause?: { readonly code?: string } }
+      this.#at += 1
+      return cause?.code === 'ECONNREFUSED' ? 'untaken' : 'lost'
+    }
+    this.#at += 1
+    return 'lost'
+  }
 }

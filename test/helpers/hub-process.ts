@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fixedPort } from './fixed-port.ts'
-import { type Running, start } from './program.ts'
+import { MortalProcess } from './mortal-process.ts'
 
 export interface HubProcessOptions {
   /** Where it keeps its data, and where the file lies by which its clock is set. */
@@ -14,12 +14,12 @@ export interface HubProcessOptions {
 }
 
 /** A hub as a process of its own, always at the same address, that a test kills, stops and sets to another time. */
-export class HubProcess {
+export class HubProcess extends MortalProcess {
   readonly url: string
   readonly #options: HubProcessOptions
-  #program: Running | undefined
 
   private constructor(options: HubProcessOptions, port: number) {
+    super()
     this.#options = options
     this.url = `http://127.0.0.1:${port}`
   }
@@ -47,21 +47,8 @@ export class HubProcess {
     const where = store === undefined ? [] : ['--store', store]
     const env = faketime === undefined ? {} : { LD_PRELOAD: faketime, ...this.#clockEnv() }
     const listen = new URL(this.url).host
-    this.#program = start(['up', '--data', join(cwd, 'data'), '--listen', listen, ...where], { cwd, env })
-    await this.#program.line(/^hub +(http:\S+)$/)
-  }
-
-  async kill(): Promise<void> {
-    this.#program?.child.kill('SIGCONT')
-    await this.#program?.stop('SIGKILL')
-  }
-
-  freeze(): void {
-    this.#program?.child.kill('SIGSTOP')
-  }
-
-  thaw(): void {
-    this.#program?.child.kill('SIGCONT')
+    const program = this.launch(['up', '--data', join(cwd, 'data'), '--listen', listen, ...where], { cwd, env })
+    await program.line(/^hub +(http:\S+)$/)
   }
 
   /** What its calendar shows from now on, against that of the machine. */

@@ -1,10 +1,10 @@
-import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { FileService } from './file-service.ts'
 import { fixedPort } from './fixed-port.ts'
+import { startNginx } from './nginx-process.ts'
 import { run } from './program.ts'
 
 export interface FiledistNginx {
@@ -51,23 +51,14 @@ export async function openFiledistNginx(service: Before, options: readonly strin
   if (printed.code !== 0) throw new Error(printed.stderr)
   const file = join(logs, 'nginx.conf')
   writeFileSync(file, printed.stdout, { mode: 0o600 })
-  const child = spawn('nginx', ['-e', join(logs, 'error.log'), '-c', file], { stdio: ['ignore', 'ignore', 'pipe'] })
-  let said = ''
-  child.stderr.on('data', (text) => (said += String(text)))
   const url = `http://127.0.0.1:${port}`
-  while ((await fetch(`${url}/__readme.txt`).catch(() => undefined)) === undefined) {
-    if (child.exitCode !== null) throw new Error(`nginx ended: ${said}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
+  const isUp = async () => (await fetch(`${url}/__readme.txt`).catch(() => undefined)) !== undefined
+  const { pid, stop } = await startNginx(logs, file, isUp)
   return {
     url,
     port,
-    pid: child.pid ?? 0,
+    pid,
     logs,
-    stop: async () => {
-      if (child.exitCode !== null) return
-      child.kill('SIGTERM')
-      await once(child, 'exit')
-    },
+    stop,
   }
 }

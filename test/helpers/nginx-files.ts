@@ -1,9 +1,9 @@
-import { execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fixedPort } from './fixed-port.ts'
 import type { FileService } from './file-service.ts'
+import { foregroundNginx, startNginx } from './nginx-process.ts'
 import { run } from './program.ts'
 
 export interface NginxBefore {
@@ -28,40 +28,17 @@ export async function openNginxBefore(
   mkdirSync(folder)
   const main = join(folder, 'nginx.conf')
   writeFileSync(join(folder, 'files.conf'), printed.stdout)
-  writeFileSync(main, mainOf(folder))
+  writeFileSync(main, foregroundNginx(folder, `  include ${folder}/files.conf;\n`))
   const verdict = execFileSync('/bin/sh', ['-c', `nginx -t -e ${folder}/error.log -c ${main} 2>&1`], {
     encoding: 'utf8',
   })
-  const child = spawn('nginx', ['-e', join(folder, 'error.log'), '-c', main], { stdio: 'ignore' })
   const url = `http://127.0.0.1:${port}`
-  while ((await fetch(url).catch(() => undefined)) === undefined) {
-    if (child.exitCode !== null) throw new Error('nginx ended')
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
+  const { stop } = await startNginx(folder, main, async () => (await fetch(url).catch(() => undefined)) !== undefined)
   return {
     url,
     port,
     verdict,
     configuration: printed.stdout,
-    stop: async () => {
-      child.kill('SIGTERM')
-      await once(child, 'exit')
-    },
+    stop,
   }
-}
-
-function mainOf(folder: string): string {
-  const places = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-  const temporary = places.map((name) => `  ${name}_temp_path ${folder}/${name};\n`).join('')
-  const user = process.getuid?.() === 0 ? 'user root;\n' : ''
-  return `${user}daemon off;
-worker_processes 1;
-pid ${folder}/nginx.pid;
-error_log ${folder}/error.log;
-events {}
-http {
-  access_log off;
-${temporary}  include ${folder}/files.conf;
-}
-`
 }

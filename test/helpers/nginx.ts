@@ -7,7 +7,7 @@ import { systemClock } from '../../src/lib/system-clock.ts'
 import { nginxConfigSchema, type NginxConfig } from '../../src/targets/proxy/nginx/config.ts'
 import { NginxDriver } from '../../src/targets/proxy/nginx/driver.ts'
 import type { ProxyUnderTest } from '../contract/proxy/under-test.ts'
-import { fixedPort } from './fixed-port.ts'
+import { fixedPorts } from './fixed-port.ts'
 
 export interface TestNginx extends ProxyUnderTest {
   readonly driver: NginxDriver
@@ -32,7 +32,7 @@ const EMPTY = { asOf: 0, revision: 0, rules: [], backends: [], placement: new Ma
 export async function openNginx(settings: Partial<NginxConfig> = {}, existing?: Existing): Promise<TestNginx> {
   const folder = mkdtempSync(join(tmpdir(), 'flotilla-nginx-test-'))
   chmodSync(folder, 0o755)
-  const [port, control] = [await fixedPort(), await fixedPort()]
+  const [port = 0, control = 0] = await fixedPorts(2)
   const modules = join(folder, 'modules')
   mkdirSync(modules)
   if (settings.lua !== false) writeFileSync(join(modules, 'lua.conf'), LUA_MODULES)

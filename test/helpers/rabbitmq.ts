@@ -2,13 +2,13 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Secret } from '../../src/lib/secret.ts'
-import { fixedPort } from './fixed-port.ts'
+import { fixedPorts } from './fixed-port.ts'
+import { listens } from './listens.ts'
 
 /** A real RabbitMQ of the system's package, with everything of its own: folder, ports, name daemon, cookie, user. */
 export interface Broker {
@@ -46,7 +46,7 @@ export function isBrokerInstalled(): boolean {
 
 export async function startBroker({ tls }: BrokerOptions = {}): Promise<Broker> {
   const folder = mkdtempSync(join(tmpdir(), 'flotilla-rabbitmq-'))
-  const ports = await freePorts(3)
+  const ports = await fixedPorts(3)
   const [port = 0, , names = 0] = ports
   const env = environment(folder, ports)
   const settings = [...listeners(port, tls), `default_user = ${USER}`, `default_pass = ${PASSWORD}`]
@@ -64,7 +64,7 @@ export async function startBroker({ tls }: BrokerOptions = {}): Promise<Broker> 
     password: new Secret(PASSWORD),
     kill: async () => {
       await killGroup(server)
-      while (await takesConnections(port)) await sleep(10)
+      while (await listens(port)) await sleep(10)
     },
     restart: async () => {
       server = await startServer(env, folder, port)
@@ -117,7 +117,7 @@ async function startServer(env: NodeJS.ProcessEnv, folder: string, port: number)
   // A test run that is ended in the middle leaves no broker behind.
   process.once('exit', () => signalGroup(child, 'SIGKILL'))
   const endMs = Date.now() + START_MS
-  while (!(await takesConnections(port))) {
+  while (!(await listens(port))) {
     if (child.exitCode !== null || Date.now() > endMs) throw new Error(`no RabbitMQ came up:\n${logOf(folder)}`)
     await sleep(100)
   }
@@ -135,26 +135,10 @@ async function killGroup(child: ChildProcess): Promise<void> {
   await ended
 }
 
-async function takesConnections(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  const taken = await once(socket, 'connect').then(
-    () => true,
-    () => false,
-  )
-  socket.destroy()
-  return taken
-}
-
 function logOf(folder: string): string {
   const log = join(folder, 'log')
   return readdirSync(log)
     .map((name) => readFileSync(join(log, name), 'utf8'))
     .join('\n')
     .slice(-4000)
-}
-
-async function freePorts(count: number): Promise<readonly number[]> {
-  const ports = new Set<number>()
-  while (ports.size < count) ports.add(await fixedPort())
-  return [...ports]
 }

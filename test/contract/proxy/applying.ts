@@ -1,7 +1,7 @@
-import { connect } from 'node:net'
 import { describe, expect } from 'vitest'
 import type { Backend } from '../../../src/core/routing/model.ts'
 import { SLOW_PIECES } from '../../helpers/backends.ts'
+import { listens } from '../../helpers/listens.ts'
 import { constantly } from '../../helpers/proxy-client.ts'
 import { backendsOf, page, type ProxyTraits, tableOf, type WithProxy } from './under-test.ts'
 
@@ -226,16 +226,5 @@ export function applyingSuite({ test, keepsConnections }: ProxyTraits, on: WithP
         expect(await ask(page('sst'))).toMatchObject({ node: 'erd1', headers: { 'x-data-revision': '6' } })
       }),
     )
-  })
-}
-
-async function listens(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  return await new Promise((resolve) => {
-    socket.once('error', () => resolve(false))
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
   })
 }

@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from '../../../src/core/log.ts'
 import type { Store } from '../../../src/core/store.ts'
-import type { Secret } from '../../../src/lib/secret.ts'
 import { systemClock } from '../../../src/lib/system-clock.ts'
 import { type EtcdStore, openEtcdStore } from '../../../src/store/etcd/etcd-store.ts'
-import { openRemoteStore } from '../../../src/store/remote/remote-store.ts'
 import type { EtcdCluster } from '../../helpers/etcd.ts'
-import { openTestHub } from '../../helpers/hub.ts'
+import { hubShowing } from './hub-showing.ts'
 import { del, type OpenStore, type StoreSettings } from './under-test.ts'
 
 const QUIET: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
@@ -65,29 +63,19 @@ export function etcdOpener(etcd: () => EtcdCluster | undefined): OpenStore {
 export function hubOnEtcdOpener(etcd: () => EtcdCluster | undefined): OpenStore {
   return async (settings) => {
     const under = await etcdUnderTest(etcd(), settings)
-    let [inner, admin]: [EtcdStore, Secret | undefined] = [under.store, undefined]
-    const opened: { close(): Promise<void> }[] = []
-    const start = async (): Promise<Store> => {
-      const hub = await openTestHub({ store: inner, admin })
-      admin = hub.admin
-      const remote = openRemoteStore({ url: hub.url, token: hub.admin })
-      opened.push(remote, hub, inner)
-      return remote
-    }
-    const stop = async (): Promise<void> => {
-      for (const part of opened.splice(0)) await part.close()
-    }
+    let inner = under.store
+    const shown = await hubShowing(async () => inner)
     return {
-      store: await start(),
+      store: shown.store,
       lateMs: LATE_MS,
       compact: () => inner.compact(),
       reopen: async () => {
-        await stop()
+        await shown.stop()
         inner = await under.reopen()
-        return start()
+        return shown.start()
       },
       close: async () => {
-        await stop()
+        await shown.stop()
         await under.close()
       },
     }
