@@ -6,6 +6,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import { readSecretFile } from '../lib/secret-file.ts'
 import { readCertificates } from './certificates.ts'
+import { systemClock } from '../lib/system-clock.ts'
 
 interface BusDeps {
   readonly clock: Clock
@@ -23,12 +24,16 @@ export type CarriedBus = Bus & { readonly health: BusHealth }
 export async function openBus(config: BusConfig | undefined, deps: BusDeps): Promise<CarriedBus | undefined> {
   if (config === undefined) return undefined
   const { clock, log } = deps
-  return buses[config.kind].open({ ...(await connectingTo(config, deps)), clock, log, random: Math.random })
+  const own = { clock, log, random: Math.random }
+  if (config.kind === 'stomp') return await buses.stomp.open({ ...(await connectingTo(config, deps)), ...own })
+  return await buses.amqp.open({ ...(await connectingTo(config, deps)), ...own })
 }
 
 /** A look at what carries the hints, and whether an agent listens there for this node. Rejects with `UNREACHABLE`. */
 export async function probeBus(config: BusConfig, node: string, base: string) {
-  return buses[config.kind].probe(await connectingTo(config, { base, name: `doctor on ${node}` }), node)
+  const name = `doctor on ${node}`
+  if (config.kind === 'amqp') return await buses.amqp.probe(await connectingTo(config, { base, name }), node)
+  return await buses.stomp.probe({ ...(await connectingTo(config, { base, name })), clock: systemClock }, node)
 }
 
 /** With what its files hold. Rejects when one cannot be read. */

@@ -7,6 +7,11 @@ const amqp = z.strictObject({
   ...buses.amqp.schema.shape,
 })
 
-export const bus = z.discriminatedUnion('kind', [amqp]).optional()
+const stomp = z.strictObject({
+  kind: z.literal('stomp').describe('ActiveMQ’s virtual topics'),
+  ...buses.stomp.schema.shape,
+})
+
+export const bus = z.discriminatedUnion('kind', [amqp, stomp]).optional()
 
 export type BusConfig = NonNullable<z.output<typeof bus>>

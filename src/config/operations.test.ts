@@ -24,7 +24,12 @@ test.for([
   ['node: a\noperations: {}\npeerListen: 127.0.0.1:1\n', /"peerListen" .*with a hub only/],
   ['node: a\noperations: {}\nbus: { kind: amqp, url: amqp://b, passwordFile: p }\n', /"bus" .*with a hub only/],
   ['node: a\nhub: http://h\nbus: { kind: amqp, url: "amqp://u:canary@b", passwordFile: p }\n', /"bus.url" takes amqp:/],
-  ['node: a\nhub: http://h\nbus: { kind: stomp }\n', /"bus.kind" takes amqp/],
+  ['node: a\nhub: http://h\nbus: { kind: kafka }\n', /"bus.kind" takes amqp, stomp/],
+  ['node: a\nhub: http://h\nbus: { kind: stomp }\n', /"bus.url" is missing/],
+  [
+    'node: a\nhub: http://h\nbus: { kind: stomp, url: "stomp://u:canary@b", passwordFile: p }\n',
+    /"bus.url" takes stomp:/,
+  ],
 ] as const)('%j is a mistake', ([text, message]) => {
   const checked = check(text)
   expect('issues' in checked && checked.issues[0]).toMatchObject({

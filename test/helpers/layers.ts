@@ -68,7 +68,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   ws: ['compat/*'],
   '@grpc/grpc-js': ['store/*'],
   '@grpc/proto-loader': ['store/*'],
-  saxes: ['targets/*', 'lib'],
+  saxes: ['targets/*', 'lib', 'compat/*'],
   // lib: one pool of connections for every source of files.
   undici: ['objects/*', 'lib'],
   'libxml2-wasm': ['targets/*'],

@@ -27,6 +27,8 @@ const PACKAGES = {
   bash: 'bash',
   setpriv: 'util-linux',
   'rabbitmq-server': 'rabbitmq-server',
+  activemq: 'activemq',
+  xstream: 'libxstream-java',
   etcd: 'etcd-server',
   etcdctl: 'etcd-client',
   openssl: 'openssl',
@@ -52,6 +54,7 @@ const FILES: Readonly<Partial<Record<Tool, string>>> = {
   'nginx-lua': '/usr/lib/nginx/modules/ngx_http_lua_module.so',
   // Those of the system: another version may be first on the PATH.
   awscli: '/usr/bin/aws',
+  xstream: '/usr/share/java/xstream.jar',
   faketime: FAKETIME,
   boto3: '/usr/lib/python3/dist-packages/boto3/__init__.py',
 }

@@ -1,9 +1,9 @@
 import type { Connection, Consumer, Publisher } from 'rabbitmq-client'
 import { type Bus, type BusHealth, type Hint, isHint, mergeHints } from '../../core/bus.ts'
 import type { Clock } from '../../core/clock.ts'
-import { messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import { Backoff } from '../../lib/backoff.ts'
+import { BrokerHealth } from '../../lib/broker-health.ts'
 import { HintReaders } from '../../lib/hint-readers.ts'
 import type { Secret } from '../../lib/secret.ts'
 import { Subscription } from '../../lib/subscription.ts'
@@ -33,7 +33,6 @@ const PREFETCH = 50
 /** Prefixes of which something may wait to be published. */
 const WAITING_MAX = 1000
 const CLOSE_MS = 2000
-const SAID_MAX = 10
 
 /** A bus over a broker. Does not wait for the broker, which may come and go at any time: `health` says how it is. */
 export async function openAmqpBus(options: AmqpBusOptions): Promise<AmqpBus> {
@@ -77,19 +76,17 @@ export class AmqpBus implements Bus {
   readonly #readers = new HintReaders()
   readonly #closing = new AbortController()
   readonly #outgoing: Subscription<Hint>
-  #health: BusHealth
-  /** What was said of this absence; attempts that fail in turn for two reasons would otherwise fill the log. */
-  readonly #said = new Set<string>()
+  readonly #health: BrokerHealth
 
   constructor(options: AmqpBusOptions, connection: Connection) {
     this.#options = options
     this.#connection = connection
-    this.#health = { kind: 'amqp', state: 'away', sinceMs: options.clock.nowMs() }
+    this.#health = new BrokerHealth({ kind: 'amqp', clock: options.clock, log: options.log })
     this.#outgoing = new Subscription({ signal: this.#closing.signal, limit: WAITING_MAX, merge: mergeHints })
     this.#publisher = connection.createPublisher({ confirm: true, exchanges: [exchangeOf(options)] })
     connection.on('connection', () => {
       // A node is served again only when its queue is.
-      if (this.#consumers.size === 0) this.#arrived()
+      if (this.#consumers.size === 0) this.#health.arrived()
     })
     connection.on('error', (error) => this.#lost(error))
     void this.#sendAll()
@@ -97,7 +94,7 @@ export class AmqpBus implements Bus {
 
   /** Whether this side can do its work just now: a hub tell, a node be told. */
   get health(): BusHealth {
-    return this.#health
+    return this.#health.now
   }
 
   async publish(hint: Hint): Promise<void> {
@@ -134,7 +131,7 @@ export class AmqpBus implements Bus {
       },
       ({ body }) => this.#take(body),
     )
-    consumer.on('ready', () => this.#arrived())
+    consumer.on('ready', () => this.#health.arrived())
     consumer.on('error', (error) => this.#lost(error))
     this.#consumers.set(node, consumer)
   }
@@ -159,7 +156,7 @@ export class AmqpBus implements Bus {
     const { exchange } = this.#options
     try {
       await this.#publisher.send({ exchange, routingKey: routingKeyOf(prefix), durable: true }, { prefix, revision })
-      if (this.#consumers.size === 0) this.#arrived()
+      if (this.#consumers.size === 0) this.#health.arrived()
       return true
     } catch (error) {
       this.#lost(error)
@@ -167,27 +164,8 @@ export class AmqpBus implements Bus {
     }
   }
 
-  #arrived(): void {
-    if (this.#health.state === 'connected') return
-    this.#health = { kind: 'amqp', state: 'connected', sinceMs: this.#options.clock.nowMs() }
-    this.#said.clear()
-    this.#options.log.info('the message broker is there')
-  }
-
   #lost(cause: unknown): void {
-    if (this.#closing.signal.aborted) return
-    const error = wordsOf(cause)
-    const { state, sinceMs } = this.#health
-    this.#health = {
-      kind: 'amqp',
-      state: 'away',
-      sinceMs: state === 'away' ? sinceMs : this.#options.clock.nowMs(),
-      error,
-    }
-    // Nobody is wrong without it, only later: a watch and the interval go on.
-    if (this.#said.has(error) || this.#said.size >= SAID_MAX) return
-    this.#said.add(error)
-    this.#options.log.warn('the message broker cannot be used', { error })
+    if (!this.#closing.signal.aborted) this.#health.lost(cause)
   }
 
   async #goodbye(): Promise<void> {
@@ -195,10 +173,4 @@ export class AmqpBus implements Bus {
     await Promise.allSettled(closing)
     await this.#connection.close()
   }
-}
-
-/** Of an address with several meanings, each of which failed, only the code says something. */
-export function wordsOf(error: unknown): string {
-  const message = messageOf(error)
-  return message === '' ? ((error as NodeJS.ErrnoException).code ?? 'no connection') : message
 }

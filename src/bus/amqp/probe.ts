@@ -1,6 +1,7 @@
 import type { Connection } from 'rabbitmq-client'
 import { FlotillaError } from '../../core/errors.ts'
-import { connectionOptions, type AmqpBusOptions, wordsOf } from './amqp-bus.ts'
+import { wordsOf } from '../../lib/connection-words.ts'
+import { connectionOptions, type AmqpBusOptions } from './amqp-bus.ts'
 import { queueOf } from './topology.ts'
 
 export type ProbeOptions = Omit<AmqpBusOptions, 'clock' | 'log' | 'random'>

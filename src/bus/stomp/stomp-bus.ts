@@ -1,0 +1,177 @@
+import { type Bus, type BusHealth, type Hint, isHint, mergeHints } from '../../core/bus.ts'
+import type { Clock } from '../../core/clock.ts'
+import type { Logger } from '../../core/log.ts'
+import { Backoff } from '../../lib/backoff.ts'
+import { BrokerHealth } from '../../lib/broker-health.ts'
+import { HintReaders } from '../../lib/hint-readers.ts'
+import type { Secret } from '../../lib/secret.ts'
+import type { StompConnection } from '../../lib/stomp/connection.ts'
+import type { Frame } from '../../lib/stomp/frame.ts'
+import { keepConnected, RETRY_MS } from '../../lib/stomp/keep-connected.ts'
+import { Subscription } from '../../lib/subscription.ts'
+import { sleepQuietly } from '../../lib/waiting.ts'
+import type { StompConfig } from './config.ts'
+import { queueOf, topicOf, TTL_MS } from './destinations.ts'
+
+export interface StompBusOptions extends Pick<StompConfig, 'url' | 'user' | 'topic'> {
+  readonly password: Secret
+  /** Certificates in PEM that the broker's is checked against; the system's when absent. */
+  readonly ca?: string | undefined
+  readonly clock: Clock
+  readonly log: Logger
+  /** Uniform in [0, 1). */
+  readonly random: () => number
+}
+
+/** How many hints the broker may have on their way to one node: nothing of theirs is large or slow. */
+const PREFETCH = 50
+/** A hint is never larger; what is, is none. */
+export const HINT_BYTES_MAX = 4096
+/** Prefixes of which something may wait to be published. */
+const WAITING_MAX = 1000
+
+type Slot = PromiseWithResolvers<StompConnection | undefined>
+
+/**
+ * Hints over a virtual topic of ActiveMQ; each node has a queue of its own, in which they wait, for ten minutes at most, while it is
+ * away. They are not persistent: ActiveMQ keeps what is persistent and not fetched in time in its queue of dead letters, which
+ * others look after. What a broker forgets that is started anew is told again: the newest hint of each prefix.
+ */
+export class StompBus implements Bus {
+  readonly #options: StompBusOptions
+  readonly #health: BrokerHealth
+  readonly #nodes = new Set<string>()
+  readonly #readers = new HintReaders()
+  readonly #closing = new AbortController()
+  readonly #outgoing: Subscription<Hint>
+  /** The newest of each prefix, and when it was sent. */
+  readonly #told = new Map<string, { readonly hint: Hint; readonly atMs: number }>()
+  readonly #running: Promise<unknown>
+  /** The present connection, or the next one; undefined once there will be none. */
+  #slot: Slot = Promise.withResolvers()
+  #present: StompConnection | undefined
+  /** Whether the last hint could not be sent although there was a connection. */
+  #isRefused = false
+
+  /** Does not wait for the broker, which may come and go at any time: `health` says how it is. */
+  constructor(options: StompBusOptions) {
+    this.#options = options
+    this.#health = new BrokerHealth({ kind: 'stomp', clock: options.clock, log: options.log })
+    const { signal } = this.#closing
+    this.#outgoing = new Subscription({ signal, limit: WAITING_MAX, merge: mergeHints })
+    const use = async (connection: StompConnection): Promise<void> => await this.#use(connection)
+    const brokers = { ...options, bodyMax: HINT_BYTES_MAX }
+    const staying = keepConnected(brokers, use, (error) => this.#lost(error), signal)
+    this.#running = Promise.all([staying, this.#sendAll()])
+  }
+
+  /** Whether this side can do its work just now: a hub tell, a node be told. */
+  get health(): BusHealth {
+    return this.#health.now
+  }
+
+  async publish(hint: Hint): Promise<void> {
+    this.#readers.check(hint)
+    this.#outgoing.push(hint)
+  }
+
+  /** Yields what waited in the node's queue too. */
+  subscribe({ node, signal }: { readonly node: string; readonly signal: AbortSignal }): AsyncIterable<Hint> {
+    if (!signal.aborted && !this.#nodes.has(node)) {
+      this.#nodes.add(node)
+      // What it fails with ends the connection, and the next one listens as well.
+      if (this.#present !== undefined) void this.#listen(this.#present, node).catch(() => undefined)
+    }
+    return this.#readers.subscribe(signal)
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    this.#readers.close()
+    this.#slot.resolve(undefined)
+    await this.#running
+  }
+
+  async #use(connection: StompConnection): Promise<void> {
+    for (const node of this.#nodes) await this.#listen(connection, node)
+    connection.over.throwIfAborted()
+    connection.over.addEventListener('abort', () => this.#vacate(), { once: true })
+    this.#present = connection
+    this.#slot.resolve(connection)
+    const oldestMs = this.#options.clock.nowMs() - TTL_MS
+    for (const { hint, atMs } of this.#told.values()) if (atMs > oldestMs) this.#outgoing.push(hint)
+    if (!this.#isRefused) this.#health.arrived()
+  }
+
+  /** The slot of a connection that is over. */
+  #vacate(): void {
+    this.#present = undefined
+    if (!this.#closing.signal.aborted) this.#slot = Promise.withResolvers()
+  }
+
+  async #listen(connection: StompConnection, node: string): Promise<void> {
+    const destination = queueOf(this.#options, node)
+    await connection.subscribe({ destination, prefetch: PREFETCH, take: (frame) => this.#take(frame) })
+  }
+
+  /** Whoever may write to the topic may have sent it: what is no hint is passed over. */
+  #take({ body }: Frame): void {
+    const hint = body === undefined ? undefined : parsed(body)
+    if (isHint(hint)) this.#readers.give({ prefix: hint.prefix, revision: hint.revision })
+    else this.#options.log.debug('the broker brought something that is no hint')
+  }
+
+  async #sendAll(): Promise<void> {
+    for await (const hint of this.#outgoing) await this.#send(hint)
+  }
+
+  /** Until the broker has it. */
+  async #send(hint: Hint): Promise<void> {
+    const { clock, random } = this.#options
+    const backoff = new Backoff({ firstMs: RETRY_MS.low, maxMs: RETRY_MS.high, random })
+    for (;;) {
+      const connection = await this.#slot.promise
+      if (connection === undefined) return
+      if (await this.#sent(hint, connection)) return
+      if (!(await sleepQuietly(clock, backoff.nextMs(), this.#closing.signal))) return
+    }
+  }
+
+  async #sent(hint: Hint, connection: StompConnection): Promise<boolean> {
+    const { prefix, revision } = hint
+    const nowMs = this.#options.clock.nowMs()
+    const headers = { expires: String(nowMs + TTL_MS), 'content-type': 'application/json' }
+    try {
+      await connection.send(topicOf(this.#options), headers, JSON.stringify({ prefix, revision }))
+    } catch (error) {
+      this.#isRefused = true
+      this.#lost(error)
+      return false
+    }
+    this.#isRefused = false
+    this.#health.arrived()
+    this.#remember(hint, nowMs)
+    return true
+  }
+
+  #remember(hint: Hint, atMs: number): void {
+    const { prefix } = hint
+    const before = this.#told.get(prefix)
+    this.#told.delete(prefix)
+    this.#told.set(prefix, { hint: before === undefined ? hint : (mergeHints(before.hint, hint) ?? hint), atMs })
+    const [oldest] = this.#told.keys()
+    if (this.#told.size > WAITING_MAX && oldest !== undefined) this.#told.delete(oldest)
+  }
+
+  #lost(error: unknown): void {
+    if (!this.#closing.signal.aborted) this.#health.lost(error)
+  }
+}
+
+function parsed(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'))
+  } catch {
+    return undefined
+  }
+}
