@@ -47,6 +47,9 @@ async function say(xml: string, headers: Readonly<Record<string, string>> = HEAD
   await master.close()
 }
 
+/** Different messages: a broker that is killed may have forgotten what was acknowledged, and gives it again. */
+const sent = (signals: readonly JmsSignal[]): ReadonlySet<number> => new Set(signals.map(({ at }) => at))
+
 function listen(node: string, more: Partial<JmsListenerOptions> = {}) {
   const { url, user, password } = broker
   const { topic, group } = jmsConfigSchema.parse({ url, passwordFile: 'p' })
@@ -64,7 +67,7 @@ function listen(node: string, more: Partial<JmsListenerOptions> = {}) {
   const connected = async (): Promise<void> =>
     await vi.waitFor(() => expect(listener.status.broker.state).toBe('connected'), PATIENT)
   const heard = async (count: number): Promise<void> =>
-    await vi.waitFor(() => expect(signals).toHaveLength(count), PATIENT)
+    await vi.waitFor(() => expect(sent(signals).size).toBe(count), PATIENT)
   return { listener, signals, lines, end, connected, heard }
 }
 
@@ -177,7 +180,7 @@ test('without libxstream on the broker a change is a signal still, and it is sai
   await vi.waitFor(() => expect(ours.listener.status).toMatchObject({ tellsWhat: true }), PATIENT)
   await say(ADDED)
   await ours.heard(2)
-  expect(ours.signals[1]?.change?.object).toBe('datastore/topp:pg')
+  expect(ours.signals.at(-1)?.change?.object).toBe('datastore/topp:pg')
 })
 
 test('a wrong password is told in words, by the listener and by a look', SLOW, async () => {

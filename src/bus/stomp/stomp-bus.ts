@@ -44,8 +44,8 @@ export class StompBus implements Bus {
   readonly #readers = new HintReaders()
   readonly #closing = new AbortController()
   readonly #outgoing: Subscription<Hint>
-  /** The newest of each prefix, and when it was sent. */
-  readonly #told = new Map<string, { readonly hint: Hint; readonly atMs: number }>()
+  /** The newest of each prefix that was sent. */
+  readonly #told = new Map<string, Hint>()
   readonly #running: Promise<unknown>
   /** The present connection, or the next one; undefined once there will be none. */
   #slot: Slot = Promise.withResolvers()
@@ -98,8 +98,7 @@ export class StompBus implements Bus {
     connection.over.addEventListener('abort', () => this.#vacate(), { once: true })
     this.#present = connection
     this.#slot.resolve(connection)
-    const oldestMs = this.#options.clock.nowMs() - TTL_MS
-    for (const { hint, atMs } of this.#told.values()) if (atMs > oldestMs) this.#outgoing.push(hint)
+    for (const hint of this.#told.values()) this.#outgoing.push(hint)
     if (!this.#isRefused) this.#health.arrived()
   }
 
@@ -139,8 +138,8 @@ export class StompBus implements Bus {
 
   async #sent(hint: Hint, connection: StompConnection): Promise<boolean> {
     const { prefix, revision } = hint
-    const nowMs = this.#options.clock.nowMs()
-    const headers = { expires: String(nowMs + TTL_MS), 'content-type': 'application/json' }
+    const expires = String(this.#options.clock.nowMs() + TTL_MS)
+    const headers = { expires, 'content-type': 'application/json' }
     try {
       await connection.send(topicOf(this.#options), headers, JSON.stringify({ prefix, revision }))
     } catch (error) {
@@ -150,15 +149,15 @@ export class StompBus implements Bus {
     }
     this.#isRefused = false
     this.#health.arrived()
-    this.#remember(hint, nowMs)
+    this.#remember(hint)
     return true
   }
 
-  #remember(hint: Hint, atMs: number): void {
+  #remember(hint: Hint): void {
     const { prefix } = hint
     const before = this.#told.get(prefix)
     this.#told.delete(prefix)
-    this.#told.set(prefix, { hint: before === undefined ? hint : (mergeHints(before.hint, hint) ?? hint), atMs })
+    this.#told.set(prefix, (before && mergeHints(before, hint)) ?? hint)
     const [oldest] = this.#told.keys()
     if (this.#told.size > WAITING_MAX && oldest !== undefined) this.#told.delete(oldest)
   }

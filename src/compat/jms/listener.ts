@@ -23,7 +23,10 @@ export interface JmsListenerOptions extends Pick<JmsConfig, 'url' | 'user' | 'to
   readonly log: Logger
   /** Uniform in [0, 1). */
   readonly random: () => number
-  /** Called for each message of the group, also for one of which nothing more is known. Must not throw. */
+  /**
+   * Called for each message of the group, also for one of which nothing more is known. One may come again after the broker was
+   * started anew. Must not throw.
+   */
   readonly onSignal: (signal: JmsSignal) => void
 }
 
