@@ -10,6 +10,7 @@ import { silent } from '../core/log.ts'
 import type { TargetState } from '../core/target.ts'
 import { systemClock } from '../lib/system-clock.ts'
 import { Wake } from '../lib/wake.ts'
+import { MemoryStore } from '../store/memory/memory-store.ts'
 import { targetsOf } from './agent-targets.ts'
 
 interface Told {
@@ -26,7 +27,7 @@ function keepInStep(node: ErddapNode): Told {
   const { stateDirectory, ...options } = node.config
   const targets = { datasets: { ...options, kind: 'erddap' } }
   const config = agentSchema.parse({ node: 'alpha', hub: 'http://127.0.0.1:9', targets })
-  const [at] = targetsOf(config, stateDirectory, { clock, log: silent })
+  const [at] = targetsOf(config, stateDirectory, { clock, log: silent, store: new MemoryStore({ clock }) })
   if (at?.localChanges === undefined) throw new Error('there is no target')
   const wake = new Wake<Reason>(clock)
   const common = { tree: 'datasets', target: at.target, clock, log: silent, random: () => 0 }
@@ -75,5 +76,8 @@ test.for([
   const folders = { contentDirectory: '/content', bigParentDirectory: '/data' }
   const targets = { datasets: { kind: 'erddap', ...folders, ...settings } }
   const config = agentSchema.parse({ node: 'alpha', hub: 'http://127.0.0.1:9', targets })
-  expect(targetsOf(config, '/state', { clock: systemClock, log: silent })[0]?.serves).toBe(serves)
+  expect(
+    targetsOf(config, '/state', { clock: systemClock, log: silent, store: new MemoryStore({ clock: systemClock }) })[0]
+      ?.serves,
+  ).toBe(serves)
 })

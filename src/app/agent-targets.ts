@@ -2,28 +2,71 @@ import { EventEmitter, once } from 'node:events'
 import { watch } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AgentTarget } from '../agent/parts.ts'
-import { type AgentConfig, erddapTargets } from '../config/agent.ts'
+import { type AgentConfig, type ErddapTarget, type GeoserverTarget, releaseTargets } from '../config/agent.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
-import { Liveness, takesConnections } from '../targets/erddap/runtime/liveness.ts'
+import type { Op } from '../core/op.ts'
+import type { Store } from '../core/store.ts'
+import { Liveness, takesConnections } from '../lib/liveness.ts'
+import type { CatalogNode } from '../targets/geoserver/local.ts'
 import { targets } from '../targets/registry.ts'
+import { trafficOf } from './agent-traffic.ts'
 
 interface TargetDeps {
   readonly clock: Clock
   readonly log: Logger
+  readonly store: Store
+}
+
+export interface NodeTargets extends AgentTarget {
+  /** Of a GeoServer: what the node has that no release has. */
+  readonly catalog?: CatalogNode
 }
 
 /** The targets of a node that take releases, each with the tree of these. */
-export function targetsOf(config: AgentConfig, state: string, deps: TargetDeps): readonly AgentTarget[] {
+export function targetsOf(config: AgentConfig, state: string, deps: TargetDeps): readonly NodeTargets[] {
+  return releaseTargets(config).map(([tree, one]) => targetOf(tree, one, config, state, deps))
+}
+
+function targetOf(
+  tree: string,
+  one: ErddapTarget | GeoserverTarget,
+  config: AgentConfig,
+  state: string,
+  deps: TargetDeps,
+): NodeTargets {
+  const stateDirectory = one.stateDirectory ?? join(state, 'targets', tree)
+  const at = { tree, serves: servesAt(one.serveUrl ?? one.url) }
+  if (one.kind === 'erddap') return { ...at, ...erddapAt({ ...one, stateDirectory }, config, deps) }
+  return { ...at, ...geoserverAt(tree, { ...one, stateDirectory }, config, deps) }
+}
+
+type At = Omit<NodeTargets, 'tree' | 'serves'>
+
+function erddapAt(one: ErddapTarget & { stateDirectory: string }, config: AgentConfig, deps: TargetDeps): At {
+  const { kind, serveUrl: _, ...options } = one
+  const { clock, log } = deps
   const values = new Map(Object.entries(config.values))
-  return erddapTargets(config).map(([tree, { kind, serveUrl, ...options }]) => {
-    const stateDirectory = options.stateDirectory ?? join(state, 'targets', tree)
-    const target = targets[kind].create({ ...options, stateDirectory }, { ...deps, node: config.node, values })
-    const folders = [options.contentDirectory, options.bigParentDirectory]
-    const liveness = livenessOf(options.url, deps.clock)
-    const serves = servesAt(serveUrl ?? options.url)
-    return { tree, target, serves, localChanges: (signal) => localChanges(folders, liveness, signal) }
-  })
+  const target = targets[kind].create(options, { clock, log, node: config.node, values })
+  const folders = [options.contentDirectory, options.bigParentDirectory]
+  const liveness = livenessOf(options.url, clock)
+  return { target, localChanges: (signal) => changesOf([...folders.map(datasetsXmlIn), ...alive(liveness)], signal) }
+}
+
+function geoserverAt(
+  tree: string,
+  one: GeoserverTarget & { stateDirectory: string },
+  { node }: AgentConfig,
+  { clock, log, store }: TargetDeps,
+): At {
+  const { kind, serveUrl: _, ...options } = one
+  const traffic = async (op: Op) => await trafficOf(tree, node, store, op)
+  const target = targets[kind].create(options, { clock, log, traffic })
+  const liveness = livenessOf(options.url, clock)
+  const files: Watching = async (changed, signal) => {
+    for await (const _change of target.changes(signal)) changed()
+  }
+  return { target, catalog: target.catalog, localChanges: (signal) => changesOf([files, ...alive(liveness)], signal) }
 }
 
 /** What proxies are told: which paths lie there is for them to say. */
@@ -37,29 +80,36 @@ function livenessOf(url: string | undefined, clock: Clock): Liveness | undefined
   return new Liveness({ clock, answers: async (signal) => await takesConnections(url, signal) })
 }
 
+/** Calls `changed` for every change until the signal is aborted; rejects when it cannot watch any more. */
+type Watching = (changed: () => void, signal: AbortSignal) => Promise<void>
+
+function alive(liveness: Liveness | undefined): readonly Watching[] {
+  if (liveness === undefined) return []
+  return [
+    async (changed, signal) => {
+      for await (const _ of liveness.changes(signal)) changed()
+    },
+  ]
+}
+
 /** The file that the target writes, and the copy of it that ERDDAP makes when it reads it. */
 const WATCHED: ReadonlySet<string | null> = new Set(['datasets.xml', 'currentDatasets.xml'])
 
+function datasetsXmlIn(folder: string): Watching {
+  return async (changed, signal) => {
+    for await (const { filename } of watch(folder, { signal })) if (WATCHED.has(filename)) changed()
+  }
+}
+
 /**
- * Yields after every change of one of the watched files, and when the application goes or comes; any number of changes
- * before the next look are one. Rejects when a folder cannot be watched, or is no longer there.
+ * Yields after every change that one of them tells of; any number before the next look are one. Rejects when one cannot go on, such as
+ * when its folder is no longer there.
  */
-async function* localChanges(
-  folders: readonly string[],
-  liveness: Liveness | undefined,
-  signal: AbortSignal,
-): AsyncGenerator<void, void> {
+async function* changesOf(all: readonly Watching[], signal: AbortSignal): AsyncGenerator<void, void> {
   const left = new AbortController()
   const changes = new EventEmitter()
   const either = AbortSignal.any([signal, left.signal])
-  const listen = async (to: Liveness): Promise<void> => {
-    for await (const _ of to.changes(either)) changes.emit('change')
-  }
-  const files = folders.map(async (folder) => {
-    for await (const { filename } of watch(folder, { signal: either }))
-      if (WATCHED.has(filename)) changes.emit('change')
-  })
-  const watching = liveness === undefined ? files : [...files, listen(liveness)]
+  const watching = all.map(async (one) => await one(() => changes.emit('change'), either))
   const broken = Promise.race(watching)
   // Whoever reads the generator next is told; nobody may be reading just now.
   broken.catch(() => undefined)

@@ -33,6 +33,7 @@ import { RecentBlobs } from '../releases/recent-blobs.ts'
 import { Releases } from '../releases/releases.ts'
 import { RolloutService } from '../rollout/service.ts'
 import { erddapKind } from '../targets/erddap/kind.ts'
+import { geoserverKind } from '../targets/geoserver/kind.ts'
 import { type CarriedBus, openBus } from './bus.ts'
 import { listenForDrp } from './drp.ts'
 import { erddaputilServices } from './erddaputil.ts'
@@ -104,7 +105,13 @@ async function serve(config: HubConfig, deps: ServeDeps, onReady: (hub: ReadyHub
   const { clock, log, signal, base, data, store, bus } = deps
   const folder = absolute(base, config.blobs ?? join(data, 'blobs'))
   const blobs = new RecentBlobs(await openFolderBlobs(folder, { clock }), RECENT)
-  const releases = new Releases({ store, blobs, kinds: [erddapKind()], clock, guardShare: config.guardShare })
+  const releases = new Releases({
+    store,
+    blobs,
+    kinds: [erddapKind(), geoserverKind()],
+    clock,
+    guardShare: config.guardShare,
+  })
   const tokenFile = deps.tokenFile ?? join(data, TOKEN_FILE)
   const hubName = hubNameIn(config, data)
   await keepAdminToken(tokenFile, store, clock, hubName)

@@ -34,6 +34,19 @@ const erddap = z.strictObject({
     ),
 })
 
+const geoserver = z.strictObject({
+  kind: z.literal('geoserver').describe('what is kept in step'),
+  ...targets.geoserver.schema.shape,
+  stateDirectory: targets.geoserver.schema.shape.stateDirectory
+    .optional()
+    .describe('Where this target keeps what it must know after a restart; a folder in `state` when not set.'),
+  serveUrl: baseUrl()
+    .optional()
+    .describe(
+      'how proxies on other machines reach this GeoServer, such as http://10.0.0.7:8080; that of `url` when not set',
+    ),
+})
+
 const settings = z.strictObject({
   node: name.describe('name of this node'),
   hub: baseUrls()
@@ -63,7 +76,7 @@ const settings = z.strictObject({
   sources,
   metrics,
   logLevel: z.enum(LOG_LEVELS).default('info').describe('how much is logged'),
-  targets: z.record(name, z.discriminatedUnion('kind', [erddap, filesTarget])).default({}),
+  targets: z.record(name, z.discriminatedUnion('kind', [erddap, geoserver, filesTarget])).default({}),
   files: files.optional(),
   proxies: z.record(name, proxy).default({}),
   templates: z.record(name, template).default({}),
@@ -82,9 +95,17 @@ export type AgentConfig = z.output<typeof agentSchema>
 
 type AnyTarget = AgentConfig['targets'][string]
 export type ErddapTarget = Extract<AnyTarget, { readonly kind: 'erddap' }>
+export type GeoserverTarget = Extract<AnyTarget, { readonly kind: 'geoserver' }>
 export type FilesTarget = Extract<AnyTarget, { readonly kind: 'files' }>
 
 /** Those that take releases, by tree. */
+export function releaseTargets({
+  targets: all,
+}: Pick<AgentConfig, 'targets'>): readonly (readonly [string, ErddapTarget | GeoserverTarget])[] {
+  return Object.entries(all).flatMap(([tree, one]) => (one.kind === 'files' ? [] : [[tree, one] as const]))
+}
+
+/** The ERDDAPs among them. */
 export function erddapTargets({
   targets: all,
 }: Pick<AgentConfig, 'targets'>): readonly (readonly [string, ErddapTarget])[] {

@@ -58,6 +58,12 @@ export const PROBLEMS = {
   PATH_REFUSED:
     'A file that never belongs into a release: a keystore, data, a temporary file, or what each node has for itself.',
   PASSWORD_PLAIN: 'A password that anybody can read who can read the release.',
+  CATALOG_CONFLICT: 'Node and release both changed the same object since they last agreed. It waits for a person.',
+  CATALOG_FOREIGN: 'Something in the data directory of a node is in no release. It stays, as configured.',
+  CATALOG_REFUSED:
+    'A node’s GeoServer did not take an object of the release; the message is its own where it gave one.',
+  CATALOG_RELOAD: 'A node’s GeoServer must read its catalog anew, and waits until it is drained.',
+  CATALOG_VERSION: 'The release comes from a GeoServer of another version than that of the node.',
   LOAD_STALE: 'A node’s ERDDAP was asked to load the definition, but goes on serving what it had.',
 } as const
 

@@ -1,5 +1,7 @@
 import { erddapConfigSchema } from './erddap/config.ts'
 import { erddapTarget } from './erddap/target.ts'
+import { geoserverConfigSchema } from './geoserver/config.ts'
+import { geoserverTarget } from './geoserver/target.ts'
 import { proxySchema } from './proxy/config.ts'
 import type { ProxyDeps, ProxyKind } from './proxy/kind.ts'
 import { haproxyConfigSchema } from './proxy/haproxy/config.ts'
@@ -8,6 +10,7 @@ import { nginxConfigSchema } from './proxy/nginx/config.ts'
 /** Every kind of target a node can keep in step: the shape of its options, and how it is made of them. */
 export const targets = {
   erddap: { schema: erddapConfigSchema, create: erddapTarget },
+  geoserver: { schema: geoserverConfigSchema, create: geoserverTarget },
 } as const
 
 /**

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { VirtualClock } from '../../../../test/helpers/virtual-clock.ts'
-import { aborted } from '../../../lib/waiting.ts'
+import { VirtualClock } from '../../test/helpers/virtual-clock.ts'
+import { aborted } from './waiting.ts'
 import { Liveness, takesConnections } from './liveness.ts'
 
 class Setup {

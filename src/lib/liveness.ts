@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
-import type { Clock } from '../../../core/clock.ts'
-import { sleepQuietly, withDeadline } from '../../../lib/waiting.ts'
+import type { Clock } from '../core/clock.ts'
+import { sleepQuietly, withDeadline } from './waiting.ts'
 
 export interface LivenessOptions {
   readonly clock: Clock
