@@ -1,7 +1,7 @@
 import { sha256 } from '../../../lib/hash.ts'
 import type { Place } from './classify.ts'
 import type { ObjectKind } from './model.ts'
-import { nameIn, qualified, splitKey } from './names.ts'
+import { nameIn, qualified, splitKey, unspoken } from './names.ts'
 import { type Ids, referenceIn } from './references.ts'
 import { childOf, type Element, textIn } from './xml.ts'
 
@@ -42,7 +42,7 @@ export function keyOf(kind: ObjectKind, root: Element, ids: Ids): string | undef
   const name = nameOf(kind, root)
   if (kind === 'workspace' || kind === 'namespace')
     return name === '' ? undefined : `${kind}/${qualified(undefined, name)}`
-  if (kind === 'tile-layer') return name === '' ? undefined : `${kind}/${name}`
+  if (kind === 'tile-layer') return name === '' ? undefined : `${kind}/${unspoken(name)}`
   const owner = childOf(root, OWNER[kind] ?? '')
   const reference = owner === undefined ? undefined : referenceIn(owner, ids)
   if (reference === undefined)

@@ -4,17 +4,26 @@ export interface ObjectName {
   readonly name: string
 }
 
-/** `name` may hold anything: its `:` would be taken for the one behind the workspace. */
+// oxlint-disable-next-line no-control-regex -- a key is one line
+const SPECIAL = /[%:\u0000-\u001f\u007f-\u009f\u2028\u2029]/g
+
+/** What `SPECIAL` becomes, and nothing that cannot be decoded. */
+const ESCAPED = /%[0-7][\dA-F]|%C2%[89][\dA-F]|%E2%80%A[89]/g
+
+/** `name` may hold anything: its `:` would be taken for the one behind the workspace, and a key is one line. */
 export function qualified(workspace: string | undefined, name: string): string {
-  const safe = name.replace(/[%:]/g, (found) => (found === ':' ? '%3A' : '%25'))
+  const safe = name.search(SPECIAL) === -1 ? name : name.replace(SPECIAL, encodeURIComponent)
   return workspace === undefined || workspace === '' ? safe : `${workspace}:${safe}`
 }
 
 /** The opposite of `qualified`. */
 export function nameIn(text: string): ObjectName {
   const colon = text.indexOf(':')
-  const name = text.slice(colon + 1).replace(/%3A|%25/g, (found) => (found === '%3A' ? ':' : '%'))
-  return { workspace: colon === -1 ? undefined : text.slice(0, colon), name }
+  const name = text.slice(colon + 1)
+  return {
+    workspace: colon === -1 ? undefined : text.slice(0, colon),
+    name: name.includes('%') ? name.replace(ESCAPED, decodeURIComponent) : name,
+  }
 }
 
 /** Kind and qualified name of a key. */

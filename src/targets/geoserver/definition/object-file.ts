@@ -117,7 +117,6 @@ export class ObjectFile {
   }
 
   #converted(element: Element): Element {
-    if (element.children.length === 0) return element
     const reference = referenceIn(element, this.#context.ids)
     if (reference !== undefined) {
       if (reference.key === undefined) throw new Unresolved(element, reference.said)
@@ -125,6 +124,7 @@ export class ObjectFile {
       this.#needs.add(key)
       return byName(element, key)
     }
+    if (element.children.length === 0) return element
     let changed: Element[] | undefined
     for (const [index, child] of element.children.entries()) {
       const converted = child.name === 'id' && INNER_ID.test(child.text) ? undefined : this.#converted(child)

@@ -75,5 +75,5 @@ function rankOf({ kind }: Place): number {
 }
 
 export function problemOf(path: string, fault: XmlFault): Problem {
-  return { severity: 'error', file: path, ...fault }
+  return { severity: 'error', file: path, ...fault, message: copyOf(fault.message) }
 }

@@ -81,6 +81,24 @@ describe('portable form', () => {
     expect(bytesOf('file/security/layers.properties')).toBe('mode=HIDE\n*.*.r=*\n')
   })
 
+  test('a reference by id says what it is of, even if its attribute does not', () => {
+    const { files, catalog } = edited('layergroups/all.xml', ' type="layerGroup"', '')
+    const text = Buffer.from(files.get('layergroup/all')?.bytes ?? []).toString()
+    expect(text).toBe(bytesOf('layergroup/all'))
+    expect(catalog.problems).toEqual([])
+  })
+
+  test('a workspace may be given by its bare name', () => {
+    const style = (workspace: string) =>
+      readPortable(
+        'workspaces/w1/styles/a.xml',
+        Buffer.from(`<style><name>a</name>${workspace}</style>`),
+        new Overlay(),
+      )
+    expect(style('<workspace>w1</workspace>')).toEqual(style('<workspace><name>w1</name></workspace>'))
+    expect(style('<workspace>w1</workspace>')).toMatchObject({ entry: { key: 'style/w1:a', needs: ['workspace/w1'] } })
+  })
+
   test('a file of a release reads as the entry it was made of', () => {
     for (const { entry, bytes } of small.files.values()) {
       expect(readPortable(entry.path, bytes, new Overlay())).toMatchObject({ entry })

@@ -46,13 +46,20 @@ const BY_CLASS = new Map<string, ObjectKind>([
 /** What an element refers to, by id or by name; undefined if it is no reference. An empty one stands for "the default". */
 export function referenceIn(element: Element, ids: Ids): Reference | undefined {
   const kindOf = REFERENCES.get(element.name)
-  if (kindOf === undefined || element.children.length === 0) return undefined
+  if (kindOf === undefined) return undefined
+  if (element.children.length === 0) return element.name === 'workspace' ? workspaceIn(element) : undefined
   const id = childOf(element, 'id')
   if (id !== undefined) return { key: ids.get(id.text.trim()), said: id.text.trim() }
   const name = textIn(element, 'name')
   if (name === '') return { key: undefined, said: 'nothing' }
   const kind = kindOf(element)
   return { key: kind === undefined ? undefined : copyOf(keyByName(kind, element, name)), said: name }
+}
+
+/** REST takes the bare name as well. */
+function workspaceIn({ text }: Element): Reference | undefined {
+  const said = text.trim()
+  return said === '' ? undefined : { key: `workspace/${copyOf(qualified(undefined, said))}`, said }
 }
 
 function keyByName(kind: ObjectKind, element: Element, name: string): string {
@@ -72,7 +79,15 @@ export function byName(element: Element, key: string): Element {
     kind === 'style' && workspace !== undefined
       ? [made('name', name), made('workspace', workspace)]
       : [made('name', spoken(key))]
-  return made(element.name, content, element.attributes)
+  return made(element.name, content, withKind(element, kind))
+}
+
+/** A name alone does not say whose it is: an attribute does, which an id may do without. */
+function withKind({ name, attributes }: Element, kind: string): Element['attributes'] {
+  const attribute = name === 'published' ? 'type' : name === 'store' || name === 'resource' ? 'class' : undefined
+  if (attribute === undefined || attributes[attribute] !== undefined) return attributes
+  const spelling = [...BY_CLASS].find(([, its]) => its === kind)?.[0]
+  return spelling === undefined ? attributes : { ...attributes, [attribute]: spelling }
 }
 
 /** The reference as it stands on disk. */
