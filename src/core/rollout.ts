@@ -124,6 +124,8 @@ export interface Rollout extends Desired {
   readonly requests?: readonly Request[]
   /** What it does to each item. */
   readonly effects: Readonly<Record<string, ItemEffect>>
+  /** Nodes are drained as a whole: the items of the tree are nothing that a proxy could keep clients away from. */
+  readonly whole?: true
   readonly strategy: Strategy
   readonly state: RolloutState
   /**

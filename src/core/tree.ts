@@ -81,4 +81,6 @@ export interface TreeKind {
   readonly kind: string
   check(tree: FileTree, context: CheckContext, op?: Op): Promise<CheckResult>
   compare(from: FileTree, to: FileTree, op?: Op): Promise<readonly ItemChange[]>
+  /** What clients are kept away from while a node changes: the items that differ, or the node as a whole. `items` unless said. */
+  readonly drains?: 'items' | 'nodes'
 }

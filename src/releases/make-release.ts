@@ -6,7 +6,7 @@ import type { Op } from '../core/op.ts'
 import { type Desired, RELEASE_LIMITS, type ReleaseRecord } from '../core/release.ts'
 import type { Strategy } from '../core/rollout.ts'
 import type { Store, Txn } from '../core/store.ts'
-import type { ItemChange, Manifest, TreeFile, TreeItem } from '../core/tree.ts'
+import type { ItemChange, Manifest, TreeFile, TreeItem, TreeKind } from '../core/tree.ts'
 import { sha256 } from '../lib/hash.ts'
 import type { Rollouts } from '../rollout/rollouts.ts'
 import type { BlobStore } from './blobs.ts'
@@ -83,7 +83,7 @@ export async function makeRelease(
   }
   if (draft.dryRun !== true) {
     await deps.blobs.put(release.manifest, bytes, { ...op, limitBytes: RELEASE_LIMITS.manifestBytes })
-    await commit(deps, head, { release, changes, strategy }, op)
+    await commit(deps, head, { release, changes, strategy, drains: kind.drains }, op)
   }
   return { changed: true, release, changes, ...answer, strategy }
 }
@@ -132,6 +132,7 @@ interface Made {
   readonly release: ReleaseRecord
   readonly changes: readonly ItemChange[]
   readonly strategy: Strategy | undefined
+  readonly drains: TreeKind['drains']
 }
 
 /** The record with what is desired, or with its rollout, as one commit. The contents are held durably by now. */
@@ -153,7 +154,7 @@ async function commit(deps: MakeDeps, head: Head, made: Made, op: Op): Promise<v
 async function wayOf(
   rollouts: Rollouts,
   { number: from, record, revision }: Head,
-  { release, changes, strategy }: Made,
+  { release, changes, strategy, drains }: Made,
   op: Op,
 ): Promise<Required<Pick<Txn, 'expect' | 'changes'>>> {
   const { tree, number, manifest, author } = release
@@ -165,7 +166,7 @@ async function wayOf(
   }
   const effects = Object.fromEntries(changes.map(({ id, effect }) => [id, effect]))
   const base = { release: from, manifest: record?.manifest ?? '', revision }
-  return rollouts.startTxn({ tree, release: desired, from: base, effects, strategy, author }, op)
+  return rollouts.startTxn({ tree, release: desired, from: base, effects, drains, strategy, author }, op)
 }
 
 /** Names who was quicker. */

@@ -57,12 +57,13 @@ async function requireHead({ history }: MakeDeps, name: string, op: Op): Promise
 }
 
 async function start(
-  { rollouts }: MakeDeps,
-  { name, desired, revision }: Ground,
+  { rollouts, differences }: MakeDeps,
+  { name, desired, revision, manifest }: Ground,
   { strategy, author }: Out,
   what: Pick<StartRequest, 'release' | 'effects' | 'requests'>,
   op: Op,
 ): Promise<Found> {
+  const { drains } = differences.kind(manifest.kind)
   const full = (await rollouts.strategy(name, strategy, op)) ?? strategyOf(strategy)
-  return rollouts.start({ tree: name, from: { ...desired, revision }, strategy: full, author, ...what }, op)
+  return rollouts.start({ tree: name, from: { ...desired, revision }, strategy: full, author, drains, ...what }, op)
 }

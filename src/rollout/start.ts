@@ -8,7 +8,7 @@ import type { World } from '../core/rollout/world.ts'
 import { outcomeOf } from '../core/rollout-words.ts'
 import type { Rollout, Strategy } from '../core/rollout.ts'
 import { STORE_LIMITS, type Write } from '../core/store.ts'
-import type { ItemEffect } from '../core/tree.ts'
+import type { ItemEffect, TreeKind } from '../core/tree.ts'
 
 export interface StartRequest {
   readonly tree: string
@@ -18,6 +18,7 @@ export interface StartRequest {
   readonly from: Desired & { readonly revision: number }
   /** What it does to each item. */
   readonly effects: Readonly<Record<string, ItemEffect>>
+  readonly drains?: TreeKind['drains'] | undefined
   /** Instead of a release: what every node is to do once more. */
   readonly requests?: readonly Request[] | undefined
   readonly strategy: Strategy
@@ -31,7 +32,7 @@ const WAVE_BYTES_MAX = STORE_LIMITS.txnBytes * 0.3
 
 /** A rollout before its first step. Throws `BAD_REQUEST`, `TOO_LARGE`. */
 export function newRollout(request: StartRequest, world: World, atMs: number): Rollout {
-  const { tree, release, from, effects, requests, strategy, author } = request
+  const { tree, release, from, effects, drains, requests, strategy, author } = request
   if (from.revision === 0) {
     throw new FlotillaError('BAD_REQUEST', `the first release of ${tree} has nothing to go back to`, {
       hint: 'It goes to every node at once.',
@@ -50,6 +51,7 @@ export function newRollout(request: StartRequest, world: World, atMs: number): R
     from: { release: from.release, manifest: from.manifest },
     ...(requests !== undefined && { requests }),
     effects,
+    ...(drains === 'nodes' && { whole: true }),
     strategy,
     state: 'running',
     exposed: false,

@@ -4,7 +4,7 @@ import type { World } from './world.ts'
 /** Drains of one commit together, in characters: where the items of all of them would be more, whole nodes are drained. */
 const CHARS_MAX = 2_000_000
 
-type Change = Pick<Rollout, 'strategy' | 'effects'>
+type Change = Pick<Rollout, 'strategy' | 'effects' | 'whole'>
 
 /**
  * Whether nodes are drained for what the change touches. With a proxy they are, also for a change that unloads nothing: so
@@ -19,13 +19,17 @@ export function isDraining(
 }
 
 /** How long requests that are under way have: none where the old version is served until the new one is there. */
-export function drainTimeOf({ strategy, effects }: Change, { proxies }: Pick<World, 'proxies'>): number {
-  const isNeeded = proxies.length > 0 && (strategy.drain === 'always' || unloads(effects))
+export function drainTimeOf({ strategy, effects, whole }: Change, { proxies }: Pick<World, 'proxies'>): number {
+  const isNeeded = proxies.length > 0 && (strategy.drain === 'always' || whole === true || unloads(effects))
   return isNeeded ? strategy.drainMs : 0
 }
 
 /** What is drained: the items that change, sorted; undefined for whole nodes. */
-export function drainedItems({ effects }: Pick<Rollout, 'effects'>, nodes: number): readonly string[] | undefined {
+export function drainedItems(
+  { effects, whole }: Pick<Rollout, 'effects' | 'whole'>,
+  nodes: number,
+): readonly string[] | undefined {
+  if (whole === true) return undefined
   const items = Object.keys(effects).toSorted()
   const chars = items.reduce((sum, item) => sum + item.length + 3, 0)
   return chars * nodes > CHARS_MAX ? undefined : items

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { rolloutWith, TREE, worldWith } from '../../../test/helpers/rollout.ts'
 import type { Phase, Rollout } from '../rollout.ts'
+import { drainedItems } from './drains.ts'
 import { holdWrites } from './hold.ts'
 import { strategyOf } from './strategy.ts'
 
@@ -138,4 +139,9 @@ describe('drained is', () => {
     expect(drainOf({ effects, order }, PROXIES)).not.toHaveProperty('items')
     expect(drainOf({ effects: { b: 'soft', a: 'soft' } }, PROXIES)).toHaveProperty('items', ['a', 'b'])
   })
+})
+
+test('a node is drained as a whole where its items are nothing that a proxy knows', () => {
+  expect(drainedItems({ effects: { b: 'soft', a: 'hard' } }, 2)).toEqual(['a', 'b'])
+  expect(drainedItems({ effects: { b: 'soft', a: 'hard' }, whole: true }, 2)).toBeUndefined()
 })

@@ -126,6 +126,7 @@ export const zRolloutView = hold<RolloutView>()(
     counts: z.object({ added: zCount, removed: zCount, soft: zCount, hard: zCount }),
     strategy: zStrategy,
     state: zState,
+    whole: z.literal(true).exactOptional(),
     exposed: z.boolean(),
     order: z.array(z.string()),
     nodes: z.record(z.string(), zProgress),

@@ -11,6 +11,8 @@ export function geoserverKind(): TreeKind {
   const reader = new ReleaseReader()
   return {
     kind: 'geoserver',
+    // A reload takes everything of a node out of service, and most items are nothing that a request names.
+    drains: 'nodes',
     check: async (tree, context, op) => checked(await reader.read(tree, op), context),
     compare: (from, to, op) => compareTrees(from, to, reader, op),
   }
