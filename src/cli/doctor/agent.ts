@@ -1,6 +1,12 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { type AgentConfig, type ErddapTarget as Erddap, erddapTargets, filesTargets } from '../../config/agent.ts'
+import {
+  type AgentConfig,
+  type ErddapTarget as Erddap,
+  erddapTargets,
+  filesTargets,
+  releaseTargets,
+} from '../../config/agent.ts'
 import { operationsTokenFile } from '../../config/operations.ts'
 import { absolute } from '../../config/paths.ts'
 import { messageOf } from '../../core/errors.ts'
@@ -37,7 +43,7 @@ export function agentChecks(file: string, config: AgentConfig): readonly Check[]
     isPrivate(group, 'state folder mode', state),
     space(group, state),
     ...brokerChecks(group, base, config),
-    ...(targets.length === 0 ? [none] : []),
+    ...(releaseTargets(config).length === 0 ? [none] : []),
     ...templateChecks(group, base, config),
     ...targets.flatMap(([tree, erddap]) => erddapChecks(`${group}, ${tree}`, erddap)),
   ]

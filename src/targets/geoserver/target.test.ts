@@ -129,6 +129,26 @@ describe('what is changed on the source is served by the replica', () => {
     await follow(both)
   })
 
+  test('a password alone, which no digest tells, is brought once', async () => {
+    const both = await pair()
+    const { source, replica } = both
+    const [store, file] = ['/rest/workspaces/w1/datastores/pg', 'workspaces/w1/pg/datastore.xml']
+    const saying = (password: string): string =>
+      `<dataStore><name>pg</name><connectionParameters><entry key="passwd">${password}</entry></connectionParameters></dataStore>`
+    await source.rest('POST', '/rest/workspaces/w1/datastores', saying('secret-1'))
+    await follow(both)
+    const before = replica.read(file)
+    await source.rest('PUT', store, saying('secret-2'))
+    expect(await replica.digests()).toEqual(await source.digests())
+    const release = await source.release(3)
+    expect(await replica.turn(release)).toMatchObject({ state: 'in-step', served: 3 })
+    const after = replica.read(file)
+    expect(after).not.toEqual(before)
+    expect(await replica.turn(release)).toMatchObject({ state: 'in-step' })
+    expect(await replica.turn(await source.release(4))).toMatchObject({ state: 'in-step', served: 4 })
+    expect(replica.read(file)).toBe(after)
+  })
+
   test('a field that was taken away', async () => {
     const both = await pair()
     const path = '/rest/workspaces/w1/datastores/store/featuretypes/cities'

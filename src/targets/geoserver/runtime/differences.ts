@@ -1,5 +1,6 @@
 import { decide, type Decision, type Policy, type Role } from '../../../core/catalog/three-way.ts'
 import { glob } from '../../../core/sync/glob.ts'
+import { sha256 } from '../../../lib/hash.ts'
 import type { CatalogEntry } from '../definition/model.ts'
 import type { Difference } from '../local.ts'
 import type { NodeState, Tried } from './node-state.ts'
@@ -28,13 +29,31 @@ export function differencesOf(local: Entries, desired: Entries, state: NodeState
   const differences: Difference[] = []
   for (const key of keys) {
     const [here, wanted] = [local.get(key), desired.get(key)]
-    if (here?.digest === wanted?.digest) continue
     const path = (here ?? wanted)?.path ?? ''
     const base = state.base.get(key)
+    if (here?.digest === wanted?.digest) {
+      if (here === undefined || wanted === undefined || !isPasswordNew(here, wanted, state)) continue
+      differences.push({ key, path, decision: { do: 'apply', keep: false }, local: here, desired: wanted, base })
+      continue
+    }
     const decision = decisionOf(key, { here: here?.digest, wanted: wanted?.digest }, state, policyOf(path))
     if (decision.do !== 'same') differences.push({ key, path, decision, local: here, desired: wanted, base })
   }
   return differences.toSorted((a, b) => (a.key < b.key ? -1 : 1))
+}
+
+/**
+ * Whether a release brings another password: one that it did not have when it was last brought here. What GeoServer writes here has
+ * another salt each time, and says nothing.
+ */
+function isPasswordNew(here: CatalogEntry, wanted: CatalogEntry, { ciphers }: NodeState): boolean {
+  const before = ciphers.get(wanted.key)
+  return before !== undefined && before !== cipherOf(wanted) && cipherOf(here) !== cipherOf(wanted)
+}
+
+/** Names the encrypted values of an entry; '' for none. */
+export function cipherOf({ encrypted }: CatalogEntry): string {
+  return encrypted.length === 0 ? '' : sha256(encrypted.join('\n'))
 }
 
 interface Digests {

@@ -85,6 +85,8 @@ export interface Outcome {
   readonly served: number
   /** Node and release agree on these digests; undefined where neither has it any more. */
   readonly agreed: ReadonlyMap<string, string | undefined>
+  /** Encrypted values that came with what is proved. */
+  readonly ciphers: ReadonlyMap<string, string>
   /** Tried, and proved. */
   readonly proved: readonly string[]
   /** Tried, and something else came of it: its digest, '' for nothing. */

@@ -19,6 +19,8 @@ export interface NodeState {
   readonly found: ReadonlySet<string>
   /** By key, what was begun and is not proved yet. */
   readonly tried: ReadonlyMap<string, Tried>
+  /** By key, which encrypted values of a release were last brought to this node: a digest leaves them out. */
+  readonly ciphers: ReadonlyMap<string, string>
   readonly owed: Owed
   /** What a person decided, by key. */
   readonly verdicts: ReadonlyMap<string, Decided>
@@ -67,6 +69,7 @@ export const EMPTY_STATE: NodeState = {
   base: new Map(),
   found: new Set(),
   tried: new Map(),
+  ciphers: new Map(),
   owed: NOTHING_OWED,
   verdicts: new Map(),
   kept: [],
@@ -102,6 +105,7 @@ const schema = z.object({
   served: z.number(),
   found: z.array(z.string()).transform((keys) => new Set(keys)),
   tried: mapOf(triedSchema),
+  ciphers: mapOf(z.string()),
   owed: z.object({
     reload: z.boolean(),
     reset: z.boolean(),
@@ -138,12 +142,18 @@ export async function loadState(folder: string, log: Logger): Promise<NodeState>
 
 /** Durable when it resolves. First what both agree on: a base that is too new is only an object that is looked at again. */
 export async function saveState(folder: string, state: NodeState, before: NodeState | undefined): Promise<void> {
-  const { base, found, tried, verdicts, requests, ...rest } = state
+  const { base, found, tried, ciphers, verdicts, requests, ...rest } = state
   await makeFolder(folder, 0o700)
   if (base !== before?.base) {
     await writeAtomic(join(folder, BASE_FILE), `${JSON.stringify([...base])}\n`, { mode: 0o600 })
   }
-  const maps = { found: [...found], tried: [...tried], verdicts: [...verdicts], requests: [...requests] }
+  const maps = {
+    found: [...found],
+    tried: [...tried],
+    ciphers: [...ciphers],
+    verdicts: [...verdicts],
+    requests: [...requests],
+  }
   await writeAtomic(join(folder, FILE), `${JSON.stringify({ format: 1, ...rest, ...maps })}\n`, { mode: 0o600 })
 }
 

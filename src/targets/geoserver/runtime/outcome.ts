@@ -1,3 +1,4 @@
+import { cipherOf } from './differences.ts'
 import type { Actual, Outcome, Prepared } from './model.ts'
 import type { NodeState, Tried } from './node-state.ts'
 import type { Situation } from './situation.ts'
@@ -27,6 +28,7 @@ export function outcomeOf(prepared: Prepared, actual: Actual, situation: Situati
     applied,
     served: isWhole(prepared, actual, situation, proved.length) ? prepared.number : state.served,
     agreed: agreedOf(prepared, actual),
+    ciphers: ciphersOf(prepared, actual, new Set(proved)),
     proved,
     left,
     settled: [...state.found].filter((key) => !entries.has(key) || prepared.entries.has(key)),
@@ -49,6 +51,23 @@ function agreedOf({ entries: desired }: Prepared, { entries, state }: Actual): O
   }
   for (const key of state.base.keys()) if (!desired.has(key) && !entries.has(key)) agreed.set(key, undefined)
   return agreed
+}
+
+/** Of what was proved just now, and of what was here before anything was brought. */
+function ciphersOf(
+  { entries: desired }: Prepared,
+  { entries, state }: Actual,
+  proved: ReadonlySet<string>,
+): Outcome['ciphers'] {
+  const ciphers = new Map<string, string>()
+  for (const [key, wanted] of desired) {
+    const [before, cipher] = [state.ciphers.get(key), cipherOf(wanted)]
+    const here = entries.get(key)
+    if (before === cipher || here?.digest !== wanted.digest || (before === undefined && cipher === '')) continue
+    const isUntried = before === undefined && !state.tried.has(key)
+    if (proved.has(key) || isUntried || cipherOf(here) === cipher) ciphers.set(key, cipher)
+  }
+  return ciphers
 }
 
 function unread(key: string, { entries }: Prepared): NonNullable<Tried['problem']> {
@@ -74,9 +93,9 @@ const OTHERWISE = {
 } as const
 
 export function isNews(outcome: Outcome, state: NodeState): boolean {
-  const { agreed, proved, left, settled, failed, done } = outcome
+  const { agreed, ciphers, proved, left, settled, failed, done } = outcome
   return (
-    agreed.size + proved.length + left.size + settled.length + failed.size + done.length > 0 ||
+    agreed.size + ciphers.size + proved.length + left.size + settled.length + failed.size + done.length > 0 ||
     state.applied !== outcome.applied ||
     state.served !== outcome.served
   )
@@ -84,7 +103,7 @@ export function isNews(outcome: Outcome, state: NodeState): boolean {
 
 /** The state once that is recorded. Pure. */
 export function withOutcome(state: NodeState, outcome: Outcome): NodeState {
-  const { agreed, proved, left, settled, failed, done, applied, served } = outcome
+  const { agreed, ciphers, proved, left, settled, failed, done, applied, served } = outcome
   const tried = new Map(state.tried)
   for (const key of proved) tried.delete(key)
   for (const [key, digest] of left) replace(tried, key, { left: digest })
@@ -94,6 +113,7 @@ export function withOutcome(state: NodeState, outcome: Outcome): NodeState {
     applied,
     served,
     tried,
+    ciphers: ciphers.size === 0 ? state.ciphers : new Map([...state.ciphers, ...ciphers]),
     base: agreed.size === 0 ? state.base : withAgreed(state.base, agreed),
     found: settled.length === 0 ? state.found : new Set([...state.found].filter((key) => !settled.includes(key))),
     requests: new Map([...state.requests, ...done.map(({ request, ...what }) => [request, what] as const)]),
