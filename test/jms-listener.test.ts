@@ -1,11 +1,18 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, vi } from 'vitest'
 import { JmsListener, type JmsListenerOptions, LACKS_XSTREAM, type JmsSignal } from '../src/compat/jms/listener.ts'
-import { jmsConfigSchema } from '../src/compat/jms/config.ts'
+import { jmsConfigSchema } from '../src/config/jms.ts'
 import { probeJms } from '../src/compat/jms/probe.ts'
 import { Secret } from '../src/lib/secret.ts'
 import { systemClock } from '../src/lib/system-clock.ts'
 import { type ActiveMq, isActiveMqInstalled, startActiveMq } from './helpers/activemq.ts'
 import { recorder } from './helpers/hub.ts'
+import { agentSchema } from '../src/config/agent.ts'
+import { agentChecks } from '../src/cli/doctor/agent.ts'
+import { targetsOf } from '../src/app/agent-targets.ts'
+import { MemoryStore } from '../src/store/memory/memory-store.ts'
+import { temporaryFolder } from './helpers/folder.ts'
 import { needs } from './helpers/needs.ts'
 
 /** A real ActiveMQ, and messages as GeoServer's JMS extension sends them: objects of Java whose string is XStream's XML. */
@@ -195,3 +202,33 @@ test('a wrong password is told in words, by the listener and by a look', SLOW, a
   })
   expect(JSON.stringify([ours.lines, ours.listener.status])).not.toContain('hunter2')
 })
+
+test(
+  'an agent whose GeoServer is in a JMS cluster looks when another node of that says something; doctor looks at its broker',
+  SLOW,
+  async () => {
+    const { url, user, password } = broker
+    const base = temporaryFolder()
+    writeFileSync(join(base, 'password'), password.reveal(), { mode: 0o600 })
+    const dataDirectory = temporaryFolder({ 'global.xml': '<global/>' })
+    const jms = { url, user, passwordFile: 'password' }
+    const gs = { kind: 'geoserver', dataDirectory, url: 'http://127.0.0.1:9/geoserver', passwordFile: '/p', jms }
+    const config = agentSchema.parse({ node: 'n8', hub: 'http://127.0.0.1:9', targets: { catalog: gs } })
+    const { log, lines } = recorder()
+    const deps = { clock: systemClock, log, store: new MemoryStore({ clock: systemClock }), base }
+    const [at] = targetsOf(config, base, deps)
+    const stop = new AbortController()
+    const changes = at?.localChanges?.(stop.signal)[Symbol.asyncIterator]()
+    const heard = changes?.next()
+    const audited = (): unknown[] =>
+      lines.filter(({ message }) => message.includes('made a change')).map(({ fields }) => fields)
+    await vi.waitFor(async () => {
+      await say(ADDED)
+      expect(audited()).toContainEqual(expect.objectContaining({ instance: 'gs1', object: 'datastore/topp:pg' }))
+    }, PATIENT)
+    expect(await heard).toMatchObject({ done: false })
+    stop.abort()
+    const found = agentChecks(join(base, 'agent.yaml'), config).find(({ name }) => name === 'JMS cluster')
+    expect(await found?.run()).toMatchObject({ verdict: 'ok' })
+  },
+)

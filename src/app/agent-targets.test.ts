@@ -27,7 +27,7 @@ function keepInStep(node: ErddapNode): Told {
   const { stateDirectory, ...options } = node.config
   const targets = { datasets: { ...options, kind: 'erddap' } }
   const config = agentSchema.parse({ node: 'alpha', hub: 'http://127.0.0.1:9', targets })
-  const [at] = targetsOf(config, stateDirectory, { clock, log: silent, store: new MemoryStore({ clock }) })
+  const [at] = targetsOf(config, stateDirectory, { clock, log: silent, store: new MemoryStore({ clock }), base: '/' })
   if (at?.localChanges === undefined) throw new Error('there is no target')
   const wake = new Wake<Reason>(clock)
   const common = { tree: 'datasets', target: at.target, clock, log: silent, random: () => 0 }
@@ -77,7 +77,11 @@ test.for([
   const targets = { datasets: { kind: 'erddap', ...folders, ...settings } }
   const config = agentSchema.parse({ node: 'alpha', hub: 'http://127.0.0.1:9', targets })
   expect(
-    targetsOf(config, '/state', { clock: systemClock, log: silent, store: new MemoryStore({ clock: systemClock }) })[0]
-      ?.serves,
+    targetsOf(config, '/state', {
+      clock: systemClock,
+      log: silent,
+      store: new MemoryStore({ clock: systemClock }),
+      base: '/',
+    })[0]?.serves,
   ).toBe(serves)
 })

@@ -3,6 +3,7 @@ import { watch } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AgentTarget } from '../agent/parts.ts'
 import { type AgentConfig, type ErddapTarget, type GeoserverTarget, releaseTargets } from '../config/agent.ts'
+import type { JmsConfig } from '../config/jms.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import type { Op } from '../core/op.ts'
@@ -16,6 +17,8 @@ interface TargetDeps {
   readonly clock: Clock
   readonly log: Logger
   readonly store: Store
+  /** The folder that relative paths of the configuration start from. */
+  readonly base: string
 }
 
 export interface NodeTargets extends AgentTarget {
@@ -57,16 +60,26 @@ function geoserverAt(
   tree: string,
   one: GeoserverTarget & { stateDirectory: string },
   { node }: AgentConfig,
-  { clock, log, store }: TargetDeps,
+  { clock, log, store, base }: TargetDeps,
 ): At {
-  const { kind, serveUrl: _, ...options } = one
+  const { kind, serveUrl: _, jms, ...options } = one
   const traffic = async (op: Op) => await trafficOf(tree, node, store, op)
   const target = targets[kind].create(options, { clock, log, traffic })
   const liveness = livenessOf(options.url, clock)
   const files: Watching = async (changed, signal) => {
     for await (const _change of target.changes(signal)) changed()
   }
-  return { target, catalog: target.catalog, localChanges: (signal) => changesOf([files, ...alive(liveness)], signal) }
+  const cluster = jms === undefined ? [] : [toldByJms(jms, { clock, log, base, node })]
+  const all = [files, ...cluster, ...alive(liveness)]
+  return { target, catalog: target.catalog, localChanges: (signal) => changesOf(all, signal) }
+}
+
+/** A change elsewhere in the cluster comes to this GeoServer's files, of which not every file system tells. */
+function toldByJms(jms: JmsConfig, deps: Omit<TargetDeps, 'store'> & { readonly node: string }): Watching {
+  return async (changed, signal) => {
+    const { listenToJms } = await import('./jms.ts')
+    await listenToJms(jms, changed, deps, signal)
+  }
 }
 
 /** What proxies are told: which paths lie there is for them to say. */

@@ -183,7 +183,7 @@ function settingsOf(config: AgentConfig, store: Store, { clock, log, base }: Age
     values: [...OWN_VALUES, ...Object.keys(config.values)],
     peerUrl: peerUrlOf(config),
     files: filesAlive(config),
-    targets: targetsOf(config, state, { clock, log, store }),
+    targets: targetsOf(config, state, { clock, log, store, base }),
     store,
     memory: folderMemory(join(state, 'memory')),
     clock,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { isName } from '../core/keys.ts'
 import { LOG_LEVELS } from '../lib/log.ts'
+import { jmsConfigSchema } from './jms.ts'
 import { targets } from '../targets/registry.ts'
 import { bus } from './bus.ts'
 import { files } from './files.ts'
@@ -44,6 +45,11 @@ const geoserver = z.strictObject({
     .optional()
     .describe(
       'how proxies on other machines reach this GeoServer, such as http://10.0.0.7:8080; that of `url` when not set',
+    ),
+  jms: jmsConfigSchema
+    .optional()
+    .describe(
+      'an existing JMS cluster that this GeoServer is in: what its nodes say tells the agent to look, and who did what',
     ),
 })
 

@@ -14,6 +14,7 @@ import { sha256 } from '../../lib/hash.ts'
 import { readSecretFile } from '../../lib/secret-file.ts'
 import { templateChecks } from './templates.ts'
 import { type Check, fail, type Finding, ok, warn } from './check.ts'
+import { jmsCheck } from './jms.ts'
 import { isPrivate, replaces, space, writable } from './folders.ts'
 
 /** What can be seen of one node on its own server. `file` is the agent's configuration. */
@@ -46,7 +47,14 @@ export function agentChecks(file: string, config: AgentConfig): readonly Check[]
     ...(releaseTargets(config).length === 0 ? [none] : []),
     ...templateChecks(group, base, config),
     ...targets.flatMap(([tree, erddap]) => erddapChecks(`${group}, ${tree}`, erddap)),
+    ...jmsChecks(group, base, config),
   ]
+}
+
+function jmsChecks(group: string, base: string, config: AgentConfig): readonly Check[] {
+  return releaseTargets(config).flatMap(([tree, one]) =>
+    one.kind === 'geoserver' && one.jms !== undefined ? [jmsCheck(`${group}, ${tree}`, one.jms, base)] : [],
+  )
 }
 
 function secret(group: string, name: string, file: string): Check {

@@ -11,9 +11,14 @@ import type { Frame } from '../../lib/stomp/frame.ts'
 import { keepConnected } from '../../lib/stomp/keep-connected.ts'
 import { quotePart } from '../../lib/stomp/quote-part.ts'
 import { type Change, readChange } from './change.ts'
-import type { JmsConfig } from './config.ts'
 
-export interface JmsListenerOptions extends Pick<JmsConfig, 'url' | 'user' | 'topic' | 'group'> {
+export interface JmsListenerOptions {
+  /** Addresses of brokers with commas between, of which one is used at a time. */
+  readonly url: string
+  readonly user: string
+  /** `topicName` and `group` of the cluster.properties. */
+  readonly topic: string
+  readonly group: string
   readonly password: Secret
   /** Certificates in PEM that the broker's is checked against; the system's when absent. */
   readonly ca?: string | undefined

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { stompSettings } from '../../lib/stomp/settings.ts'
+import { stompSettings } from '../lib/stomp/settings.ts'
 
 const TAKES_TOPIC = 'takes the cluster’s topicName, such as VirtualTopic.geoserver'
 
