@@ -22,27 +22,32 @@ export const bench: Bench = {
     `each, until the last knows how it stands; ${MEMBERS} put themselves on one list; a param is set for which ${WATCHERS} wait. ` +
     "Digital Rebar's loop took 14.1 s for 16 members of one list.",
   run: async (say) => {
-    const cluster = await Cluster.start()
-    try {
-      const { token } = await cluster.client.createToken({ label: 'bench', scopes: SCOPES })
-      const { url } = cluster.client
-      const open: Opener = async (count) => KeptConnection.openAll(url, token, count)
-      const [first] = await open(1)
-      await first?.ask({ method: 'POST', path: '/v1/profiles', body: { name: 'shared', params: { turn: 0 } } })
-      say('leadership …')
-      const figures: Figure[] = [await leadership(await open(CONTENDERS))]
-      say('one list …')
-      figures.push(await oneList(await open(MEMBERS)))
-      for (const [how, path] of WAYS) {
-        say(`${how} …`)
-        figures.push(...(await watchers(how, path, open)))
-      }
-      say('idle watchers …')
-      return [...figures, await idle()]
-    } finally {
-      await cluster.stop()
-    }
+    const figures = await withOneHub(say)
+    say('idle watchers …')
+    return [...figures, await idle()]
   },
+}
+
+async function withOneHub(say: (line: string) => void): Promise<readonly Figure[]> {
+  const cluster = await Cluster.start()
+  try {
+    const { token } = await cluster.client.createToken({ label: 'bench', scopes: SCOPES })
+    const { url } = cluster.client
+    const open: Opener = async (count) => KeptConnection.openAll(url, token, count)
+    const [first] = await open(1)
+    await first?.ask({ method: 'POST', path: '/v1/profiles', body: { name: 'shared', params: { turn: 0 } } })
+    say('leadership …')
+    const figures: Figure[] = [await leadership(await open(CONTENDERS))]
+    say('one list …')
+    figures.push(await oneList(await open(MEMBERS)))
+    for (const [how, path] of WAYS) {
+      say(`${how} …`)
+      figures.push(...(await watchers(how, path, open)))
+    }
+    return figures
+  } finally {
+    await cluster.stop()
+  }
 }
 
 const WAYS = [

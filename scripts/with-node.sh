@@ -26,7 +26,10 @@ if [ "$1" = --bin ]; then
 fi
 script=$1
 shift
-# Garbage of one short task after the other: a small space for it stays in the processor's caches and saves 50 MB. A service that stays gets the least.
+# Garbage of one short task after the other: a small space for it stays in the processor's caches and saves 50 MB. A service that stays gets less.
 young=8
-if [ "${1-} ${2-}" = "files serve" ]; then young=2; fi
+case "${1-} ${2-}" in
+"up "* | "hub "*) young=4 ;;
+"files serve") young=2 ;;
+esac
 exec "$modules/.bin/node" --max-semi-space-size=$young "$root/$script" "$@"

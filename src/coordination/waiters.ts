@@ -1,21 +1,25 @@
 import type { Clock } from '../core/clock.ts'
+import { Deadlines, type Ending } from './deadlines.ts'
 
 export interface Wait {
   readonly ms: number
   readonly signal: AbortSignal
 }
 
-/** Looks once more; true when it has its answer, and need not be asked again. */
-type Look = () => boolean
+/** One who waits. Looks once more by `look`; is done when it has its answer. */
+interface Waiting extends Ending {
+  readonly topic: string
+  readonly look: () => void
+}
 
-/** Those who wait, by what they wait for. Each costs a closure and a timer: there may be thousands. */
+/** Those who wait, by what they wait for. Each costs a few closures and no timer: there may be thousands. */
 export class Waiters {
-  readonly #clock: Clock
-  readonly #looks = new Map<string, Set<Look>>()
+  readonly #deadlines: Deadlines
+  readonly #waiting = new Map<string, Set<Waiting>>()
   #count = 0
 
   constructor(clock: Clock) {
-    this.#clock = clock
+    this.#deadlines = new Deadlines(clock)
   }
 
   get count(): number {
@@ -23,58 +27,60 @@ export class Waiters {
   }
 
   look(topic: string): void {
-    for (const look of this.#looks.get(topic) ?? []) look()
+    for (const one of this.#waiting.get(topic) ?? []) one.look()
   }
 
   lookAll(): void {
-    for (const topic of this.#looks.keys()) this.look(topic)
+    for (const topic of this.#waiting.keys()) this.look(topic)
   }
 
   /** Resolves with what `answer` finds, now or at a later look, or undefined when the time is over; rejects with the signal's reason. */
-  async until<T>(topic: string, answer: () => T | undefined, { ms, signal }: Wait): Promise<T | undefined> {
-    signal.throwIfAborted()
-    const now = answer()
-    if (now !== undefined || ms <= 0) return now
-    const over = new AbortController()
-    const { promise, resolve, reject } = Promise.withResolvers<T | undefined>()
-    const look: Look = () => {
-      try {
-        const found = answer()
-        if (found === undefined) return false
-        resolve(found)
-      } catch (error) {
-        reject(error)
+  until<T>(topic: string, answer: () => T | undefined, { ms, signal }: Wait): Promise<T | undefined> {
+    return new Promise((resolve, reject) => {
+      signal.throwIfAborted()
+      const now = answer()
+      if (now !== undefined || ms <= 0) return resolve(now)
+      const over = (): void => {
+        signal.removeEventListener('abort', abort)
+        this.#leave(one)
       }
-      this.#leave(topic, look)
-      return true
-    }
-    const abort = (): void => reject(signal.reason as Error)
-    signal.addEventListener('abort', abort, { once: true })
-    this.#enter(topic, look)
-    void this.#clock.sleep(ms, over.signal).then(
-      () => resolve(undefined),
-      () => undefined,
-    )
-    try {
-      return await promise
-    } finally {
-      over.abort()
-      signal.removeEventListener('abort', abort)
-      this.#leave(topic, look)
-    }
+      const abort = (): void => {
+        over()
+        reject(signal.reason as Error)
+      }
+      const look = (): void => {
+        try {
+          const found = answer()
+          if (found === undefined) return
+          resolve(found)
+        } catch (error) {
+          reject(error)
+        }
+        over()
+      }
+      const end = (): void => {
+        over()
+        resolve(undefined)
+      }
+      const one: Waiting = { topic, look, end, endsMs: this.#deadlines.after(ms) }
+      signal.addEventListener('abort', abort, { once: true })
+      this.#enter(one)
+    })
   }
 
-  #enter(topic: string, look: Look): void {
-    const looks = this.#looks.get(topic) ?? new Set()
-    looks.add(look)
-    this.#looks.set(topic, looks)
+  #enter(one: Waiting): void {
+    const waiting = this.#waiting.get(one.topic) ?? new Set()
+    waiting.add(one)
+    this.#waiting.set(one.topic, waiting)
+    this.#deadlines.add(one)
     this.#count += 1
   }
 
-  #leave(topic: string, look: Look): void {
-    const looks = this.#looks.get(topic)
-    if (looks?.delete(look) !== true) return
+  #leave(one: Waiting): void {
+    const waiting = this.#waiting.get(one.topic)
+    if (waiting?.delete(one) !== true) return
+    this.#deadlines.delete(one)
     this.#count -= 1
-    if (looks.size === 0) this.#looks.delete(topic)
+    if (waiting.size === 0) this.#waiting.delete(one.topic)
   }
 }

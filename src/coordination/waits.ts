@@ -21,13 +21,13 @@ export class Waits {
   }
 
   /** Looks at the value of `key`, now and at every change, until the condition is met or the time is over. */
-  async until(key: string, subject: Subject, condition: Condition, wait: Wait): Promise<Awaited> {
+  until(key: string, subject: Subject, condition: Condition, wait: Wait): Promise<Awaited> {
     let last: Awaited = { met: false, revision: 0, value: undefined }
     const look = (entry: Entry | undefined): Awaited | undefined => {
       last = this.look(entry, subject, condition)
       return last.met ? last : undefined
     }
-    return (await this.#board.untilKey(key, look, wait)) ?? last
+    return this.#board.untilKey(key, look, wait).then((met) => met ?? last)
   }
 
   look(entry: Entry | undefined, subject: Subject, condition: Condition): Awaited {

@@ -143,16 +143,17 @@ function addRoute(
     ...(own?.bodyBytes !== undefined && { bodyLimit: limits[own.bodyBytes] }),
     // A face has its own form of errors.
     schema: isFace ? { ...schemaOf(route), response: {}, hide: true } : schemaOf(route),
-    handler: async (request, reply) => {
+    handler: (request, reply) => {
       if (hub === undefined) throw new FlotillaError('NOT_READY', 'this is the document only')
       if (route.body === undefined && request.body !== undefined)
         throw new FlotillaError('BAD_REQUEST', 'this route takes no body')
       const { params, query, body } = request
       const caller = request.caller ?? ANYBODY
       const call = { params, query, body, caller, request, reply } as Parameters<Route['handler']>[1]
-      const answer = await underFence(hub, request, () => route.handler(hub, call))
-      if (reply.sent) return reply
-      return reply.status(route.status ?? 200).send(answer)
+      // No function is left waiting here: thousands of requests may wait for something.
+      return underFence(hub, request, () => route.handler(hub, call)).then((answer) =>
+        reply.sent ? reply : reply.status(route.status ?? 200).send(answer),
+      )
     },
   })
 }

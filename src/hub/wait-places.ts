@@ -20,6 +20,8 @@ interface WaitPlacesOptions {
 export class WaitPlaces {
   readonly #options: WaitPlacesOptions
   readonly #byToken = new Map<string, number>()
+  /** Those under way, by what ends them all at once: the hub's stop, or the end of a token. */
+  readonly #endedBy = new WeakMap<AbortSignal, Set<AbortController>>()
   #open = 0
 
   constructor(options: WaitPlacesOptions) {
@@ -34,24 +36,32 @@ export class WaitPlaces {
     const { limits, closing } = this.#options
     this.#enter(caller.id, places)
     const over = new AbortController()
+    const enders = [closing, caller.ended].map((signal) => this.#onesEndedBy(signal))
     const leave = (): void => over.abort(new FlotillaError('UNREACHABLE', 'the client has gone'))
-    const stop = (): void => over.abort(closing.reason)
-    const end = (): void => over.abort(caller.ended.reason)
     reply.raw.on('close', leave)
-    closing.addEventListener('abort', stop)
-    caller.ended.addEventListener('abort', end)
+    for (const ones of enders) ones.add(over)
     // What has happened since the request was read is not told again.
     if (reply.raw.closed) leave()
-    if (closing.aborted) stop()
-    if (caller.ended.aborted) end()
+    for (const { aborted, reason } of [closing, caller.ended]) if (aborted) over.abort(reason)
     try {
       return await work({ ms: Math.min(ms, limits.waitMs), signal: over.signal })
     } finally {
       reply.raw.off('close', leave)
-      closing.removeEventListener('abort', stop)
-      caller.ended.removeEventListener('abort', end)
+      for (const ones of enders) ones.delete(over)
       this.#leave(caller.id, places)
     }
+  }
+
+  /** One listener for all of them. */
+  #onesEndedBy(signal: AbortSignal): Set<AbortController> {
+    const known = this.#endedBy.get(signal)
+    if (known !== undefined) return known
+    const ones = new Set<AbortController>()
+    this.#endedBy.set(signal, ones)
+    signal.addEventListener('abort', () => {
+      for (const one of ones) one.abort(signal.reason)
+    })
+    return ones
   }
 
   #enter(tokenId: string, places: number): void {

@@ -133,6 +133,33 @@ describe('a client that is cut off from one member', () => {
     },
     TEST_MS,
   )
+
+  test(
+    'is told so of each of many commits whose answers are lost together, and no one is made in part or twice',
+    async () => {
+      const store = await open(address())
+      await store.commit({ changes: [{ op: 'put', key: 'a/0', value: '' }] })
+      const { revision } = await store.list('')
+      wires[0]?.muteServer()
+      const commits = Array.from({ length: 30 }, async (_, index) =>
+        store.commit({
+          changes: ['left', 'right'].map((side) => ({ op: 'put', key: `${side}/${index}`, value: String(index) })),
+        }),
+      )
+      for (const lost of await Promise.allSettled(commits)) {
+        expect(lost).toMatchObject({
+          status: 'rejected',
+          reason: { code: 'UNREACHABLE', details: { hint: expect.stringContaining('not known whether') as string } },
+        })
+      }
+      const [left, right] = [await store.list('left/'), await store.list('right/')]
+      const made = left.entries.map((entry) => entry.revision)
+      expect(right.entries.map((entry) => entry.revision)).toEqual(made)
+      expect(new Set(made).size).toBe(made.length)
+      expect(left.revision - revision).toBe(made.length)
+    },
+    TEST_MS,
+  )
 })
 
 /** Clients that count up their own keys by compare-and-set, and a reader who watches; each carries on by itself when it is told to. */

@@ -100,8 +100,9 @@ export const waitRoutes: readonly Route[] = [
 async function waitFor(hub: HubContext, call: Call<unknown, Asked, unknown>, key: string): Promise<WaitAnswer> {
   const { waitMs = 0 } = call.query
   const { subject, wanted, places } = askedOf(call.query, hub.limits)
-  return hub.waits.within({ ...call, places }, waitMs, async (wait) =>
-    answerOf(await hub.valueWaits.until(key, subject, wanted, wait)),
+  const { caller, reply } = call
+  return hub.waits.within({ caller, reply, places }, waitMs, (wait) =>
+    hub.valueWaits.until(key, subject, wanted, wait).then(answerOf),
   )
 }
 

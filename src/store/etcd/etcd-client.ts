@@ -4,7 +4,8 @@ import { FlotillaError } from '../../core/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
 import { API, type Rpc } from './api.ts'
 import { EtcdFailure, hadNoEffect, isAway, isWithoutLeader, STATUS, wantsNewToken } from './etcd-errors.ts'
-import { EtcdMember, type TlsOptions } from './etcd-member.ts'
+import { EtcdMember } from './etcd-member.ts'
+import type { TlsOptions } from './tls.ts'
 
 export interface EtcdClientOptions {
   readonly endpoints: readonly string[]

@@ -1,25 +1,11 @@
-import { isIP } from 'node:net'
-import { checkServerIdentity } from 'node:tls'
-import {
-  type ChannelCredentials,
-  Client,
-  type ClientOptions,
-  connectivityState,
-  credentials,
-  Metadata,
-  type ServiceError,
-} from '@grpc/grpc-js'
+import { type Client, connectivityState, Metadata, type ServiceError } from '@grpc/grpc-js'
 import type { Clock } from '../../core/clock.ts'
 import { sleepQuietly } from '../../lib/waiting.ts'
 import { API, type Rpc } from './api.ts'
 import { EtcdFailure, STATUS } from './etcd-errors.ts'
-
-export interface TlsOptions {
-  /** In PEM. */
-  readonly ca?: string | undefined
-  readonly cert?: string | undefined
-  readonly key?: string | undefined
-}
+import { clientOf } from './grpc-client.ts'
+import { callHeaders, Lane } from './lane.ts'
+import type { TlsOptions } from './tls.ts'
 
 export interface EtcdMemberOptions {
   /** `http://host:port` or `https://host:port`. */
@@ -41,21 +27,8 @@ const TICK_MS = 500
 /** Nothing was heard for this many ticks: the other side is gone, whatever TCP thinks. */
 const SILENT_TICKS_MAX = 6
 const FOREVER = Infinity
-
-const OPTIONS: ClientOptions = {
-  // A call is sent once, and whoever made it decides whether once more.
-  'grpc.enable_retries': 0,
-  'grpc.service_config_disable_resolution': 1,
-  // Each store has a connection of its own, and its end is seen as such.
-  'grpc.use_local_subchannel_pool': 1,
-  'grpc.enable_http_proxy': 0,
-  // A listing is as long as it is; what etcd takes is limited by etcd.
-  'grpc.max_receive_message_length': -1,
-  'grpc-node.flow_control_window': 4 * 1024 * 1024,
-}
-
-/** TLS takes no address where the server's name belongs. */
-const UNNAMED: ClientOptions = { 'grpc.ssl_target_name_override': 'etcd' }
+/** Its calls, which a hub makes for every request, have a connection of their own. */
+const HOT_SERVICE = '/etcdserverpb.KV/'
 
 interface Underway {
   readonly endsMs: number
@@ -64,7 +37,8 @@ interface Underway {
 }
 
 /**
- * A connection to one member of etcd. It connects by the first call and never again: what has ended stays so. Liveness is
+ * What connects to one member of etcd: a connection of the library's, and one for the calls that every request makes, which
+ * cost a sixth there. Each connects by its first call and never again: where one is over, all is. Liveness is
  * an ordinary call every second, since etcd closes connections whose keepalive comes more often than every five
  * (facts: its --grpc-keepalive-min-time), and a frozen member keeps its connections open for ever.
  */
@@ -74,15 +48,16 @@ export class EtcdMember {
   readonly #client: Client
   readonly #over = new AbortController()
   readonly #underway = new Set<Underway>()
-  #silentTicks = 0
+  /** Ticks in which nothing was heard, by connection. */
+  readonly #silent = { library: 0, lane: 0 }
+  /** By metadata, by path. */
+  readonly #headers = new WeakMap<Metadata, Map<string, Buffer>>()
+  #lane: Lane | undefined
 
   constructor(options: EtcdMemberOptions) {
     this.url = options.url
     this.#options = options
-    const { protocol, host, hostname } = new URL(options.url)
-    const isEncrypted = protocol === 'https:'
-    const proof = isEncrypted ? proofOf(options.tls, hostname) : credentials.createInsecure()
-    this.#client = new Client(host, proof, isEncrypted && isIP(hostname) > 0 ? { ...OPTIONS, ...UNNAMED } : OPTIONS)
+    this.#client = clientOf(options.url, options.tls)
     void this.#look()
   }
 
@@ -102,26 +77,76 @@ export class EtcdMember {
    * `EtcdFailure`, or with the signal's reason.
    */
   async unary<Q, A>(rpc: Rpc<Q, A>, request: Q, options: MemberCallOptions = {}): Promise<A> {
-    const { metadata = new Metadata(), signal, limitMs = FOREVER } = options
-    signal?.throwIfAborted()
+    options.signal?.throwIfAborted()
     this.#over.signal.throwIfAborted()
-    return await new Promise<A>((resolve, reject) => {
-      const call = this.#client.makeUnaryRequest(
-        rpc.path,
-        rpc.requestSerialize,
-        rpc.responseDeserialize,
+    return await (rpc.path.startsWith(HOT_SERVICE)
+      ? this.#byLane(rpc, request, options)
+      : this.#byLibrary(rpc, request, options))
+  }
+
+  #byLibrary<Q, A>(
+    { path, requestSerialize, responseDeserialize }: Rpc<Q, A>,
+    request: Q,
+    { metadata = NONE, signal, limitMs = FOREVER }: MemberCallOptions,
+  ): Promise<A> {
+    return new Promise<A>((resolve, reject) => {
+      const client = this.#client
+      const call = client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
         request,
         metadata,
         (error, answer) => {
           const given = done()
           if (error === null && answer !== undefined) {
-            this.#silentTicks = 0
+            this.#silent.library = 0
             resolve(answer)
           } else reject(given ? given.reason : this.#failureOf(error))
         },
       )
       const done = this.#keepTrack(() => call.cancel(), signal, limitMs)
     })
+  }
+
+  #byLane<Q, A>(
+    { path, requestSerialize, responseDeserialize }: Rpc<Q, A>,
+    request: Q,
+    { metadata = NONE, signal, limitMs = FOREVER }: MemberCallOptions,
+  ): Promise<A> {
+    this.#lane ??= new Lane({
+      url: this.url,
+      tls: this.#options.tls,
+      onHeard: () => void (this.#silent.lane = 0),
+      onEnd: (failure) => this.#end(failure),
+    })
+    const lane = this.#lane
+    return new Promise<A>((resolve, reject) => {
+      const cancel = lane.ask(this.#headersOf(path, metadata), requestSerialize(request), {
+        onAnswer: (message) => {
+          done()
+          try {
+            resolve(responseDeserialize(message))
+          } catch (error) {
+            reject(this.#failureOf(error))
+          }
+        },
+        onFailure: (failure) => {
+          const given = done()
+          reject(given ? given.reason : failure)
+        },
+      })
+      const done = this.#keepTrack(cancel, signal, limitMs)
+    })
+  }
+
+  #headersOf(path: string, metadata: Metadata): Buffer {
+    const known = this.#headers.get(metadata) ?? new Map<string, Buffer>()
+    this.#headers.set(metadata, known)
+    const headers =
+      known.get(path) ?? callHeaders(this.url, path, metadata.getMap() as Readonly<Record<string, string>>)
+    known.set(path, headers)
+    return headers
   }
 
   /**
@@ -131,7 +156,7 @@ export class EtcdMember {
   async *stream<Q, A>(
     rpc: Rpc<Q, A>,
     request: Q,
-    { metadata = new Metadata(), signal }: MemberCallOptions,
+    { metadata = NONE, signal }: MemberCallOptions,
   ): AsyncGenerator<A, void> {
     const isEnded = (): boolean => signal?.aborted === true
     if (isEnded()) return
@@ -146,7 +171,7 @@ export class EtcdMember {
       // Left open on this side: etcd ends a watch whose client has said all it will say.
       call.write(request)
       for await (const message of call as AsyncIterable<A>) {
-        this.#silentTicks = 0
+        this.#silent.library = 0
         yield message
       }
       given = done()
@@ -196,9 +221,18 @@ export class EtcdMember {
     for (let tick = 0; await sleepQuietly(clock, TICK_MS, signal); tick++) {
       const nowMs = clock.monotonicMs()
       for (const one of this.#underway) if (one.endsMs <= nowMs) one.end(late())
-      if (++this.#silentTicks > SILENT_TICKS_MAX) this.#end(this.#away('nothing was heard for some seconds'))
-      else if (tick % 2 === 0) this.unary(API.status, {}).catch(() => undefined)
+      this.#silent.library++
+      if (this.#lane !== undefined) this.#silent.lane++
+      if (Math.max(this.#silent.library, this.#silent.lane) > SILENT_TICKS_MAX)
+        this.#end(this.#away('nothing was heard for some seconds'))
+      else if (tick % 2 === 0) this.#probe()
     }
+  }
+
+  /** Whatever is answered. */
+  #probe(): void {
+    this.#byLibrary(API.status, {}, {}).catch(() => undefined)
+    if (this.#lane !== undefined) this.#byLane(API.status, {}, {}).catch(() => undefined)
   }
 
   #end(reason: EtcdFailure): void {
@@ -206,6 +240,7 @@ export class EtcdMember {
     this.#over.abort(reason)
     for (const one of this.#underway) one.end(reason)
     this.#client.close()
+    this.#lane?.close(reason)
     this.#options.onEnd(this)
   }
 
@@ -218,23 +253,15 @@ export class EtcdMember {
     const { code = STATUS.UNAVAILABLE, details = String(error) } = (error ?? {}) as Partial<ServiceError>
     // What etcd itself says, it says in its name.
     const isOfEtcd = details.startsWith('etcdserver:')
-    if (isOfEtcd) this.#silentTicks = 0
+    if (isOfEtcd) this.#silent.library = 0
     return new EtcdFailure(code, isOfEtcd ? details : `${this.url}: ${inShort(details)}`, { cause: error })
   }
 }
 
+const NONE = new Metadata()
+
 function late(): EtcdFailure {
   return new EtcdFailure(STATUS.DEADLINE_EXCEEDED, 'no answer in time')
-}
-
-function proofOf({ ca, cert, key }: TlsOptions, hostname: string): ChannelCredentials {
-  return credentials.createSsl(bytes(ca), bytes(key), bytes(cert), {
-    checkServerIdentity: (_, shown) => checkServerIdentity(hostname, shown),
-  })
-}
-
-function bytes(pem: string | undefined): Buffer | null {
-  return pem === undefined ? null : Buffer.from(pem)
 }
 
 /** Without what the library adds around the reason. */

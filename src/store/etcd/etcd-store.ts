@@ -16,8 +16,8 @@ import { type EtcdLook, lookAt } from './etcd-look.ts'
 import { isLeaseId, leaseNumber, newLeaseId, ttlSeconds } from './etcd-lease.ts'
 import { fromEtcd, TICK, toEtcd } from './etcd-txn.ts'
 import { Batches, watchRequest } from './etcd-watch.ts'
-import type { TlsOptions } from './etcd-member.ts'
 import { revisionOf } from './messages.ts'
+import type { TlsOptions } from './tls.ts'
 
 export interface EtcdStoreOptions {
   /** `etcd://host:port,host2:port/prefix` */
