@@ -93,8 +93,8 @@ test('killed at half of a large file, what is here does not travel again but for
   writeFileSync(join(pair.data, 'large'), pattern(LARGE))
   await pair.serve()
   await pair.listed('large', LARGE)
-  // A gigabyte takes long enough by itself.
-  const syncing = pair.begin(...(isSoak ? [] : ['--bwlimit', `${LARGE / MIB / 4}M`]))
+  // Half of it takes long enough for a test that has to wait for its turn to see that it is half.
+  const syncing = pair.begin('--bwlimit', `${LARGE / MIB / (isSoak ? 16 : 4)}M`)
   while (pair.progress() < LARGE / 2) await delay(5)
   await syncing.stop('SIGKILL')
   const here = pair.progress()
