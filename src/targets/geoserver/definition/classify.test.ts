@@ -54,7 +54,7 @@ test.for([
   ['security/auth/default/config.xml', 'security'],
   ['security/pwpolicy/default/config.xml', 'security'],
   ['security/usergroup/default/config.xml', 'security'],
-  ['security/urlchecks.xml', 'security'],
+  ['security/urlchecks.xml', 'access'],
   ['security/csp.xml', 'security'],
   ['security/geoserver.jceks', 'left out: secret'],
   ['security/GEOSERVER.JCEKS', 'left out: secret'],

@@ -150,8 +150,9 @@ function ofSecurity(parts: readonly string[]): Place {
   const name = parts.at(-1) ?? ''
   if (first === 'version.properties') return leftOut('node-local')
   if (parts.length === 1 && /\.properties$/i.test(name)) return { class: 'access' }
-  const registry = (first === 'usergroup' || first === 'role') && isXml(name) && name !== 'config.xml'
-  return registry ? { class: 'access' } : { class: 'security' }
+  // facts: GeoServer's URLCheckDAO and its services of users and roles watch their files.
+  const isWatched = ['usergroup', 'role', 'urlchecks.xml'].includes(first) && isXml(name) && name !== 'config.xml'
+  return isWatched ? { class: 'access' } : { class: 'security' }
 }
 
 /** `parts` begins with what lies in `gwc`: tiles, but for a few files. */

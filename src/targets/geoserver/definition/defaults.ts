@@ -17,12 +17,26 @@ export function isDefault(kind: ObjectKind, path: string, { name, children, text
 }
 
 /** Elements that hold fields of the object themselves, and are no list, by their path below the root. */
-export const STRUCTURES: ReadonlySet<string> = new Set(['settings', 'contact', 'settings/contact', 'attribution'])
+export const STRUCTURES: ReadonlySet<string> = new Set([
+  'settings',
+  'contact',
+  'settings/contact',
+  'attribution',
+  'languageVersion',
+])
 
 /** The value that a field has where it is not there, by its path; undefined where that is not known, or nothing. */
 export function defaultOf(kind: ObjectKind, path: string): string | undefined {
   const group = GROUPS[kind]
-  return group === undefined ? undefined : DEFAULTS.get(`${group} ${path}`)
+  return FILLED_IN[kind]?.[path] ?? (group === undefined ? undefined : DEFAULTS.get(`${group} ${path}`))
+}
+
+/** What GeoServer writes of its own accord into an object that is new over REST, or saved for the first time, and never takes back. */
+const FILLED_IN: Readonly<Partial<Record<ObjectKind, Readonly<Record<string, string>>>>> = {
+  featuretype: { projectionPolicy: 'FORCE_DECLARED' },
+  coverage: { projectionPolicy: 'REPROJECT_TO_DECLARED' },
+  logging: { stdOutLogging: 'false' },
+  style: { format: 'sld', 'languageVersion/version': '1.0.0' },
 }
 
 type Group = 'workspace' | 'store' | 'resource' | 'layer' | 'service' | 'settings'
@@ -67,7 +81,7 @@ const TABLE: Readonly<Record<Group, Readonly<Record<string, string>>>> = {
     false:
       'verbose citeCompliant getFeatureInfoMimeTypeCheckingEnabled getMapMimeTypeCheckingEnabled ' +
       'dynamicStylingDisabled featuresReprojectionDisabled transformFeatureInfoDisabled autoEscapeTemplateValues ' +
-      'simpleConversionEnabled canonicalSchemaLocation encodeFeatureMember hitsIgnoreMaxFeatures',
+      'simpleConversionEnabled canonicalSchemaLocation encodeFeatureMember hitsIgnoreMaxFeatures getFeatureOutputTypeCheckingEnabled',
     '0': 'maxBuffer maxRequestMemory maxRenderingTime maxRenderingErrors',
   },
   settings: {

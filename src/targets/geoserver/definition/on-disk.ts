@@ -37,6 +37,14 @@ export function onDisk(entry: CatalogEntry, bytes: Uint8Array, local: LocalFiles
   return { path, bytes: Buffer.from(writeXml(withOwnId(kind, root, entry.key, idOf))) }
 }
 
+/** Portable bytes of an object with what the overlay leaves to the node, as in `own`: over REST they take the place of the whole. */
+export function withOverlay(path: string, bytes: Uint8Array, own: Uint8Array, overlay: Overlay): Uint8Array {
+  const [read, theirs] = [readXml(bytes), readXml(own)]
+  if (!('root' in read) || !('root' in theirs)) return bytes
+  const root = overlay.with(path, read.root, theirs.root)
+  return root === read.root ? bytes : Buffer.from(writeXml(root))
+}
+
 function tileLayer(root: Element, idOf: (key: string) => string): FileOnDisk {
   const id = idOf(textIn(root, 'id'))
   const children = root.children.map((child) => (child.name === 'id' ? made('id', id) : child))

@@ -45,7 +45,9 @@ export class Overlay {
 
   /** `root` with what belongs to the node, as `own`, its file until now, has it. */
   with(path: string, root: Element, own: Element): Element {
-    return this.#waysOf(path).reduce((element, way) => put(element, own, way), root)
+    const ways = this.#waysOf(path)
+    // A release of a node that keeps less to itself has values of its own there.
+    return ways.length === 0 ? root : ways.reduce((element, way) => put(element, own, way), this.without(path, root))
   }
 
   #waysOf(path: string): readonly Way[] {

@@ -83,6 +83,13 @@ class Merge {
 
   #emptied(gone: Element, path: string): Element | undefined {
     const { name, children, text } = gone
+    const defaults = children.map((child) => defaultOf(this.#kind, `${path}${name}/${child.name}`))
+    if (STRUCTURES.has(path + name) && defaults.every((one) => one !== undefined)) {
+      return made(
+        name,
+        children.map((child, index) => made(child.name, defaults[index] ?? '')),
+      )
+    }
     const value = defaultOf(this.#kind, path + name)
     if (value !== undefined) return made(name, value)
     if (this.#takesNil) {

@@ -6,7 +6,7 @@ import type { FileTree, TreeFile } from '../../../core/tree.ts'
 import { forEachLimited } from '../../../lib/limited.ts'
 import { assemble } from '../definition/assemble.ts'
 import type { CatalogEntry } from '../definition/model.ts'
-import { onDisk } from '../definition/on-disk.ts'
+import { onDisk, withOverlay } from '../definition/on-disk.ts'
 import type { PortableFile } from '../definition/portable.ts'
 import type { Overlay } from '../definition/overlay.ts'
 import type { CatalogTree } from '../local.ts'
@@ -86,6 +86,17 @@ export class DataDirectory {
   /** What one entry is at this moment, which may be something else than at the last look; undefined where it is gone. */
   now({ key, path }: CatalogEntry): PortableFile | undefined {
     return this.#scanner?.now(this.#scanner.placeOf(key) ?? path)
+  }
+
+  /** Portable bytes of a release with what belongs to the node, as the entry that is there has it. */
+  async withOwn(
+    { desired, local }: Placed & { readonly desired: CatalogEntry },
+    bytes: Uint8Array,
+  ): Promise<Uint8Array> {
+    const scanner = this.#scanner
+    if (scanner === undefined || local === undefined) return bytes
+    const own = await ownBytes(scanner.root, scanner.placeOf(local.key) ?? local.path)
+    return own === undefined ? bytes : withOverlay(desired.path, bytes, own, this.#options.overlay)
   }
 
   /** Yields whenever something may have changed, once a look has told which folders there are. */

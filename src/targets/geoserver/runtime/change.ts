@@ -76,7 +76,8 @@ async function put(
   { endpoint, client, directory }: ChangeParts & { readonly endpoint: Endpoint },
   op: Op,
 ): Promise<Meaning> {
-  const bytes = await prepared.tree.read(desired.path, op)
+  const released = await prepared.tree.read(desired.path, op)
+  const bytes = await directory.withOwn({ desired, local: change.local }, released)
   // As it is now: what was changed before it in the same work may have changed it too.
   const previous = change.local === undefined ? undefined : directory.now(change.local)?.bytes
   const version = actual.application.is === 'up' ? actual.application.version : ''
@@ -90,8 +91,15 @@ async function put(
   const first = isNew ? await send('POST', collection) : await send('PUT', item)
   // Another object may have brought it along, or have taken it with it.
   if (isNew && first.is === 'duplicate') return await send('PUT', item)
-  if (!isNew && first.is === 'absent' && collection !== undefined) return await send('POST', collection)
-  return first
+  const isMadeAfterAll = !isNew && first.is === 'absent' && collection !== undefined
+  const meaning = isMadeAfterAll ? await send('POST', collection) : first
+  const isPosted = (isNew || isMadeAfterAll) && meaning.is === 'done'
+  return isPosted && isDisabled(content) ? await send('PUT', item) : meaning
+}
+
+/** facts: a feature type or a coverage that is posted is enabled, whatever the payload says. */
+function isDisabled(content: string): boolean {
+  return /^<(?:featureType|coverage)>/.test(content) && /<enabled>false<\/enabled>/.test(content)
 }
 
 function problemOf(meaning: Meaning, { desired }: Change): Problem | undefined {

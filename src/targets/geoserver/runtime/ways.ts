@@ -36,7 +36,10 @@ export function wayOf(change: Change, ground: Ground): Way {
 /** REST took it, and the file is still another one: a field that a merge does not take away. */
 function wasInVain({ key, desired }: Change, { state }: Ground): boolean {
   const tried = state.tried.get(key)
-  return tried?.left !== undefined && tried.problem === undefined && tried.desired === (desired?.digest ?? '')
+  if (tried?.left === undefined || tried.problem !== undefined) return false
+  // What GeoServer made besides was not tried at all.
+  const isBesides = tried.desired === '' && tried.before === ''
+  return !isBesides && tried.desired === (desired?.digest ?? '')
 }
 
 /** The style that has that body here and goes on having it; a style that is made anew reads the file that lies there. */
