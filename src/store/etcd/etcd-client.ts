@@ -30,7 +30,7 @@ const PAUSE_MS = 100
 
 /**
  * Calls of etcd's API, of whichever member answers: it stays with one as long as that answers and has a leader, then goes
- * to the next. Everything goes over one connection.
+ * to the next. Everything goes to one member at a time.
  */
 export class EtcdClient {
   readonly #options: EtcdClientOptions
