@@ -10,7 +10,7 @@ import { onDisk, withOverlay } from '../definition/on-disk.ts'
 import type { PortableFile } from '../definition/portable.ts'
 import type { Overlay } from '../definition/overlay.ts'
 import type { CatalogTree } from '../local.ts'
-import { isLeftOut } from './left-out.ts'
+import { isLeftOut, isUnheard } from './left-out.ts'
 import { ownBytes, placeFile, removeFile } from './place.ts'
 import { Scanner } from './scan.ts'
 import { vanished, type Walked, walk } from './walk.ts'
@@ -44,7 +44,7 @@ export class DataDirectory {
   constructor(options: DataDirectoryOptions) {
     this.#options = options
     this.root = options.path
-    this.#watch = new DirectoryWatch({ root: options.path, isLeftOut: (path) => isLeftOut(path, false) })
+    this.#watch = new DirectoryWatch({ root: options.path, isUnheard })
   }
 
   /** Answers the directory as it stands; the same object while nothing changed. Rejects with `SOURCE_VANISHED`. */

@@ -8,3 +8,8 @@ export function isLeftOut(path: string, isFolder: boolean): boolean {
   if (!isFolder) return classify(path).leftOut !== undefined
   return UNSEEN.test(path) || classify(`${path}/content.ftl`).leftOut !== undefined
 }
+
+/** Whether a change of what is called so, file or folder, is of no interest. */
+export function isUnheard(path: string): boolean {
+  return classify(path).leftOut === 'temporary' || (isLeftOut(path, false) && isLeftOut(path, true))
+}

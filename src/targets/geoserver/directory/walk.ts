@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, type Stats } from 'node:fs'
+import { lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { FlotillaError } from '../../../core/errors.ts'
 import type { Op } from '../../../core/op.ts'
@@ -46,17 +46,15 @@ export async function walk({ root, isLeftOut }: WalkOptions, op: Op): Promise<Wa
     await pace.rest()
     for (const entry of namesIn(root, folder)) {
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`
-      if (isLeftOut(path, entry.isDirectory())) continue
-      if (!isSafePath(path)) problems.push(problem(path, 'FILE_NAME', 'the name cannot be carried to every node'))
-      else if (entry.isDirectory()) folders.push(path)
-      else if (entry.isFile())
-        note(
-          files,
-          path,
-          statOf(() => lstatSync(join(root, path))),
-        )
-      else if (entry.isSymbolicLink())
-        problems.push(problem(path, 'FILE_UNREADABLE', 'a symbolic link is not followed; it is left out'))
+      const isFolder = entry.isDirectory()
+      if (isLeftOut(path, isFolder)) {
+        if (!isSafePath(path)) problems.push(problem(path, 'FILE_NAME', 'the name cannot be carried to every node'))
+        // A link may stand for a folder that counts.
+        if (!entry.isSymbolicLink() || isLeftOut(path, true)) continue
+      }
+      if (isFolder) folders.push(path)
+      else if (entry.isFile()) note(files, path, identityOf(join(root, path)))
+      else if (entry.isSymbolicLink()) problems.push(problem(path, 'FILE_UNREADABLE', LINK))
     }
     if (files.size > FILES_MAX || folders.length > FOLDERS_MAX) {
       throw new FlotillaError('TOO_LARGE', `${root} holds more files than any data directory`, { file: root })
@@ -76,22 +74,23 @@ function namesIn(root: string, folder: string) {
   }
 }
 
-function note(files: Map<string, Identity>, path: string, stat: Stats | undefined): void {
-  if (stat?.isFile() !== true) return
-  const { dev, ino, size, mtimeMs, ctimeMs } = stat
-  files.set(path, { dev, ino, size, mtimeMs, ctimeMs })
+function note(files: Map<string, Identity>, path: string, identity: Identity | undefined): void {
+  if (identity !== undefined) files.set(path, identity)
 }
 
 /** Undefined for what was removed meanwhile. */
-function statOf(look: () => Stats): Stats | undefined {
+function identityOf(path: string): Identity | undefined {
   try {
-    return look()
+    const { dev, ino, size, mtimeMs, ctimeMs } = lstatSync(path)
+    return { dev, ino, size, mtimeMs, ctimeMs }
   } catch (error) {
-    const { code = '', path = '' } = error as NodeJS.ErrnoException
+    const { code = '' } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
     throw vanished(path, `cannot be read (${code})`, error)
   }
 }
+
+const LINK = 'a symbolic link is not followed; it is left out'
 
 function problem(file: string, code: Problem['code'], message: string): Problem {
   return { severity: 'warning', code, file, message }

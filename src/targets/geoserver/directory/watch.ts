@@ -5,7 +5,7 @@ import { Bell } from '../../../lib/bell.ts'
 export interface DirectoryWatchOptions {
   readonly root: string
   /** Whether a change of that path is of no interest. */
-  readonly isLeftOut: (path: string) => boolean
+  readonly isUnheard: (path: string) => boolean
 }
 
 /** The system has a limit of its own for all programs of a user; beyond, changes are found by the regular looks. */
@@ -70,7 +70,7 @@ export class DirectoryWatch {
     try {
       const watcher = watch(join(this.#options.root, folder), { persistent: false }, (_, name) => {
         const path = folder === '' ? (name ?? '') : `${folder}/${name ?? ''}`
-        if (name === null || !this.#options.isLeftOut(path)) this.#ring()
+        if (name === null || !this.#options.isUnheard(path)) this.#ring()
       })
       watcher.on('error', () => {
         this.#watchers.delete(folder)

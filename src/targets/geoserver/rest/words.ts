@@ -34,6 +34,6 @@ function unescaped(text: string): string {
 function withoutSecrets(text: string): string {
   return text
     .replace(/\b(crypt[12]|plain|digest1|empty):[^\s<"']+/g, '$1:…')
-    .replace(/(passw(?:or)?d["']?\s*[=:]\s*)[^\s<"',;&]+/gi, '$1…')
+    .replace(/(passw(?:or)?d["']?\s*[=:]\s*["']?)[^\s<"',;&]+/gi, '$1…')
     .replace(/\/\/[^\s/@:]+:[^\s/@]+@/g, '//…@')
 }
