@@ -8,7 +8,7 @@ import { agentOnce, type OnceResult } from '../agent/once.ts'
 import type { AgentOptions } from '../agent/parts.ts'
 import { sweepBlobs } from '../agent/sweep.ts'
 import type { Stage } from '../agent/uptake.ts'
-import { type AgentConfig, filesTargets } from '../config/agent.ts'
+import { type AgentConfig, filesTargets, geoserverTargets } from '../config/agent.ts'
 import { absolute } from '../config/paths.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
@@ -29,13 +29,14 @@ import { openFolderBlobs } from '../releases/folder-blobs.ts'
 import { RecentBlobs } from '../releases/recent-blobs.ts'
 import { stageRelease } from '../releases/stage.ts'
 import { openRemoteStore } from '../store/remote/remote-store.ts'
+import type { AgentCatalogDeps } from './agent-catalog.ts'
 import type { AgentFilesDeps } from './agent-files.ts'
 import { careServices } from './agent-metrics.ts'
 import { findPeers, offer, peerUrlOf } from './agent-peers.ts'
 import { formerOf } from './agent-former.ts'
 import { proxiesOf } from './agent-proxies.ts'
 import { templatesOf } from './agent-templates.ts'
-import { targetsOf } from './agent-targets.ts'
+import { type NodeTargets, targetsOf } from './agent-targets.ts'
 import { openBus } from './bus.ts'
 import type { ServedNow } from './files-children.ts'
 import { filesAlive } from './files-alive.ts'
@@ -59,7 +60,7 @@ const NICE = 10
 export async function runAgent(config: AgentConfig, deps: AgentDeps): Promise<void> {
   const { clock, log } = deps
   beModest()
-  await withParts(config, deps, async ({ options, fetched }) => {
+  await withParts(config, deps, async ({ options, fetched, hub, blobs }) => {
     const sweep = fetched && sweepBlobs({ blobs: fetched.blobs, inUse: () => agent.inUse(), clock, log })
     const tell = (key: string, value: { readonly atMs: number }): void => agent.tell(key, value)
     const { store, memory } = options
@@ -72,6 +73,20 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps): Promise<vo
     const files = await agentFiles(config, { store, memory, clock, log, base: deps.base, tell, served })
     const swept = sweep === undefined ? [] : [sweep]
     const templates = await templatesOf(config, { store, memory, clock, log, base: deps.base, tell })
+    const nudge = (): void => agent.look()
+    const { targets } = options
+    const catalogs = await agentCatalogs(config, {
+      store,
+      memory,
+      clock,
+      log,
+      base: deps.base,
+      targets,
+      hub,
+      blobs,
+      tell,
+      look: nudge,
+    })
     const beside = [
       ...care,
       ...(offered?.services ?? []),
@@ -79,6 +94,7 @@ export async function runAgent(config: AgentConfig, deps: AgentDeps): Promise<vo
       former,
       ...proxies,
       ...files,
+      ...catalogs,
       ...templates.services,
     ]
     const agent: Agent = new Agent({ ...options, bus: offered?.bus }, beside)
@@ -103,6 +119,13 @@ async function agentFiles(config: AgentConfig, deps: AgentFilesDeps): Promise<re
   return await filesOf(config, deps)
 }
 
+/** Where there is a GeoServer beside the agent. */
+async function agentCatalogs(config: AgentConfig, deps: AgentCatalogDeps): Promise<readonly Service[]> {
+  if (geoserverTargets(config).length === 0) return []
+  const { catalogsOf } = await import('./agent-catalog.ts')
+  return await catalogsOf(config, deps)
+}
+
 /** Serving comes first: what the application needs of processor and memory is not taken away from it. */
 function beModest(): void {
   setPriority(Math.max(getPriority(), NICE))
@@ -118,8 +141,12 @@ export async function runAgentOnce(config: AgentConfig, deps: AgentDeps, timeout
   })
 }
 
+type Options = AgentOptions & { readonly targets: readonly NodeTargets[] }
+
 interface Parts {
-  readonly options: AgentOptions
+  readonly options: Options
+  readonly hub: HubAccess
+  readonly blobs: BlobStore
   /** What was fetched from elsewhere, which can be offered to others and swept. */
   readonly fetched?: { readonly blobs: BlobStore; readonly peers: ReturnType<typeof findPeers> }
   /** Without a hub: resolves when what is wanted of this node is known. */
@@ -156,7 +183,7 @@ async function withHub<T>(config: AgentConfig, hub: HubAccess, deps: AgentDeps, 
     const blobs = new RecentBlobs(await openFolderBlobs(folder, { clock, cache: true }), RECENT)
     const peers = findPeers({ node: config.node, store, clock })
     const stage = stageFrom({ ...sourcesOf(config, base, peers, hub), blobs, log })
-    return await use({ options: { ...settingsOf(config, store, deps), stage }, fetched: { blobs, peers } })
+    return await use({ options: { ...settingsOf(config, store, deps), stage }, fetched: { blobs, peers }, hub, blobs })
   } finally {
     await store.close()
   }
@@ -165,17 +192,18 @@ async function withHub<T>(config: AgentConfig, hub: HubAccess, deps: AgentDeps, 
 /** Everything a release needs lies on this node from its start, and is swept by what keeps the history of releases. */
 async function withoutHub<T>(config: AgentConfig, deps: AgentDeps, use: Use<T>): Promise<T> {
   const { lookedAt, withOwnHub } = await import('./agent-alone.ts')
-  return withOwnHub(config, deps, ({ store, blobs, followers }) => {
+  return withOwnHub(config, deps, async ({ store, blobs, followers, url, tokenFile }) => {
     const stage = stageFrom({ sources: [], bundle: undefined, blobs, log: deps.log })
     const options = { ...settingsOf(config, store, deps), stage }
-    return use({ options, lookedAt: () => lookedAt({ store, followers }, deps) })
+    const hub = { url, token: await readSecretFile(tokenFile) }
+    return await use({ options, hub, blobs, lookedAt: () => lookedAt({ store, followers }, deps) })
   })
 }
 
 /** Names for `${node.…}` that every node defines, whatever its configuration. */
 const OWN_VALUES = ['name', 'files'] as const
 
-function settingsOf(config: AgentConfig, store: Store, { clock, log, base }: AgentDeps): Omit<AgentOptions, 'stage'> {
+function settingsOf(config: AgentConfig, store: Store, { clock, log, base }: AgentDeps): Omit<Options, 'stage'> {
   const state = absolute(base, config.state)
   return {
     node: config.node,

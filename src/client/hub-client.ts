@@ -8,6 +8,7 @@ import type {
   ItemsAnswer,
   JoinAnswer,
   JoinCodeAnswer,
+  JoinCodeRequest,
   JoinRequest,
   MissingAnswer,
   NodesAnswer,
@@ -238,8 +239,9 @@ export class HubClient {
     await this.#delete(['tokens', id], {}, op)
   }
 
-  createJoinCode(op?: Op): Promise<JoinCodeAnswer> {
-    return this.#post(['join-codes'], undefined, op)
+  /** With which one node joins; it may make releases of the trees of which it is a source. */
+  createJoinCode({ sources, ...op }: JoinCodeRequest & Op = {}): Promise<JoinCodeAnswer> {
+    return this.#post(['join-codes'], sources && { sources }, op)
   }
 
   /** Needs no token: the code is the credential, and is used up. */

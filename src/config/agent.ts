@@ -51,6 +51,11 @@ const geoserver = z.strictObject({
     .describe(
       'an existing JMS cluster that this GeoServer is in: what its nodes say tells the agent to look, and who did what',
     ),
+  tokenFile: path()
+    .optional()
+    .describe(
+      'file that holds a token with which releases are made of changes on this node; that of the node when not set, which may do so if it joined with a code for sources',
+    ),
 })
 
 const settings = z.strictObject({
@@ -116,6 +121,13 @@ export function erddapTargets({
   targets: all,
 }: Pick<AgentConfig, 'targets'>): readonly (readonly [string, ErddapTarget])[] {
   return Object.entries(all).flatMap(([tree, one]) => (one.kind === 'erddap' ? [[tree, one] as const] : []))
+}
+
+/** The GeoServers among them. */
+export function geoserverTargets({
+  targets: all,
+}: Pick<AgentConfig, 'targets'>): readonly (readonly [string, GeoserverTarget])[] {
+  return Object.entries(all).flatMap(([tree, one]) => (one.kind === 'geoserver' ? [[tree, one] as const] : []))
 }
 
 /** Those that pull files, by tree. */

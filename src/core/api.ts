@@ -237,6 +237,12 @@ export interface CreateTokenAnswer extends TokenInfo {
   readonly token: string
 }
 
+/** Body of POST /v1/join-codes, which may be absent. */
+export interface JoinCodeRequest {
+  /** Trees whose releases the node may make. */
+  readonly sources?: readonly string[] | undefined
+}
+
 export interface JoinCodeAnswer {
   readonly code: string
   readonly expiresAtMs: number

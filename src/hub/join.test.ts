@@ -3,6 +3,7 @@ import { openTestHub, type TestHub, type TestHubOptions } from '../../test/helpe
 import { VirtualClock } from '../../test/helpers/virtual-clock.ts'
 import { join } from '../client/hub-client.ts'
 import { keys } from '../core/keys.ts'
+import { sha256 } from '../lib/hash.ts'
 import { Secret } from '../lib/secret.ts'
 import { systemClock } from '../lib/system-clock.ts'
 import { ensurePeerKey } from './bootstrap.ts'
@@ -37,6 +38,7 @@ describe('a join code', () => {
       'read:lock/',
       'read:blob/',
       'read:peer/',
+      'read:order/erd1/',
       'read:profile/node.erd1',
       'write:profile/node.erd1/params',
       'write:profile/node.erd1/meta',
@@ -223,4 +225,30 @@ describe('the key that the nodes share', () => {
     expect([...seen].every((value) => value?.length === 43)).toBe(true)
     expect((await hub.ask('GET', '/v1/whoami', { token: node })).status).toBe(401)
   })
+})
+
+it('a node may release the trees that its join code says it is a source of, and no others', async () => {
+  await open()
+  const { code: made } = await hub.client.createJoinCode({ sources: ['gs'] })
+  const source = hub.as(new Secret((await hub.client.join({ code: made, node: 'a' })).token))
+  const other = hub.as(await hub.node('b'))
+  const bytes = Buffer.from('x=1\n')
+  const file = { path: 'a.txt', size: bytes.byteLength, sha256: sha256(bytes) }
+  const request = { kind: 'lines', files: [file], message: 'first' }
+  await source.putBlob(file.sha256, bytes)
+  await expect(other.putBlob(file.sha256, bytes)).rejects.toMatchObject(code('FORBIDDEN'))
+  await expect(source.release('other', request)).rejects.toMatchObject(code('FORBIDDEN'))
+  await expect(other.release('gs', request)).rejects.toMatchObject(code('FORBIDDEN'))
+  expect((await source.release('gs', request)).release.author).toBe('node a')
+  expect((await source.whoami()).scopes).toEqual(expect.arrayContaining(['write:release/gs', 'write:blob/']))
+  const again = await hub.client.createJoinCode()
+  const replaced = hub.as(new Secret((await hub.client.join({ code: again.code, node: 'a', replace: true })).token))
+  await expect(replaced.release('gs', request)).rejects.toMatchObject(code('FORBIDDEN'))
+})
+
+it('who may not release a tree makes no code for a source of it', async () => {
+  await open()
+  const doorman = hub.as(await hub.token(['write:join/']))
+  await expect(doorman.createJoinCode({ sources: ['gs'] })).rejects.toMatchObject(code('FORBIDDEN'))
+  await doorman.createJoinCode()
 })

@@ -29,13 +29,26 @@ interface JoinDeps {
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const LENGTH = 12
 
+interface JoinCodeOptions {
+  readonly ttlMs: number
+  readonly codesMax: number
+  /** Trees whose releases the node may make. */
+  readonly sources?: readonly string[] | undefined
+}
+
+/** Value of `join/<hash>`. */
+interface OpenCode {
+  readonly expiresAtMs: number
+  readonly sources?: readonly string[]
+}
+
 /**
  * A new one-time code of 60 random bits, `7K2M-Q9XD-4TPA`. The store holds its hash only, under a lease, so that a code
  * nobody used vanishes by itself.
  */
 export async function createJoinCode(
   { store, clock }: JoinDeps,
-  { ttlMs, codesMax }: { readonly ttlMs: number; readonly codesMax: number },
+  { ttlMs, codesMax, sources = [] }: JoinCodeOptions,
 ): Promise<NewJoinCode> {
   const open = await store.list(keys.joins)
   if (open.entries.length >= codesMax) {
@@ -46,7 +59,7 @@ export async function createJoinCode(
   const characters = Array.from(randomBytes(LENGTH), (byte) => ALPHABET[byte % ALPHABET.length]).join('')
   const expiresAtMs = clock.nowMs() + ttlMs
   const lease = await store.grantLease(ttlMs)
-  const value = JSON.stringify({ expiresAtMs })
+  const value = JSON.stringify({ expiresAtMs, ...(sources.length > 0 && { sources }) } satisfies OpenCode)
   await store.commit({ changes: [{ op: 'put', key: keyOf(characters), value, leaseId: lease.id }] })
   return { code: new Secret(characters.match(/.{4}/g)?.join('-') ?? characters), expiresAtMs }
 }
@@ -63,7 +76,8 @@ export async function joinNode(
   const { node, replace = false } = request
   const code = await store.get(keyOf(normalize(request.code)))
   const now = clock.nowMs()
-  if (code === undefined || (JSON.parse(code.value) as { expiresAtMs: number }).expiresAtMs <= now) throw wrongCode()
+  const open = code && (JSON.parse(code.value) as OpenCode)
+  if (code === undefined || open === undefined || open.expiresAtMs <= now) throw wrongCode()
   const before = await store.get(keys.joined(node))
   if (before !== undefined && !replace) {
     throw new FlotillaError('NAME_TAKEN', `a node named ${node} has joined already`, {
@@ -81,7 +95,14 @@ export async function joinNode(
     changes: [
       { op: 'delete', key: code.key },
       { op: 'put', key: keys.joined(node), value: JSON.stringify(joined) },
-      putToken(id, { label: `node ${node}`, scopes: nodeScopes(node), createdAtMs: now, node, hash }),
+      putToken(id, {
+        label: `node ${node}`,
+        scopes: nodeScopes(node, open.sources),
+        createdAtMs: now,
+        node,
+        hash,
+        ...(open.sources !== undefined && { sources: open.sources }),
+      }),
       ...(ended === undefined ? [] : [{ op: 'delete' as const, key: keys.token(ended) }, newPeerKey()]),
     ],
   }

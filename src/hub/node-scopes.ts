@@ -20,9 +20,10 @@ const READS = [
 /**
  * What a node's credential may do: read what the cluster serves and how the others fare, and speak only about itself. Besides, any
  * node may find that all have a generation of files: each shows only what it has itself. And any may lead a tree that has several roots.
- * It follows from the node's name and not from the token's record, so nodes that joined an older hub need not join again.
+ * It follows from the node's name and not from the token's record, so nodes that joined an older hub need not join again; of which
+ * trees it is a source, its join code said.
  */
-export function nodeScopes(node: string): readonly string[] {
+export function nodeScopes(node: string, sources: readonly string[] = []): readonly string[] {
   const own = keys.profile(nodeProfile(node))
   // Not which profiles it has: whoever could say that could read any.
   const shared = [`read:${own}`, `write:${own}/params`, `write:${own}/meta`]
@@ -33,5 +34,12 @@ export function nodeScopes(node: string): readonly string[] {
     `write:${keys.node(node)}`,
     `write:${keys.flips}`,
     `write:${keys.roots}`,
+    ...sourceScopes(sources),
   ]
+}
+
+/** What a node may do besides that is a source of these trees: make releases of them, and bring their contents. */
+export function sourceScopes(sources: readonly string[]): readonly string[] {
+  if (sources.length === 0) return []
+  return [...sources.map((tree) => `write:release/${tree}`), 'write:blob/']
 }

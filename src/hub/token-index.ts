@@ -102,9 +102,9 @@ export class TokenIndex implements Service {
   /** A record never changes, so one that is known stays as it is. */
   #learn(id: string, value: string): void {
     if (this.#known.has(id)) return
-    const { hash, label, scopes, createdAtMs, expiresAtMs, node, profile } = parseRecord(value)
+    const { hash, label, scopes, createdAtMs, expiresAtMs, node, profile, sources } = parseRecord(value)
     const end = new AbortController()
-    const parsed = (node === undefined ? scopes : nodeScopes(node)).map((scope) => parseScope(scope))
+    const parsed = (node === undefined ? scopes : nodeScopes(node, sources)).map((scope) => parseScope(scope))
     const caller = { id, label, scopes: parsed, createdAtMs, expiresAtMs, node, profile, ended: end.signal }
     this.#known.set(id, { caller, hash: Buffer.from(hash, 'hex'), end })
   }

@@ -12,6 +12,8 @@ import type { Caller } from './caller.ts'
 export interface TokenRecord extends Omit<TokenInfo, 'id' | 'use'> {
   /** The token that this one was traded for: it ends with it. */
   readonly madeFrom?: string | undefined
+  /** Of a node's credential: the trees whose releases it may make. */
+  readonly sources?: readonly string[] | undefined
   /** Hex SHA-256 of the token's secret part: it has 256 random bits, so a slow hash would add nothing. */
   readonly hash: string
 }
@@ -60,7 +62,7 @@ export function putToken(id: string, record: TokenRecord): Write {
 }
 
 function infoOf(id: string, record: TokenRecord): TokenInfo {
-  const { hash: _, madeFrom: _from, ...info } = record
+  const { hash: _, madeFrom: _from, sources: _sources, ...info } = record
   return { id, ...info }
 }
 

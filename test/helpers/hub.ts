@@ -6,6 +6,7 @@ import type { CreateTokenRequest, ErrorBody } from '../../src/core/api.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import type { LogFields, Logger } from '../../src/core/log.ts'
 import type { Store } from '../../src/core/store.ts'
+import type { TreeKind } from '../../src/core/tree.ts'
 import { ensureAdminToken } from '../../src/hub/bootstrap.ts'
 import { FencedStore } from '../../src/hub/fenced-store.ts'
 import { createHub, type Hub } from '../../src/hub/hub.ts'
@@ -67,6 +68,8 @@ export interface TestHubOptions {
   readonly limits?: Partial<HubLimits>
   readonly hostNames?: readonly string[]
   readonly faces?: readonly Face[]
+  /** Of trees; one made for tests unless told. */
+  readonly kinds?: readonly TreeKind[]
   /** A folder that the hub follows. */
   readonly followers?: readonly FolderFollower[]
   readonly port?: number
@@ -81,7 +84,7 @@ export async function openTestHub(options: TestHubOptions = {}): Promise<TestHub
   const store = new FencedStore(bare)
   const folder = await mkdtemp(join(tmpdir(), 'flotilla-hub-'))
   const blobs = await openFolderBlobs(join(folder, 'blobs'), { clock })
-  const releases = new Releases({ store, blobs, kinds: [linesKind], clock })
+  const releases = new Releases({ store, blobs, kinds: options.kinds ?? [linesKind], clock })
   const { log, lines } = recorder()
   const { faces, followers } = options
   const hub = await createHub({ store, blobs, releases, clock, log, limits, hostNames, faces, followers })

@@ -14,7 +14,8 @@ export type Role = (typeof ROLES)[number]
  * - `conflict`: both changed. Nothing happens until a person adopts or reverts it.
  */
 export type Decision =
-  | { readonly do: 'same' | 'propose' | 'report' | 'conflict' }
+  | { readonly do: 'same' }
+  | { readonly do: 'propose' | 'report' | 'conflict' }
   | { readonly do: 'apply'; readonly keep: boolean }
 
 /** Digests of one object; undefined where there is none. `base`: what node and releases last agreed on. */

@@ -1,9 +1,10 @@
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import { isError } from '../../core/errors.ts'
-import { formatScope } from '../../core/scope.ts'
+import { formatScope, parseScope } from '../../core/scope.ts'
 import type { HubContext } from '../context.ts'
 import { createJoinCode, joinNode } from '../join.ts'
+import { sourceScopes } from '../node-scopes.ts'
 import { refuseWhileLocked } from '../rate-limit.ts'
 import { type Route, route } from '../route.ts'
 import { zName } from '../schemas/common.ts'
@@ -13,12 +14,13 @@ import {
   zCreateTokenRequest,
   zJoinAnswer,
   zJoinCodeAnswer,
+  zJoinCodeRequest,
   zJoinRequest,
   zTokenInfo,
   zTokensAnswer,
 } from '../schemas/tokens.ts'
 import { createProfileToken } from '../profile-tokens.ts'
-import { createToken, listTokens, revokeToken } from '../tokens.ts'
+import { checkCovers, createToken, listTokens, revokeToken } from '../tokens.ts'
 
 const EVERYBODY = '*'
 
@@ -109,13 +111,20 @@ export const tokenRoutes: readonly Route[] = [
     url: '/v1/join-codes',
     id: 'createJoinCode',
     summary: 'Makes a code with which one node can join, once, in the next minutes',
+    details:
+      'With `sources` the node may make releases of these trees, and bring what is in them: for that the one who asks must be ' +
+      'allowed to do so too.',
     access: ['write:join/'],
+    body: zJoinCodeRequest,
     answer: zJoinCodeAnswer,
     status: 201,
-    handler: async ({ store, clock, limits, log }, { caller }) => {
-      const options = { ttlMs: limits.joinCodeMs, codesMax: limits.joinCodes }
+    handler: async ({ store, clock, limits, log }, { body, caller }) => {
+      const sources = body?.sources
+      const scopes = sourceScopes(sources ?? []).map((scope) => parseScope(scope))
+      checkCovers(caller, scopes)
+      const options = { ttlMs: limits.joinCodeMs, codesMax: limits.joinCodes, sources }
       const { code, expiresAtMs } = await createJoinCode({ store, clock }, options)
-      log.info('join code made', { by: caller.id })
+      log.info('join code made', { by: caller.id, sources })
       return { code: code.reveal(), expiresAtMs }
     },
   }),

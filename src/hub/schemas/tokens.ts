@@ -4,6 +4,7 @@ import type {
   CreateTokenRequest,
   JoinAnswer,
   JoinCodeAnswer,
+  JoinCodeRequest,
   JoinRequest,
   TokenInfo,
   TokensAnswer,
@@ -39,6 +40,9 @@ export const zCreateTokenRequest = hold<CreateTokenRequest>()(
 )
 export const zCreateTokenAnswer = hold<CreateTokenAnswer>()(z.object({ ...info, token: z.string() }))
 
+export const zJoinCodeRequest = hold<JoinCodeRequest | null | undefined>()(
+  z.strictObject({ sources: z.array(zName).max(100).optional() }).nullish(),
+)
 export const zJoinCodeAnswer = hold<JoinCodeAnswer>()(z.object({ code: z.string(), expiresAtMs: zMoment }))
 export const zJoinRequest = hold<JoinRequest>()(
   z.strictObject({ code: z.string().min(1).max(64), node: zName, replace: z.boolean().optional() }),
