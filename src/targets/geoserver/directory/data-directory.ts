@@ -38,6 +38,8 @@ export class DataDirectory {
   readonly #watch: DirectoryWatch
   #scanner: Scanner | undefined
   #last: CatalogTree | undefined
+  /** That were entered at the last look. */
+  #folders: ReadonlySet<string> = new Set()
   /** One look at a time: two would read the same files. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -104,11 +106,18 @@ export class DataDirectory {
     return this.#watch.changes(signal)
   }
 
+  /** What counted at the last look counts again: a name is judged once. */
+  #isLeftOut(path: string, isFolder: boolean): boolean {
+    if (isFolder ? this.#folders.has(path) : this.#scanner?.known.has(path)) return false
+    return isLeftOut(path, isFolder)
+  }
+
   async #scan(op: Op): Promise<CatalogTree> {
     const root = await realpath(this.root).catch((error: unknown) => {
       throw vanished(this.root, 'is not there', error)
     })
-    const walked = await walk({ root, isLeftOut }, op)
+    const walked = await walk({ root, isLeftOut: (path, isFolder) => this.#isLeftOut(path, isFolder) }, op)
+    this.#folders = new Set(walked.folders)
     // Of a data directory that GeoServer ever started on this is the one file that is always there.
     if (!walked.files.has('global.xml'))
       throw vanished(this.root, 'has no global.xml: it is no data directory of GeoServer')

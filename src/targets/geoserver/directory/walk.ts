@@ -53,7 +53,7 @@ export async function walk({ root, isLeftOut }: WalkOptions, op: Op): Promise<Wa
         if (!entry.isSymbolicLink() || isLeftOut(path, true)) continue
       }
       if (isFolder) folders.push(path)
-      else if (entry.isFile()) note(files, path, identityOf(join(root, path)))
+      else if (entry.isFile()) note(files, path, identityOf(`${root}/${path}`))
       else if (entry.isSymbolicLink()) problems.push(problem(path, 'FILE_UNREADABLE', LINK))
     }
     if (files.size > FILES_MAX || folders.length > FOLDERS_MAX) {
