@@ -6,7 +6,7 @@ import type { Selection } from '../core/sync/selection.ts'
 import type { Fetcher } from './fetcher.ts'
 import type { Lane } from './lanes.ts'
 import { keptParts } from './large.ts'
-import { lookAround } from './look.ts'
+import { lookAround, type LookOptions, sweepUnsure } from './look.ts'
 import { STAGES } from './state-rows.ts'
 import type { SyncState } from './state.ts'
 import { Survey } from './survey.ts'
@@ -161,12 +161,21 @@ export class Finder {
     await this.#options.fetcher.drain()
   }
 
+  /** Nothing is under way any more: temporary files in folders that nobody knew of before are left over. */
+  async sweep(): Promise<void> {
+    await sweepUnsure(this.#lookOptions)
+  }
+
   async #look(): Promise<void> {
+    await lookAround(this.#lookOptions)
+  }
+
+  get #lookOptions(): LookOptions {
     const { options, root, parts, isRight } = this.#options.shop
     const stranger = (key: string): void => {
       if (this.#selection.covers(key)) this.#state.defer({ key, size: 0, modifiedMs: 0, etag: '' }, STAGES.gone)
     }
-    await lookAround({
+    return {
       root,
       state: this.#state,
       calls: parts.calls,
@@ -177,7 +186,7 @@ export class Finder {
       onStranger: options.deletes === true ? stranger : undefined,
       keeps: options.dryRun === true ? () => true : keptParts(parts),
       isRight: isRight === undefined ? undefined : async ({ entry }) => isRight(entry),
-    })
+    }
   }
 
   #survey(lister: Lane): Survey {

@@ -53,6 +53,24 @@ export async function lookAround(options: LookOptions): Promise<void> {
   }
 }
 
+/**
+ * A sync that was killed may not have noted yet where it was at work: what it left there is found in folders that were first noted, or
+ * have become unsure, since all were looked at.
+ */
+export async function sweepUnsure(options: LookOptions): Promise<void> {
+  const { state, root, signal } = options
+  let after: string | undefined
+  for (;;) {
+    const page = state.unsureFolders(after, PAGE)
+    for (const folder of page) {
+      signal.throwIfAborted()
+      await sweep(folder, await childrenOf(posix.join(root, folder)), options)
+    }
+    after = page.at(-1)
+    if (page.length < PAGE) return
+  }
+}
+
 /** Undefined where there is no folder. */
 async function folderTime(path: string, calls: FileCalls): Promise<number | undefined> {
   try {

@@ -68,6 +68,7 @@ export class Round {
     this.#tally.allListed()
     await this.#fetcher.drain()
     if (this.#state.countTodo(STAGES.data, ALL) > 0) await this.#rest(found)
+    await finder.sweep()
     const isDone = this.#state.countTodo(STAGES.data, this.#deletes ? ALL : STAGES.gone) === 0
     this.#state.transaction(() => {
       finder.keep(found)

@@ -28,6 +28,7 @@ export class SyncState {
   readonly #statements: Statements
   readonly #writes: StateWrites
   #mayHaveTodo = true
+  #hasUnsure = false
 
   private constructor(database: DatabaseSync, path: string, isDry: boolean) {
     this.#database = database
@@ -142,7 +143,17 @@ export class SyncState {
     }))
   }
 
+  /** After that one: what is noted without a time, as `undefined` says, of folders that were noted since this state was opened. */
+  unsureFolders(after: string | undefined, limit: number): readonly string[] {
+    if (!this.#hasUnsure) return []
+    const sql = 'SELECT path FROM folders WHERE modified IS NULL AND (? IS NULL OR path > ?) ORDER BY path LIMIT ?'
+    const rows = this.#all(sql, after ?? null, after ?? null, limit)
+    if (rows.length === 0 && after === undefined) this.#hasUnsure = false
+    return rows.map(([path]) => String(path))
+  }
+
   setFolder(path: string, modifiedMs: number | undefined): void {
+    if (modifiedMs === undefined) this.#hasUnsure = true
     this.#run('INSERT OR REPLACE INTO folders VALUES (?, ?)', path, modifiedMs ?? null)
   }
 

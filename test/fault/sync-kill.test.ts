@@ -5,6 +5,7 @@ import { localCalls } from '../../src/lib/file-calls.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { MemorySource } from '../helpers/memory-source.ts'
 import { contents, type Given, once } from '../helpers/pulling.ts'
+import { longest } from '../helpers/soak.ts'
 import { dyingCalls } from './dying-calls.ts'
 
 const isSoak = process.env['FLOTILLA_SOAK'] === '1'
@@ -30,6 +31,7 @@ it.for([
   ['another server', false],
 ] as const)(
   'killed at any step, from %s: what is visible is whole, and the next run comes to its end',
+  { timeout: longest(120_000) },
   async ([, peer]) => {
     const [old, young] = [source('old', peer), source('new', peer)]
     const base = temporaryFolder()

@@ -78,6 +78,27 @@ test('what another sync has left behind goes when nobody has written to it for l
   expect(existsSync(left)).toBe(false)
 })
 
+test('what a sync that was killed has left in folders that it had not noted yet goes with the next one', async () => {
+  const source = new MemorySource()
+  source.put('a/small', 'x', 1_700_000_000_000)
+  const to = temporaryFolder()
+  await once(source, to)
+  const [mark] = readdirSync(join(to, '.flotilla-state')).flatMap((name) => /^sync-(\w+)\.db$/.exec(name)?.[1] ?? [])
+  source.put('b/placed', 'y', 1_700_000_000_000)
+  source.put('b/c/placed', 'y', 1_700_000_000_000)
+  source.put('d/missing', 'z', 1_700_000_000_000)
+  for (const folder of ['b/c', 'd']) mkdirSync(join(to, folder), { recursive: true })
+  for (const path of ['b/placed', 'b/c/placed']) {
+    writeFileSync(join(to, path), 'y')
+    utimesSync(join(to, path), 1_700_000_000, 1_700_000_000)
+  }
+  for (const folder of ['b', 'b/c', 'd']) writeFileSync(join(to, `${folder}/.flotilla-tmp-sync-${mark}-0123-1`), 'half')
+  writeFileSync(join(to, 'd/.flotilla-tmp-sync-0123456789abcdef-0123-1'), 'of another')
+  expect(await once(source, to)).toMatchObject({ complete: true, fetched: 1 })
+  const left = readdirSync(to, { recursive: true, encoding: 'utf8' }).filter((path) => path.includes('tmp-sync'))
+  expect(left).toEqual(['d/.flotilla-tmp-sync-0123456789abcdef-0123-1'])
+})
+
 test('what a sync that was killed has left of a new folder goes', async () => {
   const source = new MemorySource()
   source.put('a/small', 'x')
