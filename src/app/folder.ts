@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { Clock } from '../core/clock.ts'
 import type { Op } from '../core/op.ts'
 import type { Problem } from '../core/problem.ts'
-import type { TreeItem } from '../core/tree.ts'
+import type { FileTree, TreeItem } from '../core/tree.ts'
 import type { FolderTree } from '../releases/folder-tree.ts'
 import { scanFolder } from '../releases/scan.ts'
 import { type BlobSink, uploadMissing } from '../releases/upload.ts'
@@ -59,6 +59,6 @@ export async function compileFolder(folder: string, options: CompileOptions): Pr
   return compile({ ...input, template: { path: template, bytes: await readFile(template) } }, { signal })
 }
 
-export async function upload(sink: BlobSink, tree: FolderTree, op: Op): Promise<number> {
+export async function upload(sink: BlobSink, tree: FileTree, op: Op): Promise<number> {
   return (await uploadMissing(sink, tree, op)).uploaded
 }

@@ -1,3 +1,4 @@
+import { CATALOG_COMMANDS } from './catalog-commands.ts'
 import type { Command } from './command.ts'
 import { COORDINATION_COMMANDS } from './coordination-commands.ts'
 import { FILES_COMMANDS } from './files-commands.ts'
@@ -209,6 +210,7 @@ export const COMMANDS: readonly Entry[] = [
     summary: 'say what a release of a folder would do; changes nothing',
     load: async () => (await import('./commands/datasets-plan.ts')).datasetsPlan,
   },
+  ...CATALOG_COMMANDS,
   ...FILES_COMMANDS,
   {
     name: 'sync',

@@ -63,6 +63,23 @@ const EFFECTS: Readonly<Record<Effect, { sign: string; name: string; words: stri
 
 const ACTIVE = 'active'
 
+/** Of a catalog, whose items are objects and files. */
+const OF_CATALOG: Readonly<Partial<typeof EFFECTS>> = {
+  removed: { sign: '-', name: 'removed', words: 'removed everywhere' },
+  soft: { sign: '~', name: 'changed live', words: 'changed while GeoServer goes on serving' },
+  hard: { sign: '!', name: 'changed by a reload', words: 'changed: nothing but a reload of the catalog brings it' },
+}
+
+/** The id of an item of a catalog has a kind and a slash before its name; no dataset has a slash in its id. */
+export function isOfCatalog({ id }: Pick<ItemChange, 'id'>): boolean {
+  return id.includes('/')
+}
+
+function wordsOf(change: ItemChange): (typeof EFFECTS)[Effect] {
+  const effect = effectOf(change)
+  return (isOfCatalog(change) ? OF_CATALOG[effect] : undefined) ?? EFFECTS[effect]
+}
+
 /** What is switched on or off is neither new nor removed: its definition is there before and after. */
 function effectOf({ effect, details }: ItemChange): Effect {
   if (!details.includes(ACTIVE)) return effect
@@ -79,7 +96,7 @@ function detailsOf(change: ItemChange): string {
 
 /** `soft reload (title)`. */
 export function changeText(change: ItemChange): string {
-  return EFFECTS[effectOf(change)].name + detailsOf(change)
+  return wordsOf(change).name + detailsOf(change)
 }
 
 const LISTED_MAX = 50
@@ -87,7 +104,7 @@ const LISTED_MAX = 50
 /** What a change does to the running applications, dataset by dataset, in words. */
 export function printChanges(changes: readonly ItemChange[], output: Output): void {
   for (const change of changes.slice(0, LISTED_MAX)) {
-    const { sign, words } = EFFECTS[effectOf(change)]
+    const { sign, words } = wordsOf(change)
     output.print(clean(`  ${sign} ${change.id}  ${words}${detailsOf(change)}`))
   }
   if (changes.length > LISTED_MAX) output.print(`  … and ${changes.length - LISTED_MAX} more; --json has all`)
@@ -96,13 +113,16 @@ export function printChanges(changes: readonly ItemChange[], output: Output): vo
 /** `2 new, 1 removed, 1 switched off, 3 soft reloads, 1 hard reload`. */
 export function countChanges(changes: readonly ItemChange[]): string {
   const count = (effect: Effect): number => changes.filter((one) => effectOf(one) === effect).length
+  const isCatalog = changes.some(isOfCatalog)
+  const soft = isCatalog ? (['changed live', 'changed live'] as const) : (['soft reload', 'soft reloads'] as const)
+  const hard = isCatalog ? (['by a reload', 'by a reload'] as const) : (['hard reload', 'hard reloads'] as const)
   const parts = [
     [count('added'), 'new', 'new'],
     [count('removed'), 'removed', 'removed'],
     [count('on'), 'switched on', 'switched on'],
     [count('off'), 'switched off', 'switched off'],
-    [count('soft'), 'soft reload', 'soft reloads'],
-    [count('hard'), 'hard reload', 'hard reloads'],
+    [count('soft'), ...soft],
+    [count('hard'), ...hard],
   ] as const
   const told = parts.filter(([number]) => number > 0).map(([number, one, many]) => plural(number, one, many))
   return told.length === 0 ? 'no dataset changes' : told.join(', ')

@@ -20,7 +20,8 @@ const STATES: Readonly<Record<string, { readonly text: string; readonly colour: 
   idle: { text: '- no part of it', colour: 'yellow' },
 }
 
-const HEAD = ['NODE', 'STATE', 'RELEASE', 'DATASETS', 'ERDDAP', 'REPORTED', 'LAST ERROR'] as const
+const HEADS: Readonly<Record<string, readonly [string, string]>> = { geoserver: ['OBJECTS', 'GEOSERVER'] }
+const HEAD_OF_ERDDAP = ['DATASETS', 'ERDDAP'] as const
 
 export function printNodes(status: StatusAnswer, nowMs: number, output: Output): void {
   const rows = status.nodes.map((node): Cell[] => {
@@ -35,10 +36,12 @@ export function printNodes(status: StatusAnswer, nowMs: number, output: Output):
       troubleOf(node, status.tree),
     ]
   })
-  table(output, HEAD, rows)
+  const kind = status.nodes.find(({ targets }) => targets[status.tree] !== undefined)?.targets[status.tree]?.kind ?? ''
+  const head = HEADS[kind] ?? HEAD_OF_ERDDAP
+  table(output, ['NODE', 'STATE', 'RELEASE', ...head, 'REPORTED', 'LAST ERROR'], rows)
 }
 
-function stateOf(node: NodeAnswer, { tree, desired, pins, drains }: StatusAnswer): Cell {
+export function stateOf(node: NodeAnswer, { tree, desired, pins, drains }: StatusAnswer): Cell {
   const target = node.targets[tree]
   const lagging = target?.state === 'in-step' && target.served !== (pins?.[node.node] ?? desired?.number)
   const state = node.liveness === 'lost' ? 'lost' : lagging ? 'pending' : (target?.state ?? withoutReport(node, tree))
@@ -55,7 +58,11 @@ function withoutReport(node: NodeAnswer, tree: string): string {
 }
 
 /** `r12` where all is done; otherwise how far each of the three steps is. */
-function releaseOf(target: NodeTarget | undefined, desired: number | undefined, pin: number | undefined): string {
+export function releaseOf(
+  target: NodeTarget | undefined,
+  desired: number | undefined,
+  pin: number | undefined,
+): string {
   if (target === undefined) return '-'
   const { staged, applied, served } = target
   const isPinned = pin !== undefined && pin !== desired
@@ -77,7 +84,7 @@ export function nodeProblem(node: NodeAnswer, tree: string): TargetError | undef
   return undefined
 }
 
-function troubleOf(node: NodeAnswer, tree: string): string {
+export function troubleOf(node: NodeAnswer, tree: string): string {
   const problem = nodeProblem(node, tree)
   if (problem !== undefined) return problemText(problem)
   return Object.values(node.proxies ?? {}).find(({ error }) => error !== undefined)?.error ?? ''

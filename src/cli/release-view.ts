@@ -4,7 +4,7 @@ import { treeOption } from '../core/status.ts'
 import { clean } from '../lib/clean.ts'
 import type { Context } from './context.ts'
 import { printProblems } from './findings.ts'
-import { ago, countChanges, plural, printChanges } from './format.ts'
+import { ago, countChanges, isOfCatalog, plural, printChanges } from './format.ts'
 import { printPlan } from './plan-view.ts'
 import { strategyText } from './rollout-view.ts'
 import type { TakenBack } from './taken-back.ts'
@@ -38,7 +38,9 @@ export function tellRelease(answer: ReleaseAnswer, options: TellOptions, context
   }
   const name = dryRun ? 'would be released' : `r${release.number}`
   if (backTo !== undefined) output.print(clean(`${name}  back to r${backTo.number}: "${backTo.message}"`))
-  output.print(`${output.paint('bold', name)}  ${plural(release.items, 'dataset')}: ${countChanges(answer.changes)}`)
+  const items = answer.changes.some(isOfCatalog) ? 'object or file' : 'dataset'
+  const many = items === 'dataset' ? 'datasets' : 'objects and files'
+  output.print(`${output.paint('bold', name)}  ${plural(release.items, items, many)}: ${countChanges(answer.changes)}`)
   printChanges(answer.changes, output)
   if (back !== undefined) output.print(`${output.paint('yellow', 'note:')} ${backLine(back, clock.nowMs())}`)
   if (dryRun) printPlan(answer, context)

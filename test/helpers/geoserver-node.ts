@@ -168,6 +168,11 @@ export class GeoserverNode {
     writeFileSync(join(this.directory, path), content)
   }
 
+  /** What a checkout of it would have. */
+  copyTo(folder: string): void {
+    cpSync(this.directory, folder, { recursive: true })
+  }
+
   remove(path: string): void {
     rmSync(join(this.directory, path), { recursive: true })
   }

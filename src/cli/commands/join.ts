@@ -1,12 +1,15 @@
 import { join as joinPath, resolve } from 'node:path'
 import { FlotillaError } from '../../core/errors.ts'
+import { DEFAULT_TREE } from '../../core/status.ts'
 import { removeEmpty } from '../../lib/make-folder.ts'
 import { AGENT_FILE, defaultState } from '../agent-state.ts'
 import { command } from '../command.ts'
 import { CLIENT, TREE } from '../connect.ts'
 import type { Context } from '../context.ts'
+import { DEFAULT_CATALOG } from '../catalog-options.ts'
 import { erddapFolders } from '../erddap-setup.ts'
 import { namedFolders } from '../files-settings.ts'
+import { GEOSERVER, type GeoserverSetup, geoserverTargetOf } from '../geoserver-setup.ts'
 import { CREDENTIAL_FILE, prepareState, writeState } from '../join-state.ts'
 import { runAgentHere } from '../run-agent.ts'
 import { SERVICE } from '../service.ts'
@@ -25,6 +28,7 @@ export const join = command({
       summary: 'ERDDAP’s content/erddap folder, where datasets.xml is',
       completes: 'folder',
     },
+    ...GEOSERVER,
     onlyProxy: { type: 'flag', summary: 'there is no ERDDAP here, only a proxy before those of other servers' },
     serve: {
       type: 'list',
@@ -73,7 +77,12 @@ export const join = command({
     },
     replace: { type: 'flag', summary: 'take over the name of a node that joined before; its credential ends' },
     noStart: { type: 'flag', summary: 'only write the configuration and the credential' },
-    ...TREE,
+    tree: {
+      type: 'value',
+      placeholder: 'NAME',
+      summary: `which tree (default ${DEFAULT_TREE}, of a GeoServer ${DEFAULT_CATALOG})`,
+      form: TREE.tree.form,
+    },
     json: CLIENT.json,
     ...SERVICE,
   },
@@ -83,6 +92,7 @@ export const join = command({
   examples: [
     'flotilla join http://hub:8470 7K2M-Q9XD-4TPA --node erd1 --content-dir /usr/local/tomcat/content/erddap',
     'flotilla join http://hub:8470 - --node erd1 --content-dir /content --big-parent-dir /bpd --no-start < code',
+    'flotilla join http://hub:8470 - --node geo1 --geoserver-data DIR --geoserver-url URL --geoserver-password-file FILE',
     'flotilla join http://hub:8470 7K2M-Q9XD-4TPA --node proxy1 --only-proxy --no-start',
     'flotilla join http://hub:8470 7K2M-Q9XD-4TPA --node api2 --pull data=/srv/data --files-listen 0.0.0.0:8480',
   ],
@@ -112,7 +122,7 @@ export const join = command({
   },
 })
 
-interface JoinOptions {
+interface JoinOptions extends GeoserverSetup {
   readonly node: string
   readonly contentDir: string | undefined
   readonly onlyProxy: boolean
@@ -123,7 +133,7 @@ interface JoinOptions {
   readonly erddapUrl: string | undefined
   readonly filesDir: string | undefined
   readonly sharedBlobs: string | undefined
-  readonly tree: string
+  readonly tree: string | undefined
   readonly value: readonly string[]
   readonly values: string | undefined
 }
@@ -155,9 +165,16 @@ async function keptOf(options: JoinOptions, cwd: string): Promise<object> {
   const pulled = Object.entries(namedFolders(pull, '--pull')).map(([name, dir]) => [name, resolve(cwd, dir)] as const)
   const served = Object.entries(namedFolders(serve, '--serve')).map(([name, dir]) => [name, resolve(cwd, dir)] as const)
   const all = [...served, ...pulled]
-  const hasErddap = contentDir !== undefined || (!onlyProxy && all.length === 0)
+  const geoserver = await geoserverTargetOf(options, cwd)
+  if (geoserver !== undefined && contentDir !== undefined && tree !== undefined) {
+    throw new FlotillaError('USAGE', '--tree cannot mean both the ERDDAP and the GeoServer', {
+      hint: `Leave it out: they are ${DEFAULT_TREE} and ${DEFAULT_CATALOG} then.`,
+    })
+  }
+  const hasErddap = contentDir !== undefined || (geoserver === undefined && !onlyProxy && all.length === 0)
   const targets = {
-    ...(hasErddap && { [tree]: await targetOf(options, cwd) }),
+    ...(hasErddap && { [tree ?? DEFAULT_TREE]: await targetOf(options, cwd) }),
+    ...(geoserver !== undefined && { [tree ?? DEFAULT_CATALOG]: geoserver }),
     ...Object.fromEntries(pulled.map(([name, folder]) => [name, { kind: 'files', from: ['cluster'], folder }])),
   }
   const trees = Object.fromEntries(all.map(([name, folder]) => [name, { folder }]))
@@ -171,7 +188,9 @@ async function targetOf(options: JoinOptions, cwd: string): Promise<object> {
   const { contentDir, bigParentDir, erddapUrl, filesDir } = options
   if (contentDir === undefined) {
     throw new FlotillaError('USAGE', 'join: --content-dir is required', {
-      hint: 'It is ERDDAP’s content/erddap folder. Without ERDDAP say --only-proxy, --serve NAME=DIR or --pull NAME=DIR.',
+      hint:
+        'It is ERDDAP’s content/erddap folder. Without ERDDAP say --geoserver-data DIR, --only-proxy, --serve NAME=DIR or ' +
+        '--pull NAME=DIR.',
     })
   }
   return {

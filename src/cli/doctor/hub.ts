@@ -64,7 +64,9 @@ export function hubChecks({ url, token, tree }: HubOptions, context: Context): r
     check('proxies', ['token'], async () => proxiesFinding(await allNodes())),
     check('rendered files', ['token'], async () => renderedFinding(await allNodes())),
     check('in step', ['token'], async () => {
-      const { state, summary, next = 'flotilla status' } = await status()
+      const { state, summary, next = 'flotilla status', trees = [] } = await status()
+      // Whoever has only a GeoServer has nothing in the tree of datasets.
+      if (state === 'empty' && trees.length > 0) return warn(summary, `flotilla doctor --tree ${trees[0]}`)
       return state === 'in-step' ? ok(summary) : warn(summary, next)
     }),
     check('hints', ['token'], async () => busFinding((await status()).bus, clock.nowMs())),

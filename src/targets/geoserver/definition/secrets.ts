@@ -11,7 +11,12 @@ const SECRET_NAME = /(?:pass(?:wd|word|phrase)|secret|token|access_?key(?:_?id)?
 
 /** Whether GeoServer encrypts what stands there once it writes the file itself: until then it may be in plain. */
 function isPasswordPlace(element: Element): boolean {
-  return SECRET_NAME.test(element.attributes['key'] ?? element.name)
+  return isSecretName(element.attributes['key'] ?? element.name)
+}
+
+/** Whether a value of that name is a password, a key or a token. */
+export function isSecretName(name: string): boolean {
+  return SECRET_NAME.test(name)
 }
 
 /** `${…}` is replaced by GeoServer from each node's own environment, and hides what it stands for. */
