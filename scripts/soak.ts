@@ -36,7 +36,6 @@ const vitest = await startVitest('test', filters, {
   run: true,
   watch: false,
   testTimeout: 2 * HOUR_MS,
-  hookTimeout: HOUR_MS,
   reporters: ['default', counting(tally), { onTestCaseResult: remember }],
 })
 await vitest.close()

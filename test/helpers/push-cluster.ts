@@ -135,6 +135,11 @@ export class PushedNode {
     return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024
   }
 
+  /** ms for which its main thread could have run, but others had the processors, since it was started. */
+  waitedMs(): number {
+    return waitedMs(this.running?.child.pid ?? 0)
+  }
+
   /** Bytes that it has written since it was started, to files and connections. */
   writtenBytes(): number {
     return Number(/wchar: (\d+)/.exec(readFileSync(`/proc/${this.running?.child.pid}/io`, 'utf8'))?.[1])
@@ -164,6 +169,12 @@ export class PushedNode {
     const all = readdirSync(this.folder, { recursive: true, withFileTypes: true }).filter((one) => one.isFile())
     return all.map((one) => join(one.parentPath, one.name).slice(this.folder.length + 1)).toSorted()
   }
+}
+
+/** ms for which the main thread of a process could have run, but others had the processors. */
+export function waitedMs(pid: number): number {
+  const [, waitedNs] = readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')
+  return Number(waitedNs) / 1e6
 }
 
 function areEqual(a: ReadonlyMap<string, Buffer>, b: ReadonlyMap<string, Buffer>): boolean {
