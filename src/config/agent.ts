@@ -21,31 +21,28 @@ const valueName = z.string().regex(/^(?!(?:name|files)$)[A-Za-z][\w.-]{0,62}$/, 
   error: 'is no name of a node value, or one that Flotilla gives itself',
 })
 
-/** The options of the target's own schema, and what the agent adds to each target. */
-const erddap = z.strictObject({
-  kind: z.literal('erddap').describe('what is kept in step'),
-  ...targets.erddap.schema.shape,
-  stateDirectory: targets.erddap.schema.shape.stateDirectory
+/** What the agent adds to the options of each target that takes releases. */
+const added = (application: string, { shape }: typeof targets.erddap.schema | typeof targets.geoserver.schema) => ({
+  stateDirectory: shape.stateDirectory
     .optional()
     .describe('Where this target keeps what it must know after a restart; a folder in `state` when not set.'),
   serveUrl: baseUrl()
     .optional()
     .describe(
-      'how proxies on other machines reach this ERDDAP, such as http://10.0.0.7:8080; that of `url` when not set',
+      `how proxies on other machines reach this ${application}, such as http://10.0.0.7:8080; that of \`url\` when not set`,
     ),
+})
+
+const erddap = z.strictObject({
+  kind: z.literal('erddap').describe('what is kept in step'),
+  ...targets.erddap.schema.shape,
+  ...added('ERDDAP', targets.erddap.schema),
 })
 
 const geoserver = z.strictObject({
   kind: z.literal('geoserver').describe('what is kept in step'),
   ...targets.geoserver.schema.shape,
-  stateDirectory: targets.geoserver.schema.shape.stateDirectory
-    .optional()
-    .describe('Where this target keeps what it must know after a restart; a folder in `state` when not set.'),
-  serveUrl: baseUrl()
-    .optional()
-    .describe(
-      'how proxies on other machines reach this GeoServer, such as http://10.0.0.7:8080; that of `url` when not set',
-    ),
+  ...added('GeoServer', targets.geoserver.schema),
   jms: jmsConfigSchema
     .optional()
     .describe(

@@ -7,12 +7,7 @@ import { element, type Element, setChild, setText, textAt } from '../xml.ts'
 import { unzip } from '../zip.ts'
 import { mustBeIn, takenId } from './objects.ts'
 import { bodyFor, FORMATS, nameIn, type StyleFormat, versionOf } from './style-formats.ts'
-import { workspaceOf } from './workspaces.ts'
-
-/** The workspace in the path, if there is one. */
-export function inside(ask: Ask): Item | undefined {
-  return ask.params['ws'] === undefined ? undefined : workspaceOf(ask)
-}
+import { inside, placeIn } from './workspaces.ts'
 
 /** Where the body of a style lies. */
 export function bodyFile(style: Item): string {
@@ -55,8 +50,7 @@ function addWithBody(
 
 function answer(ask: Ask, name: string): Answer {
   const workspace = inside(ask)
-  const within = workspace === undefined ? '' : `workspaces/${encodeURIComponent(workspace.name)}/`
-  return created(ask, `${within}styles/${encodeURIComponent(name)}`, name)
+  return created(ask, placeIn(workspace, 'styles', name), name)
 }
 
 function addEntry(ask: Ask, name: string, xml: Element, files: readonly [string, Buffer][] = []): Item {

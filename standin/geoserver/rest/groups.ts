@@ -9,7 +9,7 @@ import type { Routes } from '../router.ts'
 import { child, copy, element, type Element, setChild, setText, textAt } from '../xml.ts'
 import { mustBeIn, param, takenId } from './objects.ts'
 import { removeGroup } from './removal.ts'
-import { workspaceOf } from './workspaces.ts'
+import { inside, placeIn } from './workspaces.ts'
 
 export const groups: Routes = { ...routesOf('/rest/layergroups'), ...routesOf('/rest/workspaces/:ws/layergroups') }
 
@@ -21,10 +21,6 @@ function routesOf(path: string): Routes {
     [`PUT ${path}/:name`]: changeGroup,
     [`DELETE ${path}/:name`]: deleteGroup,
   }
-}
-
-function inside(ask: Ask): Item | undefined {
-  return ask.params['ws'] === undefined ? undefined : workspaceOf(ask)
 }
 
 function groupOf(ask: Ask): Item {
@@ -39,10 +35,9 @@ function groupOf(ask: Ask): Item {
 function listGroups(ask: Ask): Answer {
   const workspace = inside(ask)
   const items = ask.world.catalog.list('layerGroup', { workspace: workspace?.id })
-  const within = workspace === undefined ? '' : `workspaces/${encodeURIComponent(workspace.name)}/`
   const rows = items
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .map(({ name }) => ({ name, href: `${within}layergroups/${encodeURIComponent(name)}` }))
+    .map(({ name }) => ({ name, href: placeIn(workspace, 'layergroups', name) }))
   return list(ask, 'layerGroups', 'layerGroup', rows)
 }
 

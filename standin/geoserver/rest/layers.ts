@@ -8,7 +8,7 @@ import type { Routes } from '../router.ts'
 import { child, writeXml } from '../xml.ts'
 import { flag, param } from './objects.ts'
 import { removeLayer } from './removal.ts'
-import { workspaceOf } from './workspaces.ts'
+import { inside, placeIn, workspaceOf } from './workspaces.ts'
 
 export const layers: Routes = {
   'GET /rest/layers': (ask) => listLayers(ask, undefined),
@@ -28,11 +28,11 @@ function routesOf(path: string): Routes {
 function layerOf(ask: Ask): Item {
   const name = param(ask, 'name')
   const { catalog } = ask.world
-  const inside = ask.params['ws'] === undefined ? undefined : workspaceOf(ask)
+  const within = inside(ask)
   const found =
-    inside === undefined ? catalog.byQualified('layer', name) : catalog.find('layer', name, { workspace: inside.id })
+    within === undefined ? catalog.byQualified('layer', name) : catalog.find('layer', name, { workspace: within.id })
   if (found === undefined)
-    throw new Refusal(404, `No such layer: ${inside === undefined ? '' : `${inside.name}:`}${name}`)
+    throw new Refusal(404, `No such layer: ${within === undefined ? '' : `${within.name}:`}${name}`)
   return found
 }
 
@@ -41,8 +41,7 @@ function listLayers(ask: Ask, workspace: Item | undefined): Answer {
   const items = catalog.list('layer', workspace === undefined ? {} : { workspace: workspace.id })
   const rows = items.map((item) => {
     const name = workspace === undefined ? catalog.qualified(item) : item.name
-    const within = workspace === undefined ? '' : `workspaces/${encodeURIComponent(workspace.name)}/`
-    return { name, href: `${within}layers/${encodeURIComponent(name)}` }
+    return { name, href: placeIn(workspace, 'layers', name) }
   })
   return list(ask, 'layers', 'layer', rows)
 }

@@ -7,17 +7,17 @@ import type { Routes } from '../router.ts'
 import { SERVICES, type Service } from '../services.ts'
 import { element, setChild, setText, textAt } from '../xml.ts'
 import { param } from './objects.ts'
-import { workspaceOf } from './workspaces.ts'
+import { inside } from './workspaces.ts'
 
-const inside = '/rest/services/:service/workspaces/:ws/settings'
+const WITHIN = '/rest/services/:service/workspaces/:ws/settings'
 
 /** Settings of WMS, WFS, WCS and WMTS, for all and for a workspace; of others there are none in the core. */
 export const services: Routes = {
   'GET /rest/services/:service/settings': (ask) => show(ask, encode(ask, serviceOf(ask))),
   'PUT /rest/services/:service/settings': changeService,
-  [`GET ${inside}`]: (ask) => show(ask, encode(ask, serviceOf(ask))),
-  [`PUT ${inside}`]: changeService,
-  [`DELETE ${inside}`]: (ask) => {
+  [`GET ${WITHIN}`]: (ask) => show(ask, encode(ask, serviceOf(ask))),
+  [`PUT ${WITHIN}`]: changeService,
+  [`DELETE ${WITHIN}`]: (ask) => {
     ask.world.remove(serviceOf(ask))
     return done
   },
@@ -31,7 +31,7 @@ function serviceName(ask: Ask): Service {
 
 function serviceOf(ask: Ask): Item {
   const name = serviceName(ask)
-  const workspace = ask.params['ws'] === undefined ? undefined : workspaceOf(ask)
+  const workspace = inside(ask)
   const found = ask.world.catalog.find('service', name, { workspace: workspace?.id })
   if (found === undefined) throw new Refusal(404, `Service for workspace ${workspace?.name} does not exist`)
   return found
@@ -40,7 +40,7 @@ function serviceOf(ask: Ask): Item {
 function changeService(ask: Ask): Answer {
   const { world } = ask
   const name = serviceName(ask)
-  const workspace = ask.params['ws'] === undefined ? undefined : workspaceOf(ask)
+  const workspace = inside(ask)
   const xml = payload(ask, name)
   xml.children = xml.children.filter((one) => one.name !== 'workspace')
   const found = world.catalog.find('service', name, { workspace: workspace?.id })

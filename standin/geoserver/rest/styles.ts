@@ -7,10 +7,11 @@ import { resolveReferences } from '../refs.ts'
 import type { Routes } from '../router.ts'
 import { element, setChild, setText, textAt } from '../xml.ts'
 import { unzip } from '../zip.ts'
-import { addStyle, bodyFile, inside } from './add-style.ts'
+import { addStyle, bodyFile } from './add-style.ts'
 import { flag, param } from './objects.ts'
 import { replaceStyle } from './removal.ts'
 import { bodyFor, FORMATS, versionOf } from './style-formats.ts'
+import { inside, placeIn } from './workspaces.ts'
 
 export const styles: Routes = { ...routesOf('/rest/styles'), ...routesOf('/rest/workspaces/:ws/styles') }
 
@@ -37,10 +38,9 @@ function styleOf(ask: Ask, name = param(ask, 'style')): Item {
 function listStyles(ask: Ask): Answer {
   const workspace = inside(ask)
   const items = ask.world.catalog.list('style', { workspace: workspace?.id })
-  const within = workspace === undefined ? '' : `workspaces/${encodeURIComponent(workspace.name)}/`
   const rows = items
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .map(({ name }) => ({ name, href: `${within}styles/${encodeURIComponent(name)}` }))
+    .map(({ name }) => ({ name, href: placeIn(workspace, 'styles', name) }))
   return list(ask, 'styles', 'style', rows)
 }
 

@@ -35,6 +35,17 @@ export function workspaceOf({ world, params }: Ask): Item {
   return found
 }
 
+/** The workspace in the path, where it names one. @throws Refusal 404 */
+export function inside(ask: Ask): Item | undefined {
+  return ask.params['ws'] === undefined ? undefined : workspaceOf(ask)
+}
+
+/** Address of what lies in that workspace or in none, relative to `/rest/`. */
+export function placeIn(workspace: Item | undefined, collection: string, name: string): string {
+  const within = workspace === undefined ? '' : `workspaces/${encodeURIComponent(workspace.name)}/`
+  return `${within}${collection}/${encodeURIComponent(name)}`
+}
+
 function namespaceOf(ask: Ask): Item {
   const name = ask.params['ws'] ?? ''
   const found =

@@ -15,11 +15,11 @@ function routesOf(path: string): Routes {
     [`GET ${path}/users`]: (ask) => json({ users: users(readUsers(ask.world)).map(shown) }),
     [`POST ${path}/users`]: addUser,
     [`POST ${path}/user/:user`]: changeUser,
-    [`DELETE ${path}/user/:user`]: removeUser,
+    [`DELETE ${path}/user/:user`]: (ask) => remove(ask, 'user'),
     [`GET ${path}/groups`]: (ask) =>
       json({ groups: groups(readUsers(ask.world)).map((one) => one.attributes['name']) }),
     [`POST ${path}/group/:group`]: addGroup,
-    [`DELETE ${path}/group/:group`]: removeGroup,
+    [`DELETE ${path}/group/:group`]: (ask) => remove(ask, 'group'),
     [`GET ${path}/group/:group/users`]: (ask) => json({ users: members(ask) }),
     [`GET ${path}/user/:user/groups`]: (ask) => json({ groups: groupsOf(ask) }),
     [`POST ${path}/user/:user/group/:group`]: (ask) => membership(ask, true),
@@ -39,10 +39,20 @@ function shown({ attributes }: Element) {
   return { userName: attributes['name'], password: null, enabled: attributes['enabled'] === 'true' }
 }
 
-function userIn(xml: Element, name: string): Element {
-  const found = users(xml).find((one) => one.attributes['name'] === name)
-  if (found === undefined) throw new Refusal(404, `Provided username does not exist: ${name}`)
+function namedIn(xml: Element, kind: 'user' | 'group', name: string): Element {
+  const found = part(xml, `${kind}s`).children.find((one) => one.attributes['name'] === name)
+  if (found === undefined) throw new Refusal(404, `Provided ${kind}name does not exist: ${name}`)
   return found
+}
+
+/** Removes what the path names. */
+function remove(ask: Ask, kind: 'user' | 'group'): Answer {
+  const xml = readUsers(ask.world)
+  const gone = namedIn(xml, kind, param(ask, kind))
+  const all = part(xml, `${kind}s`)
+  all.children = all.children.filter((one) => one !== gone)
+  writeUsers(ask.world, xml)
+  return done
 }
 
 function addUser(ask: Ask): Answer {
@@ -64,18 +74,10 @@ function addUser(ask: Ask): Answer {
 function changeUser(ask: Ask): Answer {
   const given = payload(ask, 'user')
   const xml = readUsers(ask.world)
-  const user = userIn(xml, param(ask, 'user'))
+  const user = namedIn(xml, 'user', param(ask, 'user'))
   const [password, enabled] = [textAt(given, 'password'), textAt(given, 'enabled')]
   if (password !== undefined) user.attributes['password'] = digest(password)
   if (enabled !== undefined) user.attributes['enabled'] = enabled
-  writeUsers(ask.world, xml)
-  return done
-}
-
-function removeUser(ask: Ask): Answer {
-  const xml = readUsers(ask.world)
-  const user = userIn(xml, param(ask, 'user'))
-  part(xml, 'users').children = users(xml).filter((one) => one !== user)
   writeUsers(ask.world, xml)
   return done
 }
@@ -87,23 +89,11 @@ function addGroup(ask: Ask): Answer {
   return text(201)
 }
 
-function groupIn(xml: Element, name: string): Element {
-  const found = groups(xml).find((one) => one.attributes['name'] === name)
-  if (found === undefined) throw new Refusal(404, `Provided groupname does not exist: ${name}`)
-  return found
-}
-
-function removeGroup(ask: Ask): Answer {
-  const xml = readUsers(ask.world)
-  const group = groupIn(xml, param(ask, 'group'))
-  part(xml, 'groups').children = groups(xml).filter((one) => one !== group)
-  writeUsers(ask.world, xml)
-  return done
-}
-
 function members(ask: Ask) {
   const xml = readUsers(ask.world)
-  return groupIn(xml, param(ask, 'group')).children.map((one) => shown(userIn(xml, one.attributes['username'] ?? '')))
+  return namedIn(xml, 'group', param(ask, 'group')).children.map((one) =>
+    shown(namedIn(xml, 'user', one.attributes['username'] ?? '')),
+  )
 }
 
 function groupsOf(ask: Ask) {
@@ -116,8 +106,8 @@ function groupsOf(ask: Ask) {
 
 function membership(ask: Ask, isMember: boolean): Answer {
   const xml = readUsers(ask.world)
-  userIn(xml, param(ask, 'user'))
-  const group = groupIn(xml, param(ask, 'group'))
+  namedIn(xml, 'user', param(ask, 'user'))
+  const group = namedIn(xml, 'group', param(ask, 'group'))
   group.children = group.children.filter((one) => one.attributes['username'] !== param(ask, 'user'))
   if (isMember) group.children.push(element('member', undefined, { username: param(ask, 'user') }))
   writeUsers(ask.world, xml)
