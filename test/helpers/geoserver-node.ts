@@ -4,12 +4,12 @@ import { dirname, join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { silent } from '../../src/core/log.ts'
 import type { PendingRequest } from '../../src/core/release.ts'
-import type { StagedRelease, TargetReport } from '../../src/core/target.ts'
+import type { StagedRelease, Target, TargetReport } from '../../src/core/target.ts'
 import { systemClock } from '../../src/lib/system-clock.ts'
 import { type GeoserverConfig, geoserverConfigSchema } from '../../src/targets/geoserver/config.ts'
 import { Overlay } from '../../src/targets/geoserver/definition/overlay.ts'
 import { DataDirectory } from '../../src/targets/geoserver/directory/data-directory.ts'
-import type { Traffic } from '../../src/targets/geoserver/runtime/model.ts'
+import type { Actual, Prepared, Step, Traffic } from '../../src/targets/geoserver/runtime/model.ts'
 import { type GeoserverTarget, geoserverTarget } from '../../src/targets/geoserver/target.ts'
 import { type GeoServer, startGeoServer } from '../../standin/geoserver/geoserver.ts'
 import type { GeoServerOptions } from '../../standin/geoserver/options.ts'
@@ -100,7 +100,7 @@ export class GeoserverNode {
   }
 
   /** Observes, plans and applies until nothing is left to do now; answers the last report. */
-  async turn(release: StagedRelease, target: GeoserverTarget = this.target): Promise<TargetReport> {
+  async turn(release: StagedRelease, target: Target<Prepared, Actual, Step> = this.target): Promise<TargetReport> {
     const prepared = await target.prepare(release)
     for (let turn = 0; turn < TURNS_MAX; turn++) {
       const actual = await target.observe(prepared)
@@ -111,7 +111,7 @@ export class GeoserverNode {
     throw new Error(`there is always something left to do: ${JSON.stringify(await this.report(release, target))}`)
   }
 
-  async report(release: StagedRelease, target: GeoserverTarget = this.target): Promise<TargetReport> {
+  async report(release: StagedRelease, target: Target<Prepared, Actual, Step> = this.target): Promise<TargetReport> {
     const prepared = await target.prepare(release)
     return target.report(prepared, await target.observe(prepared))
   }

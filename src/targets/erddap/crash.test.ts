@@ -1,34 +1,18 @@
-import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { files, remote } from '../../../standin/erddap/test-kit.ts'
+import {
+  afterTheStep,
+  beforeTheStep,
+  type Death,
+  dyingAt,
+  survived,
+  unremembered,
+} from '../../../test/helpers/dying.ts'
 import { ErddapNode } from '../../../test/helpers/erddap-node.ts'
 import { releaseOf } from '../../../test/helpers/erddap-release.ts'
 import type { PendingRequest } from '../../core/release.ts'
 import type { StagedRelease } from '../../core/target.ts'
-import type { ErddapTarget } from './target.ts'
-
-class Crash extends Error {}
-
-/** Dies at the `nth` step of its life, as `how` says. */
-type Death = (apply: () => Promise<void>) => Promise<void>
-
-function dyingAt(target: ErddapTarget, nth: number, death: Death): ErddapTarget {
-  let steps = 0
-  return {
-    kind: target.kind,
-    prepare: async (release, op) => await target.prepare(release, op),
-    observe: async (prepared, op) => await target.observe(prepared, op),
-    plan: (prepared, actual) => target.plan(prepared, actual),
-    report: (prepared, actual) => target.report(prepared, actual),
-    apply: async (step, op) => {
-      steps += 1
-      if (steps !== nth) return await target.apply(step, op)
-      await death(async () => await target.apply(step, op))
-      throw new Crash()
-    },
-  }
-}
 
 const request: PendingRequest = { kind: 'clear-cache', item: '*', author: 'x', atMs: 0, generation: 9 }
 const E = remote('e', 'E')
@@ -67,13 +51,7 @@ async function crashEverywhere(deathOn: (node: ErddapNode) => Death): Promise<nu
     await node.inStep(one)
     const [events, flags] = [node.eventCount, node.flagCount()]
     const mortal = dyingAt(node.makeTarget(), nth, deathOn(node))
-    const survived = await node.inStep(two, mortal).then(
-      () => true,
-      (error: unknown) => {
-        if (error instanceof Crash) return false
-        throw error
-      },
-    )
+    const isAlive = await survived(node.inStep(two, mortal))
     node.forget()
     expect(await node.inStep(two)).toMatchObject({ applied: 2, served: 2 })
     const loads = node.events(events)
@@ -81,31 +59,25 @@ async function crashEverywhere(deathOn: (node: ErddapNode) => Death): Promise<nu
     expect(timesOf('calm'), `step ${nth}: ${loads.join(', ')}`).toBe(0)
     for (const id of ['soft', 'hard', 'new']) {
       expect(timesOf(id), `step ${nth}: ${loads.join(', ')}`).toBeGreaterThanOrEqual(1)
-      expect(timesOf(id), `step ${nth}: ${loads.join(', ')}`).toBeLessThanOrEqual(survived ? 1 : 2)
+      expect(timesOf(id), `step ${nth}: ${loads.join(', ')}`).toBeLessThanOrEqual(isAlive ? 1 : 2)
     }
     expect(node.erddap?.served().toSorted()).toEqual(['calm', 'hard', 'new', 'soft'])
     expect(node.erddap?.stats).toMatchObject({ badReads: [], pollsWithSeveralKinds: 0 })
     expect(node.flags(flags).filter((flag) => flag.endsWith(' calm'))).toEqual([])
-    if (survived) return nth - 1
+    if (isAlive) return nth - 1
   }
 }
 
 test('a crash before any step is followed by the same steps', { timeout: 60_000 }, async () => {
-  expect(await crashEverywhere(() => async () => await Promise.resolve())).toBeGreaterThan(5)
+  expect(await crashEverywhere(() => beforeTheStep)).toBeGreaterThan(5)
 })
 
 test('a crash after any step', { timeout: 60_000 }, async () => {
-  await crashEverywhere(() => async (apply) => await apply())
+  await crashEverywhere(() => afterTheStep)
 })
 
 test('a crash in any step, after what it does and before that is remembered', { timeout: 60_000 }, async () => {
   await crashEverywhere((node) => async (apply) => {
-    // A folder in its place makes the state file impossible to replace.
-    const [state, aside] = [join(node.stateDir, 'erddap.json'), join(node.stateDir, 'aside')]
-    renameSync(state, aside)
-    mkdirSync(state)
-    await expect(apply()).rejects.toThrow()
-    rmSync(state, { recursive: true })
-    renameSync(aside, state)
+    expect(await unremembered(join(node.stateDir, 'erddap.json'), apply)).toBe(true)
   })
 })

@@ -1,33 +1,15 @@
-import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import {
+  afterTheStep,
+  beforeTheStep,
+  type Death,
+  dyingAt,
+  survived,
+  unremembered,
+} from '../../../test/helpers/dying.ts'
 import { GeoserverNode } from '../../../test/helpers/geoserver-node.ts'
 import type { StagedRelease } from '../../core/target.ts'
-import type { GeoserverTarget } from './target.ts'
-
-class Crash extends Error {}
-
-/** Dies at the `nth` step of its life, as `how` says. */
-type Death = (apply: () => Promise<void>) => Promise<void>
-
-function dyingAt(target: GeoserverTarget, nth: number, death: Death): GeoserverTarget {
-  let steps = 0
-  return {
-    kind: target.kind,
-    catalog: target.catalog,
-    changes: (signal) => target.changes(signal),
-    prepare: async (release, op) => await target.prepare(release, op),
-    observe: async (prepared, op) => await target.observe(prepared, op),
-    plan: (prepared, actual) => target.plan(prepared, actual),
-    report: (prepared, actual) => target.report(prepared, actual),
-    apply: async (step, op) => {
-      steps += 1
-      if (steps !== nth) return await target.apply(step, op)
-      await death(async () => await target.apply(step, op))
-      throw new Crash()
-    },
-  }
-}
 
 const GROUP = `<layerGroup><name>new</name><publishables><published type="layer"><name>w1:roads</name></published></publishables></layerGroup>`
 
@@ -56,13 +38,7 @@ async function crashEverywhere(deathOn: (node: GeoserverNode) => Death, isReload
     expect(await node.turn(one)).toMatchObject({ state: 'in-step', served: 1 })
     const foreign = `made on the replica before crash ${nth}`
     await node.rest('PUT', path, `<featureType><title>${foreign}</title></featureType>`)
-    const survived = await node.turn(two, dyingAt(node.makeTarget(), nth, deathOn(node))).then(
-      () => true,
-      (error: unknown) => {
-        if (error instanceof Crash) return false
-        throw error
-      },
-    )
+    const isAlive = await survived(node.turn(two, dyingAt(node.makeTarget(), nth, deathOn(node))))
     node.forget()
     expect(await node.turn(two), `crash ${nth}`).toMatchObject({ state: 'in-step', applied: 2, served: 2 })
     expect(await node.digests()).toEqual(await source.digests())
@@ -70,32 +46,26 @@ async function crashEverywhere(deathOn: (node: GeoserverNode) => Death, isReload
     const { catalog } = node.target
     const texts = await Promise.all((await catalog.kept()).map(async ({ sha256 }) => await catalog.readKept(sha256)))
     expect(texts.map((bytes) => Buffer.from(bytes).toString()).join('\n')).toContain(foreign)
-    if (survived) return nth - 1
+    if (isAlive) return nth - 1
     node.forget()
   }
 }
 
 test('a crash before any step is followed by the same steps', { timeout: 120_000 }, async () => {
-  expect(await crashEverywhere(() => async () => await Promise.resolve())).toBeGreaterThan(8)
+  expect(await crashEverywhere(() => beforeTheStep)).toBeGreaterThan(8)
 })
 
 test('a crash after any step', { timeout: 120_000 }, async () => {
-  await crashEverywhere(() => async (apply) => await apply())
+  await crashEverywhere(() => afterTheStep)
 })
 
 test('a crash before or after any step of a reload', { timeout: 120_000 }, async () => {
-  expect(await crashEverywhere(() => async () => await Promise.resolve(), true)).toBeGreaterThan(3)
-  await crashEverywhere(() => async (apply) => await apply(), true)
+  expect(await crashEverywhere(() => beforeTheStep, true)).toBeGreaterThan(3)
+  await crashEverywhere(() => afterTheStep, true)
 })
 
 test('a crash in any step, after what it does and before that is remembered', { timeout: 120_000 }, async () => {
-  await crashEverywhere((node) => async (apply) => {
-    // A folder in its place makes the state file impossible to replace.
-    const [state, aside] = [join(node.stateDir, 'geoserver.json'), join(node.stateDir, 'aside')]
-    renameSync(state, aside)
-    mkdirSync(state)
-    await apply().catch(() => undefined)
-    rmSync(state, { recursive: true })
-    renameSync(aside, state)
-  })
+  await crashEverywhere(
+    (node) => async (apply) => void (await unremembered(join(node.stateDir, 'geoserver.json'), apply)),
+  )
 })
