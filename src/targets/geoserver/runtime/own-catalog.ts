@@ -89,9 +89,16 @@ export class OwnCatalog implements CatalogNode {
 
 function isSameLook(a: CatalogLook, b: CatalogLook): boolean {
   if (a.release !== b.release || a.differences.length !== b.differences.length) return false
+  if (a.tree !== b.tree && passwordsIn(a.tree) !== passwordsIn(b.tree)) return false
   return a.differences.every((one, index) => {
     const other = b.differences[index]
     const isSame = one.key === other?.key && one.decision.do === other.decision.do
     return isSame && one.local?.sha256 === other.local?.sha256 && one.desired?.sha256 === other.desired?.sha256
   })
+}
+
+/** Encrypted values are in no digest: a password that is changed alone differs in nothing else. */
+function passwordsIn({ catalog }: CatalogTree): string {
+  const entries = [...catalog.entries.values()].filter(({ encrypted }) => encrypted.length > 0)
+  return JSON.stringify(entries.map(({ key, encrypted }) => [key, encrypted]))
 }
