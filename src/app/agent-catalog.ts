@@ -1,4 +1,5 @@
 import type { Memory } from '../agent/memory.ts'
+import { KeystoreGiver } from '../catalog/keystore-giver.ts'
 import { catalogServices } from '../catalog/services.ts'
 import { CatalogClient } from '../client/catalog-client.ts'
 import { HubClient } from '../client/hub-client.ts'
@@ -44,7 +45,7 @@ export async function catalogsOf(config: AgentConfig, deps: AgentCatalogDeps): P
     const catalog = deps.targets.find((at) => at.tree === tree)?.catalog
     if (catalog === undefined) continue
     const { url, token: own } = deps.hub
-    const { tokenFile, role } = target
+    const { tokenFile, role, dataDirectory, shareKeystore } = target
     const token = tokenFile === undefined ? own : await readSecretFile(absolute(deps.base, tokenFile))
     const hub = new HubClient({ url, token })
     // Versions are brought in the name of the node, whoever makes releases.
@@ -63,6 +64,7 @@ export async function catalogsOf(config: AgentConfig, deps: AgentCatalogDeps): P
         read: async (sha256, op) => await readReleased(sha256, deps.blobs, hub, op),
         random: Math.random,
       }),
+      new KeystoreGiver({ ...deps, tree, node: config.node, dataDirectory, share: shareKeystore }),
       closing(`connection of ${tree}`, [hub, versions]),
     )
   }

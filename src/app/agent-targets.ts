@@ -62,7 +62,7 @@ function geoserverAt(
   { node }: AgentConfig,
   { clock, log, store, base }: TargetDeps,
 ): At {
-  const { kind, serveUrl: _, tokenFile: _token, jms, ...options } = one
+  const { kind, serveUrl: _, tokenFile: _token, shareKeystore: _share, jms, ...options } = one
   const traffic = async (op: Op) => await trafficOf(tree, node, store, op)
   const target = targets[kind].create(options, { clock, log, traffic })
   const liveness = livenessOf(options.url, clock)

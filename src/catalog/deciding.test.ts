@@ -95,7 +95,7 @@ test(
     await expect.poll(async () => (await cluster.releases()).length, SOON).toBe(2)
     b.start()
     await expect.poll(async () => await decisionOf(b), SOON).toBe(`conflict file/${W1}`)
-    const [{ key = '', local = '', desired = '' } = {}] = (await b.told())?.differences ?? []
+    const { key, local = '', desired = '' } = (await b.told())?.differences[0] ?? { key: '' }
     const { id } = await cluster.client.order(TREE, 'b', { order: 'revert', choices: [{ key, local, desired }] })
     expect(await cluster.client.outcome(TREE, 'b', id)).toMatchObject({ state: 'done' })
     await expect.poll(async () => await cluster.behind(), SOON).toEqual([])
@@ -182,11 +182,8 @@ test(
     await expect.poll(async () => (await a.told())?.proposal.error?.code, SOON).toBe('GUARD')
     await expect.poll(async () => (await a.told())?.counts.propose ?? 0, SOON).toBeGreaterThan(5)
     const differences = (await a.told())?.differences ?? []
-    const choices = differences.map(({ key, local, desired }) => ({
-      key,
-      ...(local !== undefined && { local }),
-      ...(desired !== undefined && { desired }),
-    }))
+    const choices = differences.map(({ key, desired = '' }) => ({ key, desired }))
+    expect(differences.filter(({ local }) => local !== undefined)).toEqual([])
     const { id } = await cluster.client.order(TREE, 'a', { order: 'adopt', choices })
     expect(await cluster.client.outcome(TREE, 'a', id)).toMatchObject({ state: 'done' })
     await expect.poll(async () => (await cluster.releases()).length, SOON).toBe(2)

@@ -60,6 +60,18 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/adopt-erddaputil.ts')).adoptErddaputil,
   },
   {
+    name: 'catalog provision',
+    group: 'Start',
+    summary: 'make the data directory of a new GeoServer node of what is released, with the keystore of another',
+    load: async () => (await import('./commands/catalog-provision.ts')).catalogProvision,
+  },
+  {
+    name: 'catalog share-keystore',
+    group: 'Access',
+    summary: 'give the keystore of this GeoServer to a node that asks for it',
+    load: async () => (await import('./commands/catalog-share-keystore.ts')).catalogShareKeystore,
+  },
+  {
     name: 'status',
     group: 'Look',
     summary: 'say whether every node serves the current release',

@@ -10,7 +10,7 @@ interface RunOptions {
 
 /** Runs an agent in the foreground until it is told to stop. */
 export async function runAgentHere(options: RunOptions, context: Context): Promise<ExitCode> {
-  const { config, deps } = await prepared(options, context)
+  const { config, deps } = await preparedAgent(options, context)
   const { runAgent } = await import('../app/agent.ts')
   await runAgent(config, deps)
   return 0
@@ -24,7 +24,7 @@ export async function runAgentOnceHere(
   context: Context,
 ): Promise<ExitCode> {
   const { output } = context
-  const { config, deps } = await prepared(options, context)
+  const { config, deps } = await preparedAgent(options, context)
   const { runAgentOnce } = await import('../app/agent.ts')
   const { outcome, reports } = await runAgentOnce(config, deps, options.timeoutMs)
   if (options.json) output.json('agent-once', { outcome, reports: Object.fromEntries(reports) })
@@ -36,7 +36,8 @@ export async function runAgentOnceHere(
   return OUTCOMES[outcome]
 }
 
-async function prepared({ file, logLevel }: RunOptions, context: Context) {
+/** The configuration of an agent, and what its parts work with. */
+export async function preparedAgent({ file, logLevel }: RunOptions, context: Context) {
   const [{ loadConfig }, { agentSchema }] = await Promise.all([
     import('../config/load.ts'),
     import('../config/agent.ts'),

@@ -48,6 +48,12 @@ const geoserver = z.strictObject({
     .describe(
       'an existing JMS cluster that this GeoServer is in: what its nodes say tells the agent to look, and who did what',
     ),
+  shareKeystore: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Give keystore and master password to nodes of the cluster that ask for them, without anybody’s word; the hub is trusted then.',
+    ),
   tokenFile: path()
     .optional()
     .describe(

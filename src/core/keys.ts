@@ -24,6 +24,8 @@
  *     node/<node>/catalog/<tree>         what of a catalog was changed there, and by no release
  *     node/<node>/kept/<tree>            versions of it that were overwritten there
  *     order/<node>/<tree>/<id>           what a person wants done with these, under a lease
+ *     seal/<node>/<tree>                 the public key of a node that asks another for its keystore, under a lease
+ *     seal/<node>/<tree>/<receiver>      what it sealed for that one, until it was taken
  *     flip/<tree>/<group>                the generation of files that all nodes show
  *     root/<tree>                        which of several roots of a tree of files takes writes, under its lease
  *     root/<tree>/epoch                  the greatest epoch that one of them ever led
@@ -92,6 +94,10 @@ export const keys = {
   orders: (node: string, tree: string) => `order/${node}/${tree}/`,
   ordersOf: (node: string) => `order/${node}/`,
   ordersOfAll: 'order/',
+  seal: (node: string, tree: string) => `seal/${node}/${tree}`,
+  sealed: (node: string, tree: string, receiver: string) => `seal/${node}/${tree}/${receiver}`,
+  sealsOf: (node: string) => `seal/${node}/`,
+  seals: 'seal/',
   /** A group is a folder, which may be called anything. */
   flip: (tree: string, group: string) => `flip/${tree}/${encodeURIComponent(group)}`,
   flipsOf: (tree: string) => `flip/${tree}/`,

@@ -32,6 +32,7 @@ describe('a join code', () => {
       'read:drain/',
       'read:rollout/',
       'read:node/',
+      'read:seal/',
       'read:flip/',
       'read:root/',
       'read:elect/',
@@ -43,6 +44,7 @@ describe('a join code', () => {
       'write:profile/node.erd1/params',
       'write:profile/node.erd1/meta',
       'write:node/erd1/',
+      'write:seal/erd1/',
       'write:flip/',
       'write:root/',
     ])
@@ -60,6 +62,7 @@ describe('a join code', () => {
       'write:profile/node.erd1/params',
       'write:profile/node.erd1/meta',
       'write:node/erd1/',
+      'write:seal/erd1/',
       'write:flip/',
       'write:root/',
     ])

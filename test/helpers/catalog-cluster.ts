@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { runAgent } from '../../src/app/agent.ts'
+import { type AgentDeps, runAgent } from '../../src/app/agent.ts'
 import { CatalogClient } from '../../src/client/catalog-client.ts'
-import { agentSchema } from '../../src/config/agent.ts'
+import { type AgentConfig, agentSchema } from '../../src/config/agent.ts'
 import type { CatalogNodeAnswer, NodeCatalog } from '../../src/core/api-catalog.ts'
 import type { ReleaseRecord } from '../../src/core/release.ts'
 import type { LogFields, Logger } from '../../src/core/log.ts'
@@ -35,8 +35,8 @@ export class CatalogNode {
     return join(this.geoserver.root, 'agent')
   }
 
-  /** Starts its agent; `settings` go over those of the target. */
-  start(settings: Record<string, unknown> = {}): void {
+  /** `settings` go over those of the target. */
+  config(settings: Record<string, unknown> = {}): AgentConfig {
     const { url } = this.#cluster.hub
     const { directory, root } = this.geoserver
     const target = {
@@ -49,10 +49,18 @@ export class CatalogNode {
       ...this.#settings,
       ...settings,
     }
-    const config = agentSchema.parse({ node: this.name, hub: url, interval: '2s', targets: { [TREE]: target } })
+    return agentSchema.parse({ node: this.name, hub: url, interval: '2s', targets: { [TREE]: target } })
+  }
+
+  deps(signal = new AbortController().signal): AgentDeps {
+    return { clock: systemClock, log: this.#cluster.log, signal, base: this.state }
+  }
+
+  /** Starts its agent. */
+  start(settings: Record<string, unknown> = {}): void {
     this.#stop = new AbortController()
-    const deps = { clock: systemClock, log: this.#cluster.log, signal: this.#stop.signal, base: this.state }
-    this.#running = runAgent(config, deps).catch((error: unknown) => this.#cluster.errors.push(error))
+    const running = runAgent(this.config(settings), this.deps(this.#stop.signal))
+    this.#running = running.catch((error: unknown) => this.#cluster.errors.push(error))
   }
 
   async stop(): Promise<void> {
