@@ -28,11 +28,13 @@ import { supervise } from '../lib/supervise.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import type { BlobStore } from '../releases/blobs.ts'
 import { openFolderBlobs } from '../releases/folder-blobs.ts'
-import { type FolderFollower, followFolder, type FollowDeps } from '../releases/follow.ts'
+import { type FolderFollower, followFolder, type FollowDeps, type FollowOptions } from '../releases/follow.ts'
 import { RecentBlobs } from '../releases/recent-blobs.ts'
 import { Releases } from '../releases/releases.ts'
 import { RolloutService } from '../rollout/service.ts'
 import { erddapKind } from '../targets/erddap/kind.ts'
+import { Overlay } from '../targets/geoserver/definition/overlay.ts'
+import { DataDirectory } from '../targets/geoserver/directory/data-directory.ts'
 import { geoserverKind } from '../targets/geoserver/kind.ts'
 import { type CarriedBus, openBus } from './bus.ts'
 import { listenForDrp } from './drp.ts'
@@ -153,8 +155,16 @@ async function serve(config: HubConfig, deps: ServeDeps, onReady: (hub: ReadyHub
 function followersOf(config: HubConfig, base: string, deps: FollowDeps): readonly FolderFollower[] {
   return Object.entries(config.sources).map(([tree, source]) => {
     const { kind, interval: intervalMs, quarantine } = source
-    return followFolder({ tree, kind, intervalMs, quarantine, folder: absolute(base, source.folder) }, deps)
+    const folder = absolute(base, source.folder)
+    return followFolder({ tree, kind, intervalMs, quarantine, folder, scan: scanOf(kind, folder, deps.clock) }, deps)
   })
+}
+
+/** A data directory is released in the form that is the same for all nodes. */
+function scanOf(kind: string, path: string, clock: Clock): FollowOptions['scan'] {
+  if (kind !== 'geoserver') return undefined
+  const directory = new DataDirectory({ path, overlay: new Overlay(), clock })
+  return async (op) => await directory.scan(op)
 }
 
 /** Does nothing but hold its office, by which commands that want the store for themselves see that a hub is there. */

@@ -8,7 +8,10 @@ const treeName = z.string().refine(isName, {
 
 const source = z.strictObject({
   folder: path().describe('folder to follow; it may lie on shared storage, as it is scanned'),
-  kind: z.enum(['erddap']).default('erddap').describe('what the folder holds'),
+  kind: z
+    .enum(['erddap', 'geoserver'])
+    .default('erddap')
+    .describe('what the folder holds; of `geoserver`, a data directory, which may be a checkout of git'),
   interval: duration({ min: '1s', max: '1d' }).prefault('30s').describe('how often it is scanned'),
   quarantine: z.boolean().default(false).describe('keep the last good version of files that fail their checks'),
 })

@@ -9,7 +9,6 @@ import type { FileTree, TreeFile } from '../core/tree.ts'
 import { sha256 } from '../lib/hash.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import type { BlobStore } from './blobs.ts'
-import type { FolderTree } from './folder-tree.ts'
 import type { Releases } from './releases.ts'
 import { compareFiles } from './rules.ts'
 import { ScanCache } from './scan-cache.ts'
@@ -22,6 +21,8 @@ export interface FollowOptions {
   readonly kind: string
   readonly intervalMs: number
   readonly quarantine?: boolean | undefined
+  /** How the folder becomes what a release holds; file by file, as they stand there, without. Called again and again. */
+  readonly scan?: ((op: Op) => Promise<FileTree>) | undefined
 }
 
 export interface FollowDeps {
@@ -118,11 +119,12 @@ class Follower implements FolderFollower {
     return mine
   }
 
-  async #scan(op: Op): Promise<FolderTree> {
+  async #scan(op: Op): Promise<FileTree> {
+    if (this.#options.scan !== undefined) return await this.#options.scan(op)
     return scanFolder(this.#options.folder, { clock: this.#deps.clock, cache: this.#cache }, op)
   }
 
-  async #atRest(op: Op): Promise<FolderTree> {
+  async #atRest(op: Op): Promise<FileTree> {
     let before: string | undefined
     for (let look = 0; look < LOOKS_MAX; look++) {
       const tree = await this.#scan(op)
@@ -157,7 +159,7 @@ class Follower implements FolderFollower {
     }
   }
 
-  async #release(tree: FolderTree, by: RescanRequest & { readonly author: string }, op: Op): Promise<ReleaseAnswer> {
+  async #release(tree: FileTree, by: RescanRequest & { readonly author: string }, op: Op): Promise<ReleaseAnswer> {
     const { releases, blobs, log } = this.#deps
     const { folder, tree: name, kind, quarantine } = this.#options
     const state = nameOf(tree)
