@@ -3,6 +3,18 @@ import type { Entry } from './commands.ts'
 /** The part of the table that is about GeoServer. */
 export const CATALOG_COMMANDS: readonly Entry[] = [
   {
+    name: 'catalog provision',
+    group: 'Start',
+    summary: 'make the data directory of a new node, of what is released, with the keystore of another',
+    load: async () => (await import('./commands/catalog-provision.ts')).catalogProvision,
+  },
+  {
+    name: 'catalog share-keystore',
+    group: 'Access',
+    summary: 'give the keystore of this GeoServer to a node that asks for it',
+    load: async () => (await import('./commands/catalog-share-keystore.ts')).catalogShareKeystore,
+  },
+  {
     name: 'catalog status',
     group: 'Look',
     summary: 'say how each GeoServer stands to the release, and what was changed there',

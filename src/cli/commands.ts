@@ -50,7 +50,7 @@ export const COMMANDS: readonly Entry[] = [
   {
     name: 'adopt',
     group: 'Start',
-    summary: 'look at an existing ERDDAP or several, and say how to take them in; writes nothing',
+    summary: 'look at ERDDAPs or GeoServers that are there, and say how to take them in; writes nothing',
     load: async () => (await import('./commands/adopt.ts')).adopt,
   },
   {
@@ -58,18 +58,6 @@ export const COMMANDS: readonly Entry[] = [
     group: 'Start',
     summary: 'turn the settings of ERDDAPUtil into configuration; writes nothing',
     load: async () => (await import('./commands/adopt-erddaputil.ts')).adoptErddaputil,
-  },
-  {
-    name: 'catalog provision',
-    group: 'Start',
-    summary: 'make the data directory of a new GeoServer node of what is released, with the keystore of another',
-    load: async () => (await import('./commands/catalog-provision.ts')).catalogProvision,
-  },
-  {
-    name: 'catalog share-keystore',
-    group: 'Access',
-    summary: 'give the keystore of this GeoServer to a node that asks for it',
-    load: async () => (await import('./commands/catalog-share-keystore.ts')).catalogShareKeystore,
   },
   {
     name: 'status',

@@ -1,5 +1,5 @@
-import { access } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { readdir } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { ROLES } from '../core/catalog/three-way.ts'
 import { FlotillaError } from '../core/errors.ts'
 import { PHRASE, readSecretFile } from '../lib/secret-file.ts'
@@ -53,16 +53,23 @@ export async function geoserverTargetOf(options: GeoserverSetup, cwd: string): P
     throw missing('--geoserver-password-file', 'Write the password of a GeoServer administrator into it, chmod 600.')
   }
   const dataDirectory = resolve(cwd, geoserverData)
-  await access(join(dataDirectory, 'global.xml')).catch((cause: unknown) => {
-    throw new FlotillaError('USAGE', `--geoserver-data: there is no global.xml in ${dataDirectory}`, {
-      hint: 'It is what GEOSERVER_DATA_DIR names. An empty one gets its files when GeoServer first starts.',
-      cause,
-    })
-  })
+  await mayBeDataDirectory(dataDirectory)
   const passwordFile = resolve(cwd, geoserverPasswordFile)
   await readSecretFile(passwordFile, PHRASE)
   const given = { ...(user !== undefined && { user }), ...(role !== undefined && { role }) }
   return { kind: 'geoserver', dataDirectory, url, passwordFile, ...given }
+}
+
+/** A node that is to be made of what the others have begins with an empty folder, or none. */
+async function mayBeDataDirectory(folder: string): Promise<void> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException): string[] => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+  if (names.length === 0 || names.includes('global.xml')) return
+  throw new FlotillaError('USAGE', `--geoserver-data: ${folder} is no data directory: it has no global.xml`, {
+    hint: 'Name the folder that GEOSERVER_DATA_DIR names; an empty one for a node that is to be made of the others.',
+  })
 }
 
 function missing(option: string, hint: string): FlotillaError {

@@ -72,12 +72,13 @@ export class CatalogServers {
     if (like !== undefined) geoserver.shareKeystore(like.geoserver)
     if (own !== undefined) geoserver.write(`styles/${own}`, '<svg/>')
     await geoserver.start()
-    const state = join(geoserver.root, 'agent')
+    // Where `join` keeps it by itself.
+    const state = join(this.hub.folder, '.flotilla/nodes', name)
     const source = mayRelease ? ['--source', 'catalog'] : []
     const code = (await this.must(['token', 'join-code', ...source])).out.trim().split('\n')[0] ?? ''
     const its = ['--geoserver-data', geoserver.directory, '--geoserver-url', geoserver.url, '--role', role]
     const secret = ['--geoserver-password-file', join(geoserver.root, 'password')]
-    const node = ['--node', name, '--state', state, '--no-start']
+    const node = ['--node', name, '--no-start']
     await this.must(['join', this.hub.url, code, ...node, ...its, ...secret])
     const stop = new AbortController()
     const file = join(state, 'agent.yaml')

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { Look, SourceFound } from '../../app/adopt.ts'
 import { clean } from '../../lib/clean.ts'
+import { printGeoservers } from '../adopt-geoserver-view.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { countProblems } from '../findings.ts'
@@ -13,29 +14,40 @@ export const adopt = command({
   arguments: [
     {
       name: 'PATH',
-      summary: "a server's content directory, bigParentDirectory or datasets.d, or a folder around them; one a server",
+      summary:
+        "a server's content directory, bigParentDirectory or datasets.d, a GeoServer's data directory, or a folder around them",
       variadic: true,
       completes: 'folder',
     },
   ],
   options: { json: { type: 'flag', summary: 'print one JSON object' } },
   details:
-    'Looks at what is there and writes nothing: what each ERDDAP has, how its definitions are laid out, what differs between ' +
-    'servers, and the configuration that would take them in. Copy or mount the folders of other servers to compare them.',
-  examples: ['flotilla adopt /usr/local/tomcat/content/erddap', 'flotilla adopt /mnt/erd1 /mnt/erd2 /data/datasets.d'],
+    'Looks at what is there and writes nothing: what each ERDDAP or GeoServer has, what would be released and what is left out, ' +
+    'what differs between servers, and the commands that take them in. Copy or mount the folders of other servers to compare them.',
+  examples: [
+    'flotilla adopt /usr/local/tomcat/content/erddap',
+    'flotilla adopt /mnt/erd1 /mnt/erd2 /data/datasets.d',
+    'flotilla adopt /srv/geoserver_data /mnt/geo2/geoserver_data',
+  ],
   async run({ args, options }, context) {
     const { output, cwd, clock, signal } = context
     const { lookAt } = await import('../../app/adopt.ts')
     const paths = (args.PATH.length === 0 ? ['.'] : args.PATH).map((path) => resolve(cwd, path))
     const look = await lookAt(paths, clock, { signal })
+    const { lookForCatalogs } = await import('../../app/adopt-geoserver.ts')
+    const geoserver = await lookForCatalogs(paths, { clock, signal })
     if (options.json) {
-      output.json('adopt', plain(look))
+      output.json('adopt', { ...plain(look), geoserver })
       return 0
     }
-    if (look.installations.length + look.sources.length === 0) {
-      output.print(`there is no ERDDAP and no folder of definitions under ${paths.join(', ')}`)
+    const hasErddap = look.installations.length + look.sources.length > 0
+    printGeoservers(geoserver, context)
+    if (!hasErddap && geoserver.directories.length > 0) return 0
+    if (!hasErddap) {
+      output.print(`there is no ERDDAP, no folder of definitions and no GeoServer under ${paths.join(', ')}`)
       return 1
     }
+    if (geoserver.directories.length > 0) output.print()
     for (const [index, one] of look.installations.entries()) printInstallation(one, index, context)
     for (const source of look.sources) printSource(source, context)
     for (const { path, lines } of look.scripts) {

@@ -64,6 +64,7 @@ export const doctor = command({
       ...(await storeChecks(options, context)),
       ...hubChecks({ url, token, tree: options.tree }, context),
       ...nodes.flatMap(({ checks }) => checks),
+      ...(await keystoreChecks(nodes)),
     ]
     let group = ''
     const all = await examine(checks, (checked) => {
@@ -149,21 +150,34 @@ async function ownHub(
   return url === undefined ? undefined : { url: url.trim(), tokenFile: operationsTokenFile(node.config, base) }
 }
 
+/** Of several GeoServers on this machine. */
+async function keystoreChecks(nodes: readonly NodeHere[]): Promise<readonly Check[]> {
+  const configs = nodes.flatMap(({ config }) => config ?? [])
+  return configs.length < 2 ? [] : (await import('../doctor/geoserver.ts')).keystoreChecks(configs)
+}
+
 /** A configuration that cannot be read is a finding too, and the end of what can be seen. */
 async function readNode(file: string, context: Context): Promise<NodeHere> {
-  const [{ agentChecks }, { filesChecks }, { proxyChecks }, { agentSchema }, { loadConfig }] = await Promise.all([
-    import('../doctor/agent.ts'),
-    import('../doctor/files.ts'),
-    import('../doctor/proxy.ts'),
-    import('../../config/agent.ts'),
-    import('../../config/load.ts'),
-  ])
+  const [{ agentChecks }, { filesChecks }, { geoserverChecks }, { proxyChecks }, { agentSchema }, { loadConfig }] =
+    await Promise.all([
+      import('../doctor/agent.ts'),
+      import('../doctor/files.ts'),
+      import('../doctor/geoserver.ts'),
+      import('../doctor/proxy.ts'),
+      import('../../config/agent.ts'),
+      import('../../config/load.ts'),
+    ])
   const group = file
   try {
     const { base: _, ...sources } = await serviceSources(file, {}, context)
     const config = loadConfig(agentSchema, sources)
     const read: Check = { group, name: 'configuration', run: () => Promise.resolve(ok('valid')) }
-    const own = [...agentChecks(file, config), ...filesChecks(file, config), ...proxyChecks(file, config, context)]
+    const own = [
+      ...agentChecks(file, config),
+      ...geoserverChecks(config, context),
+      ...filesChecks(file, config),
+      ...proxyChecks(file, config, context),
+    ]
     return { file, config, checks: [read, ...own] }
   } catch (error) {
     if (!(error instanceof FlotillaError)) throw error

@@ -136,7 +136,7 @@ function accessFinding({ listen, apiKeyFile, s3CredentialsFile, openReads }: Fil
   )
 }
 
-async function watchFinding(folders: readonly string[]): Promise<Finding> {
+export async function watchFinding(folders: readonly string[]): Promise<Finding> {
   const { countFolders, watchLimit } = await import('../../app/files-doctor.ts')
   const limit = await watchLimit()
   const counts = await Promise.all(folders.map(async (folder) => await countFolders(folder).catch(() => 0)))

@@ -69,6 +69,7 @@ export function hubChecks({ url, token, tree }: HubOptions, context: Context): r
       if (state === 'empty' && trees.length > 0) return warn(summary, `flotilla doctor --tree ${trees[0]}`)
       return state === 'in-step' ? ok(summary) : warn(summary, next)
     }),
+    check('GeoServer', ['token'], async () => geoserverFinding(await status(), await allNodes())),
     check('hints', ['token'], async () => busFinding((await status()).bus, clock.nowMs())),
   ]
 }
@@ -138,6 +139,29 @@ function proxiesFinding(nodes: readonly NodeAnswer[]): Finding {
     `lost: ${lost.join(', ')}`,
     'Start the agent there; rollouts wait for it. Gone for good: flotilla nodes forget NODE',
   )
+}
+
+/** What several GeoServers must have alike. A keystore is seen by what it cannot decrypt. */
+export function geoserverFinding({ tree }: Pick<StatusAnswer, 'tree'>, nodes: readonly NodeAnswer[]): Finding {
+  const own = nodes.flatMap(({ node, targets }) => {
+    const target = targets[tree]
+    return target?.kind === 'geoserver' ? [{ node, target }] : []
+  })
+  if (own.length === 0) return ok(`none in the tree ${tree}`)
+  for (const { node, target } of own) {
+    const problems = Object.values(target.troubled).flatMap(({ problem }) => problem ?? [])
+    const unlike = problems.find(({ message, hint = '' }) => /keystore|lacks modules/.test(`${message} ${hint}`))
+    if (unlike !== undefined) {
+      const { dataset, file, message, hint = 'flotilla catalog status' } = unlike
+      return fail(`${node}: ${dataset ?? file}: ${message}`, hint)
+    }
+  }
+  const versions = new Set(own.flatMap(({ target }) => target.version ?? []))
+  if (versions.size <= 1)
+    return ok(`${plural(own.length, 'node')} of version ${[...versions][0] ?? 'that is not told'}`)
+  const each = own.map(({ node, target }) => `${node} ${target.version ?? '?'}`).join(', ')
+  const fix = 'Bring all to one version: a node refuses what comes from another, unless its `versions` allow it.'
+  return warn(`versions differ: ${each}`, fix)
 }
 
 function renderedFinding(nodes: readonly NodeAnswer[]): Finding {
