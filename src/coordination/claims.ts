@@ -61,6 +61,8 @@ export interface Asked {
   readonly until?: 'held' | 'gone' | undefined
 }
 
+/** How many claims may be put under one another. */
+const UNDER_MAX = 8
 /** With what they proclaim. */
 const LINE_MAX = 2000
 const AHEAD_SHOWN = 10
@@ -87,6 +89,9 @@ export class Claims {
     const { store, clock, board } = this.#deps
     const key = keys.claim(kind, name, who)
     this.#checkRoom(contender)
+    if ((contender.under?.length ?? 0) > UNDER_MAX) {
+      throw new FlotillaError('BAD_REQUEST', `more than ${UNDER_MAX} claims would be under one another`)
+    }
     const held = await heldLease(store, lease, wait.signal)
     try {
       const endMs = clock.monotonicMs() + wait.ms
@@ -177,26 +182,26 @@ export class Claims {
 
   /** Lets others know something, for as long as the claim holds. Rejects with `STALE_FENCE` where it does not. */
   async proclaim(fence: Fence, value: unknown): Promise<number> {
-    const expectation = await this.expectation(fence)
+    const expect = await this.expectations(fence)
     const { store } = this.#deps
     const leaseId = (await store.get(fence.key))?.leaseId
     if (leaseId === undefined) throw staleFence(fence)
     const put = { op: 'put', key: keys.claimValue(fence.key), value: JSON.stringify({ value }), leaseId } as const
-    const answer = await store.commit({ expect: [expectation], changes: [put] })
-    if (!answer.committed) throw staleFence(fence)
+    const answer = await store.commit({ expect, changes: [put] })
+    if (!answer.committed) throw staleFence(fence, answer.key)
     return answer.revision
   }
 
   /**
    * What a write under that fence has to expect of the store. A claim that holds does so until it is gone: so if it held at
-   * any time, and its key is there with that revision when the write is committed, then it holds at that moment. Rejects with `STALE_FENCE`.
+   * any time, and its key is there with that revision when the write is committed, then it holds at that moment. So do those that it was
+   * put under, which held then. Rejects with `STALE_FENCE`.
    */
-  async expectation(fence: Fence): Promise<Expectation> {
+  async expectations(fence: Fence): Promise<readonly Expectation[]> {
     const { kind, name, key, revision } = fence
-    if (!holdsIn(this.seen(kind, name), fence) && !holdsIn((await this.line(kind, name)).line, fence)) {
-      throw staleFence(fence)
-    }
-    return { key, revision }
+    const claim = heldIn(this.seen(kind, name), fence) ?? heldIn((await this.line(kind, name)).line, fence)
+    if (claim === undefined) throw staleFence(fence)
+    return [{ key, revision }, ...(claim.record.under ?? [])]
   }
 
   async #stateInStore({ kind, name, revision }: Asked): Promise<ClaimState | undefined> {
@@ -215,10 +220,14 @@ export class Claims {
   }
 }
 
-/** The claim of a fence, where it holds now. */
+/** The claim of a fence, where it holds now, and so do those that it was put under. */
 export async function holderOf(store: Store, fence: Fence, op: Op): Promise<FoundClaim | undefined> {
   const { entries } = await store.list(keys.claims(fence.kind, fence.name), op)
-  return holdersOf(lineOf(entries)).find(({ key, revision }) => key === fence.key && revision === fence.revision)
+  const claim = heldIn(lineOf(entries), fence)
+  for (const { key, revision } of claim?.record.under ?? []) {
+    if ((await store.get(key, op))?.revision !== revision) return undefined
+  }
+  return claim
 }
 
 function ownOf(found: Entry, { session, by }: Contender): PutClaim | undefined {
@@ -263,6 +272,6 @@ function stateIn(line: readonly FoundClaim[], revision: number): ClaimState | un
   return { ...place, revision, ahead }
 }
 
-function holdsIn(line: readonly FoundClaim[], { key, revision }: Fence): boolean {
-  return holdersOf(line).some((claim) => claim.key === key && claim.revision === revision)
+function heldIn(line: readonly FoundClaim[], { key, revision }: Fence): FoundClaim | undefined {
+  return holdersOf(line).find((claim) => claim.key === key && claim.revision === revision)
 }

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openTestHub, type TestHub } from '../../test/helpers/hub.ts'
+import { holderOf } from '../coordination/claims.ts'
 import type { BarrierAnswer, ClaimAnswer, LineAnswer, NodeMetaAnswer, WaitAnswer } from '../core/api-coordination.ts'
+import { parseFence } from '../core/coordination/fences.ts'
 import { keys } from '../core/keys.ts'
 import type { Secret } from '../lib/secret.ts'
 
@@ -215,17 +217,50 @@ describe('a fence', () => {
     expect(await hub.store.get('x/1')).toBeUndefined()
   })
 
+  it('of a claim that was put under another fence is good only as long as that one is, however deep', async () => {
+    const outer = (await campaign('a')).body.fence
+    const acquire = async (name: string, fence: string) => {
+      const json = { who: 'a', ttlMs: 20_000 }
+      return (await ask<ClaimAnswer>('POST', `locks/${name}/acquire`, { fence, json })).body.fence
+    }
+    const middle = await acquire('middle', outer)
+    const inner = await acquire('inner', middle)
+    const put = (fence: string) =>
+      ask('POST', 'store/commit', { fence, json: { changes: [{ op: 'put', key: 'x/1', value: '1' }] } })
+    const good = { isStale: false }
+    const holds = async (fence: string) => ({
+      isStale: (await holderOf(hub.store, parseFence(fence), {})) === undefined,
+    })
+    expect([(await put(inner)).status, await holds(inner)]).toEqual([200, good])
+    await ask('DELETE', 'elections/main/claims/a')
+    expect(await put(inner)).toMatchObject({ status: 412, code: 'STALE_FENCE' })
+    expect(await put(middle)).toMatchObject({ status: 412, code: 'STALE_FENCE' })
+    expect(await holds(inner)).toEqual({ isStale: true })
+    expect(await hub.store.get('lock/inner/a')).toBeDefined()
+  })
+
+  it('is put under others to a limit', async () => {
+    let fence = (await campaign('a')).body.fence
+    const codes = []
+    for (let depth = 1; depth < 10; depth++) {
+      const json = { who: 'a', ttlMs: 20_000 }
+      const { body, code } = await ask<ClaimAnswer>('POST', `locks/deep${depth}/acquire`, { fence, json })
+      codes.push(code)
+      if (code === undefined) fence = body.fence
+    }
+    expect(codes.filter((code) => code !== undefined)).toEqual(['BAD_REQUEST'])
+  })
+
   it('is part of the very commit: a claim that goes between the look and the commit stops it', async () => {
     const { body } = await campaign('a')
     const { FencedStore } = await import('./fenced-store.ts')
-    const { parseFence } = await import('../core/coordination/fences.ts')
     const fenced = new FencedStore(hub.store)
     const fence = parseFence(body.fence)
-    const expectation = { key: fence.key, revision: fence.revision }
+    const expectations = [{ key: fence.key, revision: fence.revision }]
     const write = () => fenced.commit({ changes: [{ op: 'put', key: 'x/1', value: '1' }] })
-    expect((await fenced.under({ fence, expectation }, write)).committed).toBe(true)
+    expect((await fenced.under({ fence, expectations }, write)).committed).toBe(true)
     await hub.store.commit({ changes: [{ op: 'delete', key: fence.key }] })
-    await expect(fenced.under({ fence, expectation }, write)).rejects.toMatchObject({ code: 'STALE_FENCE' })
+    await expect(fenced.under({ fence, expectations }, write)).rejects.toMatchObject({ code: 'STALE_FENCE' })
     expect((await write()).committed).toBe(true)
   })
 })

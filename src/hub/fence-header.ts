@@ -16,6 +16,6 @@ export function underFence<T>(hub: HubContext, request: FastifyRequest, work: ()
 async function underHeader<T>(hub: HubContext, header: string | string[], work: () => Promise<T>): Promise<T> {
   if (typeof header !== 'string') throw new FlotillaError('BAD_REQUEST', 'there is more than one Fence')
   const fence = parseFence(header)
-  const expectation = await hub.claims.expectation(fence)
-  return hub.store.under({ fence, expectation }, work)
+  const expectations = await hub.claims.expectations(fence)
+  return hub.store.under({ fence, expectations }, work)
 }

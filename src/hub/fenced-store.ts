@@ -5,7 +5,8 @@ import type { Batch, Commit, Entry, Expectation, Lease, Listing, Store, Txn, Wat
 
 interface Guard {
   readonly fence: Fence
-  readonly expectation: Expectation
+  /** That of the fence first. */
+  readonly expectations: readonly Expectation[]
 }
 
 /**
@@ -21,18 +22,23 @@ export class FencedStore implements Store {
     this.#store = store
   }
 
-  /** Runs `work`, whose commits reject with `STALE_FENCE` unless the expectation holds. */
+  /** Runs `work`, whose commits reject with `STALE_FENCE` unless the expectations hold. */
   under<T>(guard: Guard, work: () => T): T {
     return this.#guards.run(guard, work)
+  }
+
+  /** What the request that this runs for expects of every commit, because of its fence. */
+  get expected(): readonly Expectation[] {
+    return this.#guards.getStore()?.expectations ?? []
   }
 
   async commit(txn: Txn, op?: Op): Promise<Commit> {
     const guard = this.#guards.getStore()
     if (guard === undefined) return this.#store.commit(txn, op)
-    const { fence, expectation } = guard
+    const { fence, expectations } = guard
     // First, so that it is what is told of, also where something else has changed as well.
-    const answer = await this.#store.commit({ ...txn, expect: [expectation, ...(txn.expect ?? [])] }, op)
-    if (!answer.committed && answer.key === expectation.key) throw staleFence(fence)
+    const answer = await this.#store.commit({ ...txn, expect: [...expectations, ...(txn.expect ?? [])] }, op)
+    if (!answer.committed && expectations.some(({ key }) => key === answer.key)) throw staleFence(fence, answer.key)
     return answer
   }
 

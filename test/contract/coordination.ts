@@ -140,7 +140,7 @@ function claimTests(using: Using): void {
       await pass(under, 1500)
       expect((await waiting)?.holds).toBe(true)
       expect(await one.claims.state({ kind: 'elect', name: 'main', revision: dead.revision }, LONG)).toBeUndefined()
-      await rejects(one.claims.expectation(parseFence(formatFence(dead.key, dead.revision))), 'STALE_FENCE')
+      await rejects(one.claims.expectations(parseFence(formatFence(dead.key, dead.revision))), 'STALE_FENCE')
     }),
   )
 
@@ -202,18 +202,18 @@ function claimTests(using: Using): void {
       const waiter = await one.claims.contend(contender('b'), NOT)
       const good = parseFence(formatFence(holder.key, holder.revision))
       const early = parseFence(formatFence(waiter.key, waiter.revision))
-      const expectation = await other.claims.expectation(good)
-      expect(expectation).toEqual({ key: keys.claim(kind, 'main', 'a'), revision: holder.revision })
-      await rejects(other.claims.expectation(early), 'STALE_FENCE')
-      await rejects(other.claims.expectation({ ...good, revision: good.revision - 1 }), 'STALE_FENCE')
+      const expected = await other.claims.expectations(good)
+      expect(expected).toEqual([{ key: keys.claim(kind, 'main', 'a'), revision: holder.revision }])
+      await rejects(other.claims.expectations(early), 'STALE_FENCE')
+      await rejects(other.claims.expectations({ ...good, revision: good.revision - 1 }), 'STALE_FENCE')
       await one.claims.release(kind, 'main', 'a')
-      expect((await store.commit({ expect: [expectation], changes: [put('t/x', '1')] })).committed).toBe(false)
-      await rejects(other.claims.expectation(good), 'STALE_FENCE')
-      expect(await other.claims.expectation(early)).toBeDefined()
+      expect((await store.commit({ expect: expected, changes: [put('t/x', '1')] })).committed).toBe(false)
+      await rejects(other.claims.expectations(good), 'STALE_FENCE')
+      expect(await other.claims.expectations(early)).toBeDefined()
       // Who comes back has another revision: the old fence stays stale.
       await one.claims.release(kind, 'main', 'b')
       await one.claims.contend(contender('a'), NOT)
-      await rejects(other.claims.expectation(good), 'STALE_FENCE')
+      await rejects(other.claims.expectations(good), 'STALE_FENCE')
     }),
   )
 

@@ -1,3 +1,5 @@
+import type { Expectation } from '../store.ts'
+
 /**
  * Elections and locks are one thing: a line of claims, in the order of the revisions that put them.
  *
@@ -26,6 +28,8 @@ export interface ClaimRecord {
   readonly own?: true | undefined
   /** The node that contends, where it said so. */
   readonly node?: string | undefined
+  /** The claims whose fences it was put under, the nearest first: its own fence is good only as long as they hold. */
+  readonly under?: readonly Expectation[] | undefined
   /** What it lets others know from the start. */
   readonly value?: unknown
 }

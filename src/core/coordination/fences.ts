@@ -37,12 +37,10 @@ export function fencedName({ kind, name }: Fence): string {
   return `${kind}/${name}`
 }
 
-export function staleFence({ key, revision }: Fence): FlotillaError {
-  return new FlotillaError(
-    'STALE_FENCE',
-    `the fence ${formatFence(key, revision)} is stale: that claim does not hold`,
-    {
-      hint: 'Stop what it protected, and contend again.',
-    },
-  )
+/** `gone` is the claim that does not hold, where it is another one that this one was put under. */
+export function staleFence({ key, revision }: Fence, gone = key): FlotillaError {
+  const why = gone === key ? 'that claim does not hold' : `${gone}, under which it was taken, does not hold`
+  return new FlotillaError('STALE_FENCE', `the fence ${formatFence(key, revision)} is stale: ${why}`, {
+    hint: 'Stop what it protected, and contend again.',
+  })
 }

@@ -69,7 +69,9 @@ function contending({ kind, base, contend }: Words): Route {
       const { name } = params
       const { who, value, node = caller.node, seats = body.shared === true ? SHARED_SEATS : 1 } = body
       const session = sessionOf(body, call)
-      const record = { seats, session, by: caller.id, label: caller.label, node, value }
+      const { expected } = hub.store
+      const under = expected.length === 0 ? {} : { under: expected }
+      const record = { seats, session, by: caller.id, label: caller.label, node, value, ...under }
       const lease = leaseWish(hub, body, call)
       return hub.waits.within(call, waitOf(body), async (wait) => {
         const put = await hub.claims.contend({ kind, name, who, lease, ...record }, wait)
