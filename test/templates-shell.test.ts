@@ -74,6 +74,8 @@ test.for<[string, string]>([
   ['a loop', 'for x in §; do printf %s "$x"; done'],
   ['a function', 'f() { printf %s "$1"; }\nf §'],
   ['a subshell', '(printf %s §)'],
+  ['a test', 'if [ § = § ]; then printf %s §; fi'],
+  ['after a set of characters', `x=y; case $x in x[yz] | [a-z]) printf %s §;; esac`],
   ['a pattern', 'case § in §) printf %s §;; esac'],
 ])('a value keeps its meaning in %s, whatever it is', ([, template]) => {
   for (const value of HOSTILE) {
@@ -115,6 +117,15 @@ test.for<[string, string]>([
   ['cat <<E\n$(echo\n§)\nE\n', 'several lines within a here-document'],
   ['echo $[1] §', '"$["'],
   ["echo a\r\n # it's\r\necho §", 'white space'],
+  ['a[§]=1', 'in the subscript of a list'],
+  ['a["§"]=1', 'in the subscript of a list'],
+  ["a['§']+=1", 'in the subscript of a list'],
+  ['a[ §]=1', 'in the subscript of a list'],
+  ['a[b[§]]=1', 'in the subscript of a list'],
+  ['a=(b [§]=1)', 'in the subscript of a list'],
+  ['echo $(("§"))', 'in arithmetic'],
+  ['echo a[b; echo §', 'there is a "["'],
+  ["a[ # it's\n]=1; echo §", 'there is a "["'],
 ])('where a value cannot be made safe it is refused: %s', ([template, why]) => {
   expect(() => script(template, 'x')).toThrow(why)
 })
@@ -129,6 +140,7 @@ test('arithmetic takes whole numbers, and comments what has no line break', () =
   expect(() => script('echo $((§))', 'a[$(touch canary)]')).toThrow('in arithmetic')
   expect(script('# §\n', "it's $(x)")).toBe("# it's $(x)\n")
   expect(() => script('# §\n', 'x\ntouch canary')).toThrow('in a comment')
+  expect(run('bash', script('a[§]=x; printf %s "${!a[@]}"', '7'))).toBe('7')
   expect(() => script('echo §', 'a\0b')).toThrow('NUL')
 })
 
@@ -184,6 +196,10 @@ const BITS = [
   'fi\n',
   '$x',
   '$#',
+  'a[',
+  'a=([',
+  ']=',
+  ']',
 ]
 
 test('no script whatever, with values in it, runs what a value says', { timeout: 600_000 }, () => {
@@ -196,6 +212,7 @@ test('no script whatever, with values in it, runs what a value says', { timeout:
     '"\ntouch canary\n"',
     '\nE\ntouch canary\n',
     ')\ntouch canary\n',
+    'b[$(touch canary)]',
     'E',
   ]
   let rendered = 0

@@ -7,6 +7,8 @@ export type Level =
   | { readonly kind: 'double' | 'single' | 'ansi' | 'comment' | 'backtick' }
   | { readonly kind: 'brace'; readonly isInDouble: boolean }
   | { readonly kind: 'arithmetic'; parentheses: number }
+  /** `name[…]`: arithmetic as well, once what is in it is expanded and its quotes are gone. */
+  | { readonly kind: 'subscript'; brackets: number }
   /** The word behind `<<`. */
   | { readonly kind: 'delimiter'; readonly strips: boolean; word: string; isQuoted: boolean; quote: string }
   | { readonly kind: 'document'; readonly of: Document; line: string; value: At | undefined }
@@ -28,6 +30,7 @@ export const WHERE: Readonly<Record<Level['kind'], string>> = {
   document: 'in a here-document',
   delimiter: 'in the end of a here-document',
   arithmetic: 'in arithmetic',
+  subscript: 'in the subscript of a list',
   ansi: "in $'…'",
   backtick: 'in backticks',
   brace: 'in ${…}',
@@ -43,7 +46,7 @@ export function quote(value: string, level: Level): string | undefined {
   if (kind === 'double') return value.replaceAll(/[\\$`"]/g, String.raw`\$&`)
   if (kind === 'document') return level.of.isQuoted ? value : value.replaceAll(/[\\$`]/g, String.raw`\$&`)
   if (kind === 'comment') return value.includes('\n') ? undefined : value
-  return kind === 'arithmetic' && /^-?\d+$/.test(value) ? value : undefined
+  return (kind === 'arithmetic' || kind === 'subscript') && /^-?\d+$/.test(value) ? value : undefined
 }
 
 /** One word of a shell, whatever it holds. */

@@ -6,7 +6,7 @@ import { type Document, HINT, type Level, quote, WHERE } from './shell-levels.ts
  * quoted as that place needs it: it never ends the quotes around it, and nothing in it is expanded. Where a value cannot be made
  * safe, or the place cannot be told, it is refused: never a guess.
  *
- * Follows the grammar of POSIX shells and bash: quotes, `$'…'`, `$(…)`, `${…}`, `$((…))`, backticks, comments and here-documents.
+ * Follows the grammar of POSIX shells and bash: quotes, `$'…'`, `$(…)`, `${…}`, `$((…))`, `name[…]`, backticks, comments and here-documents.
  */
 export class ShellText {
   readonly #levels: Level[] = [{ kind: 'plain', closes: false, parentheses: 0 }]
@@ -38,8 +38,9 @@ export class ShellText {
     this.#settle()
     if (this.#pending !== '') throw refuse(`a value cannot stand right behind "${this.#pending}"`)
     const top = this.#top()
-    const quoted = quote(value, top)
-    if (quoted === undefined) throw refuse(`a value like this cannot stand ${WHERE[top.kind]}`)
+    const place = this.#place(top)
+    const quoted = quote(value, place)
+    if (quoted === undefined) throw refuse(`a value like this cannot stand ${WHERE[place.kind]}`)
     const depth = this.#levels.length
     if (top.kind === 'document') top.value ??= at
     this.#writing = at
@@ -58,6 +59,13 @@ export class ShellText {
     const top = this.#levels.at(-1)
     if (top === undefined) throw new Error('the outermost level is never left')
     return top
+  }
+
+  /** What a value has to be fit for: quotes take nothing of what is calculated from it. */
+  #place(top: Level): Level {
+    const around = this.#levels.at(-2)
+    const isQuote = top.kind === 'single' || top.kind === 'double'
+    return isQuote && (around?.kind === 'arithmetic' || around?.kind === 'subscript') ? around : top
   }
 
   #enter(level: Level): void {
@@ -110,6 +118,8 @@ export class ShellText {
         return this.#readDocument(char, top)
       case 'arithmetic':
         return this.#readArithmetic(char, top)
+      case 'subscript':
+        return this.#readSubscript(char, top)
       case 'double':
       case 'ansi':
       case 'backtick':
@@ -150,7 +160,8 @@ export class ShellText {
   }
 
   #expansion(char: string): boolean {
-    const isQuoting = this.#top().kind === 'plain' || (this.#top().kind === 'brace' && !this.#isInDouble())
+    const { kind } = this.#top()
+    const isQuoting = kind === 'plain' || kind === 'subscript' || (kind === 'brace' && !this.#isInDouble())
     if (char === '(') this.#pending = '$('
     else if (char === '{') this.#enter({ kind: 'brace', isInDouble: this.#isInDouble() })
     else if (char === '[') this.#lost = 'it comes after "$[", which is old: write $((…))'
@@ -168,6 +179,7 @@ export class ShellText {
 
   #readPlain(char: string, top: Extract<Level, { kind: 'plain' }>): void {
     const isStart = this.#isWordStart
+    const isSubscript = char === '[' && ((isStart && top.isList === true) || /[\w\\]/.test(this.#last))
     this.#isList = char === '(' && this.#last === '='
     this.#last = char
     if (!/[a-z]/.test(char)) {
@@ -181,6 +193,7 @@ export class ShellText {
     else if (char === '"') this.#enter({ kind: 'double' })
     else if (char === '`') this.#enter({ kind: 'backtick' })
     else if (char === '#' && isStart) this.#enter({ kind: 'comment' })
+    else if (isSubscript) this.#enter({ kind: 'subscript', brackets: 1 })
     else if ('\\$<('.includes(char)) this.#pending = char
     else if (char === '\n') this.#newLine()
     else if (char === ')' && top.parentheses > 0) top.parentheses -= 1
@@ -239,6 +252,17 @@ export class ShellText {
     else if (char === '"') this.#enter({ kind: 'double' })
     else if (char === "'" || char === '`' || char === '\\') this.#lost = 'there are quotes within "((…))" before it'
     if (top.parentheses === 0) this.#leave()
+  }
+
+  #readSubscript(char: string, top: Extract<Level, { kind: 'subscript' }>): void {
+    if (char === '[') top.brackets += 1
+    else if (char === ']') top.brackets -= 1
+    else if (char === '"') this.#enter({ kind: 'double' })
+    else if (char === "'") this.#enter({ kind: 'single' })
+    else if (char === '`') this.#enter({ kind: 'backtick' })
+    else if (char === '$' || char === '\\') this.#pending = char
+    else if (/[\n#;&|<>()]/.test(char)) this.#lost = 'there is a "[" before it that begins no plain subscript'
+    if (top.brackets === 0) this.#leave()
   }
 
   #readQuoted(char: string, { kind }: Level): void {
