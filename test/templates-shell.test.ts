@@ -124,6 +124,7 @@ test.for<[string, string]>([
   ['a[b[§]]=1', 'in the subscript of a list'],
   ['a=(b [§]=1)', 'in the subscript of a list'],
   ['echo $(("§"))', 'in arithmetic'],
+  ["x=(<<'E'\n§\nE\n)", 'a here-document within a list'],
   ['echo a[b; echo §', 'there is a "["'],
   ["a[ # it's\n]=1; echo §", 'there is a "["'],
 ])('where a value cannot be made safe it is refused: %s', ([template, why]) => {

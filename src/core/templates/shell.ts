@@ -155,6 +155,9 @@ export class ShellText {
       return char === '<'
     }
     if (char === '<') return true
+    const top = this.#top()
+    // Bash sees a fault there, and goes on with the next line.
+    if (top.kind === 'plain' && top.isList === true) this.#lost = 'there is a here-document within a list before it'
     this.#enter({ kind: 'delimiter', strips: char === '-', word: '', isQuoted: false, quote: '' })
     return char === '-'
   }
