@@ -38,10 +38,7 @@ interface Logged {
   readonly op: string
 }
 
-/**
- * What a change writes into the history: itself, and away with what is too old. Of a profile that is deleted only that
- * remains, from which its last state can be shown.
- */
+/** What a change writes into the history: itself, and away with what is too old. */
 export function logged({ name, version, before, after, by, atMs, op }: Logged): readonly Write[] {
   const from = before === undefined ? null : documentOf(before)
   const to = after === undefined ? null : documentOf(after)
@@ -56,13 +53,15 @@ export function logged({ name, version, before, after, by, atMs, op }: Logged): 
   }
   const put: Write = { op: 'put', key: keys.profileChange(name, version), value: JSON.stringify(record) }
   const oldest = version - PROFILE_LIMITS.history
-  const over = after === undefined ? range(oldest, version) : [oldest]
-  const away = over.filter((old) => old > 0).map((old): Write => ({ op: 'delete', key: keys.profileChange(name, old) }))
-  return [put, ...away]
+  return oldest > 0 ? [put, { op: 'delete', key: keys.profileChange(name, oldest) }] : [put]
 }
 
-function range(from: number, end: number): readonly number[] {
-  return Array.from({ length: end - from }, (_, index) => from + index)
+/** Of a profile that was deleted as `version`, only that remains: its last state can be shown from it. */
+export function outlived(name: string, version: number): readonly Write[] {
+  const first = Math.max(1, version - PROFILE_LIMITS.history + 1)
+  return Array.from({ length: version - first }, (_, index): Write => {
+    return { op: 'delete', key: keys.profileChange(name, first + index) }
+  })
 }
 
 /** Newest first. Throws `NOT_FOUND` for a name that there is nothing under. */

@@ -65,3 +65,35 @@ test('a profile that another hub makes and deletes while it is made here is not 
   expect(await hubOver(late)({ op: 'create', profile: 'p' })).toMatchObject([{ version: 5 }])
   expect((await readHistory(inner, 'p')).map(({ version }) => version)).toEqual([5, 4])
 })
+
+test('of profiles that are deleted only their ends remain, however many at once and however long they were', async () => {
+  const store = new MemoryStore({ clock })
+  const change = hubOver(store)
+  const names = Array.from({ length: 12 }, (_, at) => `p${at}`)
+  for (const profile of names) {
+    await change({ op: 'create', profile })
+    for (let n = 0; n < 110; n++) await change({ op: 'increment', profile, param: 'n' })
+  }
+  await change(...names.map((profile) => ({ op: 'delete', profile }) as const))
+  for (const name of names) expect((await readHistory(store, name)).map(({ version }) => version)).toEqual([112])
+})
+
+test('a profile is deleted although its history cannot be cleared up, which is done as its versions go on', async () => {
+  const inner = new MemoryStore({ clock })
+  let commits = Infinity
+  const commit: Store['commit'] = async (txn) => {
+    if (commits-- > 0) return inner.commit(txn)
+    throw new Error('gone')
+  }
+  const store = { get: inner.get.bind(inner), list: inner.list.bind(inner), commit }
+  const change = hubOver(store as unknown as Store)
+  await change({ op: 'create', profile: 'p' })
+  for (let n = 0; n < 50; n++) await change({ op: 'increment', profile: 'p', param: 'n' })
+  commits = 1
+  expect(await change({ op: 'delete', profile: 'p' })).toMatchObject([{ changed: true, version: 0 }])
+  commits = Infinity
+  expect(await inner.get('profile/p')).toBeUndefined()
+  await change({ op: 'create', profile: 'p' })
+  for (let n = 0; n < 60; n++) await change({ op: 'increment', profile: 'p', param: 'n' })
+  expect(await readHistory(inner, 'p')).toHaveLength(100)
+})

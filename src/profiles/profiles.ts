@@ -5,7 +5,7 @@ import { keys } from '../core/keys.ts'
 import type { Op } from '../core/op.ts'
 import type { Edit } from '../core/profile/edit.ts'
 import { type Known, PROFILE_LIMITS, type Profile } from '../core/profile/profile.ts'
-import type { Store, Txn } from '../core/store.ts'
+import type { Store, Txn, Write } from '../core/store.ts'
 import { KeyLocks } from '../lib/key-locks.ts'
 import type { FirstAnswers, Once } from '../lib/once.ts'
 import { checkAgainst, definitionsOf } from './definitions.ts'
@@ -57,6 +57,8 @@ export interface Changed {
 
 /** A hub that always finds another one faster gives up; each time, that other one was done. */
 const TRIES = 100
+/** Fewer than any store takes in one commit. */
+const CLEARED_AT_ONCE = 100
 
 /**
  * Shared state over a store: profiles that are read, changed and written as one commit, all or nothing.
@@ -127,8 +129,23 @@ export class Profiles {
     if (writes.length === 0 && how.once === undefined) return work.changed(changes)
     const expect = [...work.expectations(), ...(beside?.expect ?? [])]
     const commit = await answers.commit({ expect, changes: writes }, how.once, changes, how)
-    if (commit.committed) return work.changed(changes.map((change) => withRevision(change, commit.revision)))
-    return undefined
+    if (!commit.committed) return undefined
+    await this.#clearUp(work.outlived(), how)
+    return work.changed(changes.map((change) => withRevision(change, commit.revision)))
+  }
+
+  /**
+   * Not within the deletion itself: with many profiles that would be more than a commit takes. What is left when it breaks off goes
+   * as versions of a profile of that name go on, and is never more than a profile has.
+   */
+  async #clearUp(writes: readonly Write[], op: Op): Promise<void> {
+    try {
+      for (let at = 0; at < writes.length; at += CLEARED_AT_ONCE) {
+        await this.#deps.store.commit({ changes: writes.slice(at, at + CLEARED_AT_ONCE) }, op)
+      }
+    } catch {
+      // It was deleted all the same.
+    }
   }
 }
 

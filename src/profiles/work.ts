@@ -15,7 +15,7 @@ import {
 } from '../core/profile/profile.ts'
 import type { Expectation, Store, Write } from '../core/store.ts'
 import { definitionsOf } from './definitions.ts'
-import { type Author, logged } from './history.ts'
+import { type Author, logged, outlived } from './history.ts'
 import type { Change, Changed } from './profiles.ts'
 
 /** The profiles that a transaction is about, before and after. */
@@ -107,6 +107,12 @@ export class Work {
       })
     }
     return [{ op: 'put', key: keys.profile(name), value }, ...log]
+  }
+
+  /** What may go when the profiles that end here have ended. */
+  outlived(): readonly Write[] {
+    const ended = this.names.filter((name) => this.#isChanged(name) && this.#after.get(name) === undefined)
+    return ended.flatMap((name) => outlived(name, (this.#lasts.get(name)?.version ?? 0) + 1))
   }
 
   /** The revision is that of the commit to come, 0, where the profile is changed. */
