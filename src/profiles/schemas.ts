@@ -47,6 +47,7 @@ export class Schemas {
     try {
       return withinTime(work, this.#timeMs)
     } catch (error) {
+      if (error instanceof RangeError) throw invalid(`the schema of ${param} leads back to itself without an end`)
       if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
       // It was stopped anywhere: what it holds then may be half made.
       this.#ajv = undefined
@@ -70,10 +71,13 @@ async function load(): Promise<Ajv2020> {
   return ajv
 }
 
-function compile(ajv: Ajv2020, param: string, schema: object | boolean): ValidateFunction {
+function compile(ajv: Ajv2020, param: string, given: object | boolean): ValidateFunction {
+  // Without a name, `#` refers to nothing where schemas are not kept.
+  const schema = typeof given === 'boolean' ? given : { $id: 'schema:', ...given }
   try {
     return ajv.compile(schema)
   } catch (error) {
+    if (error instanceof RangeError) throw error
     throw invalid(`the schema of ${param} is no JSON Schema: ${messageOf(error).slice(0, 300)}`)
   } finally {
     ajv.removeSchema(schema)
