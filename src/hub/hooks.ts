@@ -51,9 +51,11 @@ export function addErrorAnswers(app: FastifyInstance, hub: HubContext | undefine
 export function addErrorHandler(app: FastifyInstance, hub: HubContext | undefined, face?: Face): void {
   app.setErrorHandler((error, request, reply) => {
     const { status, body, isFault } = tell(error, request.id)
-    if (isFault && !request.raw.destroyed) hub?.log.error('a request failed', { requestId: request.id, error })
-    discardRest(request.raw)
     const own = face?.answerOf?.({ error, status, known: body.error, request })
+    // A face knows refusals of its own, which are no faults.
+    const isOurs = isFault && (own === undefined || own.status >= 500)
+    if (isOurs && !request.raw.destroyed) hub?.log.error('a request failed', { requestId: request.id, error })
+    discardRest(request.raw)
     if (own !== undefined)
       return reply
         .status(own.status)

@@ -262,3 +262,12 @@ it('what it has not is told in its own form', async () => {
   })
   expect(errorOf({ ...answer })).toMatchObject([400, { Messages: ['Invalid content type: text/plain'] }])
 })
+
+it('what is refused is no fault, and stands in no log as one', async () => {
+  const before = hub.lines.length
+  await create()
+  await ask('GET', '/profiles/nope')
+  await ask('GET', '/users/x/token?scope=weird&ttl=0')
+  await create()
+  expect(hub.lines.slice(before).filter(({ level }) => level === 'error')).toEqual([])
+})
