@@ -20,6 +20,8 @@ it.for([
   'elect/a/b@1.5',
   'elect/a/b@1e3',
   'elect/a/b/value@3',
+  'elect/a/%zz@3',
+  'elect/a/%E0%A4%A@3',
   'elect/A/b@3',
   'elect/../b@3',
   'token/a/b@3',

@@ -24,12 +24,20 @@ export function formatFence(key: string, revision: number): string {
 export function parseFence(text: string): Fence {
   const [, key, kind, name, digits] = FENCE.exec(text) ?? []
   const revision = Number(digits)
-  if (key === undefined || name === undefined || !isName(name) || !Number.isSafeInteger(revision)) {
+  if (key === undefined || name === undefined || !isName(name) || !isEncoded(key) || !Number.isSafeInteger(revision)) {
     throw new FlotillaError('BAD_REQUEST', 'the Fence is not one', {
       hint: 'It has the form elect/NAME/WHO@REVISION, as FLOTILLA_FENCE holds it below `flotilla elect` and `flotilla lock`.',
     })
   }
   return { kind: kind === 'lock' ? 'lock' : 'elect', name, key, revision }
+}
+
+function isEncoded(text: string): boolean {
+  try {
+    return decodeURIComponent(text) !== ''
+  } catch {
+    return false
+  }
 }
 
 /** `elect/NAME`: what a later fence makes earlier ones stale in. */
