@@ -1,6 +1,7 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runCli } from './helpers/cli.ts'
 import { type CliHub, startCliHub } from './helpers/cli-hub.ts'
 
 let hub: CliHub
@@ -23,7 +24,7 @@ describe('flotilla profile', () => {
   it('creates once, shows, lists and deletes', async () => {
     expect(await run('profile create example')).toMatchObject({ code: 0, out: 'example: created, version 1\n' })
     const again = await run('profile create example')
-    expect([again.code, again.err]).toEqual([5, expect.stringContaining('it is there already')])
+    expect([again.code, again.err]).toEqual([5, expect.stringContaining('it is there already\n  now: it is {')])
     const shown = JSON.parse((await run('profile show example')).out) as object
     expect(shown).toMatchObject({ name: 'example', version: 1, params: {}, meta: {}, profiles: [] })
     expect((await run('profile list')).out).toContain('example')
@@ -47,6 +48,21 @@ describe('flotilla profile', () => {
     }
     const json = await run(`profile set ${name} param my/leader to me -r none --json`)
     expect(JSON.parse(json.err)).toMatchObject({ code: 'LOST_RACE', conflict: { actual: winner } })
+  })
+
+  it('says what to do about a definition that is there, and about a file that is no JSON', async () => {
+    expect(await run('param create twice --default 1')).toMatchObject({ code: 0 })
+    expect((await run('param create twice --default 2')).err).toMatch(/twice is defined already\n.*--replace/)
+    const file = join(hub.folder, 'broken.json')
+    writeFileSync(file, '[')
+    const { code, err } = await hub.cli('txn', '-f', file)
+    expect([code, err]).toEqual([2, expect.not.stringContaining('--string')])
+  })
+
+  it('takes an editor that is set to nothing for none', async () => {
+    const name = await made()
+    const env = { FLOTILLA_URL: hub.url, FLOTILLA_TOKEN_FILE: hub.tokenFile, VISUAL: '', EDITOR: 'true' }
+    expect((await runCli(['profile', 'edit', name], { env, cwd: hub.folder })).code).toBe(0)
   })
 
   it('takes the reference before the command too, as scripts for drpcli have it', async () => {

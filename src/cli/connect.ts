@@ -73,7 +73,9 @@ export async function withHub<T>(options: ClientOptions, context: Context, use: 
   try {
     return await use({ client, coordination, profiles, catalog, url, token, tokenFile })
   } catch (error) {
-    if (isError(error, 'UNREACHABLE') && origin !== undefined) throw withHint(error, origin)
+    // What a hub answers, such as of its store, is none of its own address.
+    const isHub = isError(error, 'UNREACHABLE') && error.message.startsWith(url)
+    if (isHub && origin !== undefined) throw withHint(error, origin)
     if (isError(error, 'UNAUTHENTICATED')) throw hinted(error, `The token is from ${tokenFile}. ${WHERE_TOKEN}`)
     throw error
   } finally {

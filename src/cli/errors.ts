@@ -45,7 +45,9 @@ const NOW_CHARS = 2000
 function nowLines({ actual, revision, pointer }: Conflict): readonly string[] {
   if (revision === 0) return []
   const value =
-    actual === undefined ? [] : [`  now: ${clean(pointer)} is ${clean(JSON.stringify(actual).slice(0, NOW_CHARS))}`]
+    actual === undefined
+      ? []
+      : [`  now: ${clean(pointer || 'it')} is ${clean(JSON.stringify(actual).slice(0, NOW_CHARS))}`]
   return [...value, `  revision: ${revision}`]
 }
 

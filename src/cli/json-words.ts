@@ -61,7 +61,8 @@ export const REF_OPTION = {
 } as const
 
 interface ValueOptions {
-  readonly string: boolean
+  /** Undefined where the command has no such option. */
+  readonly string: boolean | undefined
   readonly file: string | undefined
   readonly stdin: boolean
 }
@@ -75,9 +76,11 @@ export async function valueFrom(word: string | undefined, options: ValueOptions,
       hint: 'Write it as JSON or as a word, or use one of --file and --stdin.',
     })
   }
-  if (word !== undefined) return asValue(word, options.string)
+  if (word !== undefined) return asValue(word, options.string ?? false)
   const text = file === undefined ? await context.readInput() : await readFile(resolve(context.cwd, file), 'utf8')
-  return options.string ? text : parseWhole(text, 'what was read', AS_TEXT)
+  return options.string === true
+    ? text
+    : parseWhole(text, 'what was read', options.string === undefined ? undefined : AS_TEXT)
 }
 
 export function asValue(text: string, isString: boolean): Json {

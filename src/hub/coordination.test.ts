@@ -179,6 +179,15 @@ describe('scopes', () => {
 })
 
 describe('a lock', () => {
+  it('that may not be taken is refused with the scope that would do, whatever the name', async () => {
+    const token = await hub.token(['write:lock/other'])
+    const answer = await hub.ask('POST', '/v1/locks/deploy/acquire', {
+      token,
+      json: { who: 'web-1-ab', ttlMs: 20_000 },
+    })
+    expect([answer.status, answer.text]).toEqual([403, expect.stringContaining('the scope write:lock/deploy, or ')])
+  })
+
   it('with slots takes as many, shared ones any number, and a writer waits for them', async () => {
     const acquire = (name: string, who: string, more: object) =>
       ask<ClaimAnswer>('POST', `locks/${name}/acquire`, { json: { who, ttlMs: 20_000, ...more } })

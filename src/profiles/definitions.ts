@@ -80,7 +80,11 @@ export async function putDefinition(store: Store, definition: Definition, option
     options,
   )
   if (commit.committed) return commit.revision
-  throw new FlotillaError('LOST_RACE', `the definition of ${name} is at revision ${commit.actual}`)
+  if (ifRevision !== 0)
+    throw new FlotillaError('LOST_RACE', `the definition of ${name} is at revision ${commit.actual}`)
+  throw new FlotillaError('LOST_RACE', `${name} is defined already`, {
+    hint: '`flotilla param create … --replace` puts another definition in its place.',
+  })
 }
 
 /** Throws `NOT_FOUND`. */

@@ -31,7 +31,7 @@ export const paramCreate = command({
     const definition: Omit<Definition, 'name'> = {
       description,
       ...(options.default !== undefined && { default: parseWord(options.default) }),
-      ...(hasSchema && { schema: await valueFrom(schema, { file, stdin: false, string: false }, context) }),
+      ...(hasSchema && { schema: await valueFrom(schema, { file, stdin: false, string: undefined }, context) }),
     }
     const answer = await withHub(options, context, ({ profiles }) =>
       profiles.define(args.PARAM, definition, !options.replace, { signal: context.signal }),

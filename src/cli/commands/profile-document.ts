@@ -23,7 +23,7 @@ export const profileCreate = command({
     const whole = parseWord(args.PROFILE)
     const { name, ...own } = isJsonObject(whole) ? whole : { name: args.PROFILE }
     const hasMore = args.JSON !== undefined || options.file !== undefined || options.stdin
-    const more = hasMore ? objectOf(await valueFrom(args.JSON, { ...options, string: false }, context)) : {}
+    const more = hasMore ? objectOf(await valueFrom(args.JSON, { ...options, string: undefined }, context)) : {}
     if (typeof name !== 'string') throw new FlotillaError('USAGE', 'the profile has no name')
     const operation = { ...own, ...more, op: 'create', profile: name } as unknown as ProfileOperation
     return changing(operation, toldOf('created'), options, context)
@@ -39,7 +39,7 @@ export const profilePatch = command({
     'flotilla profile patch example --file changes.json',
   ],
   async run({ args, options }, context) {
-    const patch = await valueFrom(args.PATCH, { ...options, string: false }, context)
+    const patch = await valueFrom(args.PATCH, { ...options, string: undefined }, context)
     if (!Array.isArray(patch)) throw new FlotillaError('USAGE', 'a JSON Patch is a list of operations')
     const operation: ProfileOperation = {
       op: 'patch',
@@ -60,7 +60,7 @@ export const profileUpdate = command({
     `flotilla profile update example '{"params": {"step": 2}}' -r '{"params": {"step": 1}}'`,
   ],
   async run({ args, options }, context) {
-    const merge = objectOf(await valueFrom(args.JSON, { ...options, string: false }, context))
+    const merge = objectOf(await valueFrom(args.JSON, { ...options, string: undefined }, context))
     const operation: ProfileOperation = { op: 'merge', profile: args.PROFILE, merge, ...refOf(options.ref) }
     return changing(operation, toldOf('updated'), options, context)
   },

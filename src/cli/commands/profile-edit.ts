@@ -55,7 +55,8 @@ async function byCommand(
 }
 
 async function inEditor(hub: Hub, name: string, context: Context): Promise<ChangeAnswer | undefined> {
-  const editor = context.env['VISUAL'] ?? context.env['EDITOR'] ?? 'vi'
+  const editor =
+    [context.env['VISUAL'], context.env['EDITOR']].find((each) => each !== undefined && each !== '') ?? 'vi'
   const profile = await hub.profiles.get(name, { signal: context.signal })
   const folder = await mkdtemp(join(tmpdir(), 'flotilla-edit-'))
   const file = join(folder, `${name}.json`)

@@ -24,7 +24,7 @@ export const txn = command({
   examples: ['flotilla txn -f changes.json'],
   async run({ options }, context) {
     const file = options.file === '-' ? undefined : options.file
-    const given = await valueFrom(undefined, { file, stdin: file === undefined, string: false }, context)
+    const given = await valueFrom(undefined, { file, stdin: file === undefined, string: undefined }, context)
     const operations = isJsonObject(given) ? given['operations'] : given
     if (!Array.isArray(operations)) throw new FlotillaError('USAGE', 'there is no list of operations')
     const answer = await withHub(options, context, ({ profiles }) =>

@@ -218,14 +218,15 @@ function owning({ kind, base }: Words): readonly Route[] {
 /** Throws `FORBIDDEN`. Whoever is to show a node as a leader must be allowed to show something for it. */
 function checkWrite({ scopes, node: own }: Caller, kind: ClaimKind, { name, who }: ClaimParams, body?: unknown): void {
   const key = keys.claim(kind, name, who)
-  if (!allows(scopes, 'write', key)) throw refused(key)
+  if (!allows(scopes, 'write', key)) throw refused(key, `${kind}/${name}`)
   const { node } = (body ?? {}) as { readonly node?: string }
   if (node !== undefined && node !== own && !allows(scopes, 'write', keys.meta(node))) throw refused(keys.meta(node))
 }
 
-function refused(key: string): FlotillaError {
+/** Names of contenders are made up for each run unless told: `any` covers them all. */
+function refused(key: string, any = key): FlotillaError {
   return new FlotillaError('FORBIDDEN', `your token has no right to write ${key}`, {
-    hint: `It would need the scope write:${key}`,
+    hint: `It would need the scope write:${any}${any === key ? '' : `, or write:${key} for that name alone`}`,
   })
 }
 
