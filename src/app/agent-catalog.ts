@@ -42,8 +42,10 @@ const FILE_BYTES = 256 * 1024 * 1024
 export async function catalogsOf(config: AgentConfig, deps: AgentCatalogDeps): Promise<readonly Service[]> {
   const services: Service[] = []
   for (const [tree, target] of geoserverTargets(config)) {
-    const catalog = deps.targets.find((at) => at.tree === tree)?.catalog
+    const at = deps.targets.find((one) => one.tree === tree)
+    const catalog = at?.catalog
     if (catalog === undefined) continue
+    services.push(...((await at?.data)?.services ?? []))
     const { url, token: own } = deps.hub
     const { tokenFile, role, dataDirectory, shareKeystore } = target
     const token = tokenFile === undefined ? own : await readSecretFile(absolute(deps.base, tokenFile))

@@ -12,6 +12,7 @@ import { Liveness, takesConnections } from '../lib/liveness.ts'
 import type { CatalogNode } from '../targets/geoserver/local.ts'
 import { targets } from '../targets/registry.ts'
 import { trafficOf } from './agent-traffic.ts'
+import type { CatalogData, catalogData } from './catalog-data.ts'
 
 interface TargetDeps {
   readonly clock: Clock
@@ -24,6 +25,8 @@ interface TargetDeps {
 export interface NodeTargets extends AgentTarget {
   /** Of a GeoServer: what the node has that no release has. */
   readonly catalog?: CatalogNode
+  /** Of a GeoServer whose data comes with a tree of files. */
+  readonly data?: Promise<CatalogData | undefined> | undefined
 }
 
 /** The targets of a node that take releases, each with the tree of these. */
@@ -59,19 +62,27 @@ function erddapAt(one: ErddapTarget & { stateDirectory: string }, config: AgentC
 function geoserverAt(
   tree: string,
   one: GeoserverTarget & { stateDirectory: string },
-  { node }: AgentConfig,
+  config: AgentConfig,
   { clock, log, store, base }: TargetDeps,
 ): At {
-  const { kind, serveUrl: _, tokenFile: _token, shareKeystore: _share, jms, ...options } = one
+  const { kind, serveUrl: _, tokenFile: _token, shareKeystore: _share, dataTree, jms, ...options } = one
+  const { node } = config
   const traffic = async (op: Op) => await trafficOf(tree, node, store, op)
-  const target = targets[kind].create(options, { clock, log, traffic })
+  const data = dataTree === undefined ? undefined : dataOf(config, { ...options, dataTree }, { store, clock, base })
+  const missingData = data && (async (urls: readonly string[], op: Op) => await (await data)?.missing(urls, op))
+  const target = targets[kind].create(options, { clock, log, traffic, missingData })
   const liveness = livenessOf(options.url, clock)
   const files: Watching = async (changed, signal) => {
     for await (const _change of target.changes(signal)) changed()
   }
   const cluster = jms === undefined ? [] : [toldByJms(jms, { clock, log, base, node })]
   const all = [files, ...cluster, ...alive(liveness)]
-  return { target, catalog: target.catalog, localChanges: (signal) => changesOf(all, signal) }
+  return { target, catalog: target.catalog, data, localChanges: (signal) => changesOf(all, signal) }
+}
+
+async function dataOf(...given: Parameters<typeof catalogData>): Promise<CatalogData | undefined> {
+  const { catalogData: make } = await import('./catalog-data.ts')
+  return make(...given)
 }
 
 /** A change elsewhere in the cluster comes to this GeoServer's files, of which not every file system tells. */

@@ -48,6 +48,11 @@ const geoserver = z.strictObject({
     .describe(
       'an existing JMS cluster that this GeoServer is in: what its nodes say tells the agent to look, and who did what',
     ),
+  dataTree: name
+    .optional()
+    .describe(
+      'the tree of files, pulled to this node by a target of its own, that brings the data which stores and coverages read: a change waits for it',
+    ),
   shareKeystore: z
     .boolean()
     .default(false)

@@ -35,6 +35,9 @@ export class CatalogNode {
     return join(this.geoserver.root, 'agent')
   }
 
+  /** Besides the target: of the whole agent. */
+  more: { readonly targets?: Record<string, unknown> } & Record<string, unknown> = {}
+
   /** `settings` go over those of the target. */
   config(settings: Record<string, unknown> = {}): AgentConfig {
     const { url } = this.#cluster.hub
@@ -49,7 +52,9 @@ export class CatalogNode {
       ...this.#settings,
       ...settings,
     }
-    return agentSchema.parse({ node: this.name, hub: url, interval: '2s', targets: { [TREE]: target } })
+    const { targets, ...more } = this.more
+    const all = { ...targets, [TREE]: target }
+    return agentSchema.parse({ node: this.name, hub: url, interval: '2s', ...more, targets: all })
   }
 
   deps(signal = new AbortController().signal): AgentDeps {

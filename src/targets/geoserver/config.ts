@@ -71,6 +71,9 @@ export const geoserverConfigSchema = z.strictObject({
       'How long after a refusal the same is tried a second time; then after 6, 24 and each time 120 times as long.',
     ),
   timeoutMs: milliseconds.min(100).default(30_000).describe('How long one call of GeoServer’s REST may take.'),
+  dataWaitMs: milliseconds
+    .default(600_000)
+    .describe('How long a change waits for the data that it reads, where it is known what there should be.'),
   reloadMs: milliseconds.min(1000).default(900_000).describe('How long a reload of the catalog may take.'),
 })
 

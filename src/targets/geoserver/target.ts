@@ -10,6 +10,7 @@ import { DataDirectory } from './directory/data-directory.ts'
 import type { CatalogNode } from './local.ts'
 import { GeoServerClient } from './rest/client.ts'
 import { apply } from './runtime/apply.ts'
+import { DataWaits, type MissingData } from './runtime/data-waits.ts'
 import { differencesOf, policies, type PolicyOf } from './runtime/differences.ts'
 import { KeptVersions } from './runtime/kept.ts'
 import type { Actual, Prepared, Step, Traffic } from './runtime/model.ts'
@@ -26,6 +27,8 @@ export interface GeoserverDeps {
   readonly log: Logger
   /** Who sends clients to this node just now. Asked only where a reload waits for it. */
   readonly traffic: (op: Op) => Promise<Traffic>
+  /** Tells which of the data that an object reads (`CatalogEntry.data`) is not here as it is elsewhere; without it nothing waits. */
+  readonly missingData?: MissingData | undefined
 }
 
 export interface GeoserverTarget extends Target<Prepared, Actual, Step> {
@@ -51,6 +54,7 @@ class RunningGeoserver implements GeoserverTarget {
   readonly #parameters = new ParameterStores()
   readonly #kept: KeptVersions
   readonly #policyOf: PolicyOf
+  readonly #data: DataWaits
   /** As it is on disk, once it has been read. */
   #state: NodeState | undefined
   /** One change of the state at a time: people decide while steps are carried out. */
@@ -68,6 +72,7 @@ class RunningGeoserver implements GeoserverTarget {
     this.#reader = new ReleaseReader(overlay)
     this.#kept = new KeptVersions(config.stateDirectory)
     this.#policyOf = policies(config)
+    this.#data = new DataWaits(deps.missingData, config.dataWaitMs)
     this.catalog = new OwnCatalog({
       client: this.#client,
       directory: this.#directory,
@@ -92,6 +97,7 @@ class RunningGeoserver implements GeoserverTarget {
       nowMs: () => clock.nowMs(),
       traffic,
       options: this.#config,
+      data: this.#data,
     }
     const actual = await observe(prepared, await this.#readState(), parts, op)
     const { tree, entries, state, nowMs: atMs } = actual

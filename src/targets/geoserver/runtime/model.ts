@@ -42,6 +42,8 @@ export interface Actual {
   readonly agrees: ReadonlyMap<string, boolean>
   /** Modules of the release's GeoServer that this one lacks. */
   readonly lacks: readonly string[]
+  /** By key, of what is to be changed: the data that it reads and that is not here yet. */
+  readonly waits: ReadonlyMap<string, string>
 }
 
 export type Step =

@@ -5,6 +5,7 @@ import type { GeoServerClient } from '../rest/client.ts'
 import type { DataDirectory } from '../directory/data-directory.ts'
 import { vanished } from '../directory/walk.ts'
 import { ask } from './ask.ts'
+import { type DataWaits, NO_WAITS } from './data-waits.ts'
 import type { Actual, Prepared, Traffic } from './model.ts'
 import type { NodeState } from './node-state.ts'
 import { type PlanOptions, situationOf } from './situation.ts'
@@ -15,6 +16,7 @@ export interface ObserveParts {
   readonly nowMs: () => number
   readonly traffic: (op: Op) => Promise<Traffic>
   readonly options: PlanOptions
+  readonly data: DataWaits
 }
 
 /** Fewer can all be gone because somebody meant it. */
@@ -22,7 +24,7 @@ const GUARDED_FROM = 10
 
 /** Looks at the files, then at GeoServer: what it wrote before it answered is seen. Rejects with `SOURCE_VANISHED`. */
 export async function observe(prepared: Prepared, state: NodeState, parts: ObserveParts, op: Op): Promise<Actual> {
-  const { client, directory, nowMs, traffic, options } = parts
+  const { client, directory, nowMs, traffic, options, data } = parts
   const application = await look(client, op)
   const tree = await directory.scan(op)
   guard(tree, state, directory.root)
@@ -30,7 +32,10 @@ export async function observe(prepared: Prepared, state: NodeState, parts: Obser
   const agrees =
     application.is === 'up' ? await ask(prepared, { entries, state }, client, op) : new Map<string, boolean>()
   const lacks = await lacking(prepared, { state, application }, client, op)
-  const actual: Actual = { nowMs: nowMs(), state, tree, entries, application, traffic: 'open', agrees, lacks }
+  const seen = { nowMs: nowMs(), state, tree, entries, application, traffic: 'open', agrees, lacks } as const
+  const isReady = application.is === 'up' && state.met
+  const due = isReady ? situationOf(prepared, { ...seen, waits: NO_WAITS }, options).due : []
+  const actual: Actual = { ...seen, waits: await data.of(due, seen.nowMs, op) }
   if (options.reload !== 'drained' || application.is !== 'up' || !state.met) return actual
   const { reload } = situationOf(prepared, actual, options)
   return reload === undefined ? actual : { ...actual, traffic: await traffic(op) }

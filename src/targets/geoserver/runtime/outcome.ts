@@ -23,7 +23,8 @@ export function outcomeOf(prepared: Prepared, actual: Actual, situation: Situati
     if (agrees === true && (isDone || tried.problem !== undefined)) proved.push(key)
     if (agrees === false && isDone) failed.set(key, unread(key, prepared))
   }
-  const applied = situation.due.length === 0 && situation.failing.size === 0 ? prepared.number : state.applied
+  const isDone = situation.due.length + situation.failing.size + situation.waiting.size === 0
+  const applied = isDone ? prepared.number : state.applied
   return {
     applied,
     served: isWhole(prepared, actual, situation, proved.length) ? prepared.number : state.served,

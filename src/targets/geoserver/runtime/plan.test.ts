@@ -62,7 +62,18 @@ function actualOf(digests: Digests, state: NodeState, more: Partial<Actual> = {}
   const tree = { files: [], catalog, read: async () => await Promise.resolve(new Uint8Array()) }
   const application = { is: 'up', version: '2.26.2', updateSequence: 1 } as const
   const agrees = new Map([...state.tried.keys()].map((key) => [key, true]))
-  return { nowMs: 1000, state, tree, entries, application, traffic: 'no-proxy', agrees, lacks: [], ...more }
+  return {
+    nowMs: 1000,
+    state,
+    tree,
+    entries,
+    application,
+    traffic: 'no-proxy',
+    agrees,
+    lacks: [],
+    waits: new Map(),
+    ...more,
+  }
 }
 
 function met(base: Digests, more: Partial<NodeState> = {}): NodeState {

@@ -67,6 +67,7 @@ function itemsOf(prepared: Prepared, actual: Actual, situation: Situation): Read
     const difference = open.get(key)
     const failing = situation.failing.get(key)
     if (failing !== undefined) items.set(key, failed(key, path, failing, actual))
+    else if (situation.waiting.has(key)) items.set(key, waitingFor(key, path, situation.waiting.get(key) ?? ''))
     else if (difference !== undefined) items.set(key, differing(difference))
     else if (application.is === 'down') items.set(key, { state: 'unproved' })
     else items.set(key, { state: state.tried.has(key) ? 'loading' : 'served' })
@@ -79,6 +80,15 @@ function itemsOf(prepared: Prepared, actual: Actual, situation: Situation): Read
     items.set(difference.key, item)
   }
   return items
+}
+
+function waitingFor(key: string, file: string, data: string): ItemReport {
+  const message = `it waits for ${data}, which has not come here yet`
+  const hint = 'It comes with the tree that `dataTree` names: `flotilla status --tree` tells how far that is.'
+  return {
+    state: 'loading',
+    problem: { severity: 'warning', code: 'DATA_MISSING', file, message, hint, dataset: key },
+  }
 }
 
 function differing({ key, path, decision }: Difference): ItemReport {

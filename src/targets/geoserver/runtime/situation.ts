@@ -22,6 +22,8 @@ export interface Situation {
   readonly differences: readonly Difference[]
   /** What can be tried now, and what was refused a moment ago. */
   readonly due: readonly Change[]
+  /** What waits for data, with what needs it; by key, which data. */
+  readonly waiting: ReadonlyMap<string, string>
   readonly failing: ReadonlyMap<string, Tried>
   /** Whether GeoServer must read everything anew, and why in words; undefined where not. */
   readonly reload: string | undefined
@@ -38,18 +40,33 @@ export function situationOf(prepared: Prepared, actual: Actual, options: PlanOpt
     .filter(({ decision }) => decision.do === 'apply')
     .map(({ key, desired, local }): Change => ({ key, desired, local }))
   const failing = failingOf(actual, prepared, options.retryMs)
-  const due = changes.filter(({ key }) => !failing.has(key))
+  const waiting = withDependents(actual.waits, changes)
+  const due = changes.filter(({ key }) => !failing.has(key) && !waiting.has(key))
   const requests = wantedRequests(prepared, state)
   const objects = due.filter(({ desired, local }) => isObject(desired ?? local)).length
   return {
     differences,
     due,
+    waiting,
     failing,
     reload: whyReload({ due, requests, objects }, { prepared, actual, options }),
     isTooMuch: objects > options.reloadAbove,
     mayReload: options.reload === 'always' || (options.reload === 'drained' && actual.traffic !== 'open'),
     requests,
   }
+}
+
+function withDependents(waits: ReadonlyMap<string, string>, changes: readonly Change[]): ReadonlyMap<string, string> {
+  if (waits.size === 0) return waits
+  const waiting = new Map(waits)
+  for (let size = 0; size < waiting.size;) {
+    size = waiting.size
+    for (const { key, desired } of changes) {
+      const need = desired?.needs.find((each) => waiting.has(each))
+      if (need !== undefined && !waiting.has(key)) waiting.set(key, waiting.get(need) ?? '')
+    }
+  }
+  return waiting
 }
 
 /** How much longer than the last time to wait: 5 s, 30 s, 2 min, then every 10 min, as `retryMs` is. */
