@@ -43,11 +43,18 @@ export async function connectStomp(
   signal: AbortSignal,
 ): Promise<StompConnection> {
   const connection = new StompConnection(socketTo(broker, login.ca), login)
-  await withDeadline(login.clock, CONNECT_MS, async (late) => {
-    const ends = AbortSignal.any([late, signal])
-    ends.addEventListener('abort', () => connection.fail(ends.reason), { once: true })
-    await connection.login(broker.host)
-  })
+  const cancel = (): void => connection.fail(signal.reason)
+  signal.addEventListener('abort', cancel, { once: true })
+  if (signal.aborted) cancel()
+  try {
+    await withDeadline(login.clock, CONNECT_MS, async (late) => {
+      late.addEventListener('abort', () => connection.fail(late.reason), { once: true })
+      await connection.login(broker.host)
+    })
+  } finally {
+    // From here on whoever has the connection ends it, and says goodbye.
+    signal.removeEventListener('abort', cancel)
+  }
   return connection
 }
 
@@ -141,9 +148,10 @@ export class StompConnection {
   async #acknowledged(command: string, headers: Readonly<Record<string, string>>, body?: string): Promise<void> {
     this.#over.signal.throwIfAborted()
     const receipt = `r${++this.#count}`
+    const frame = encodeFrame(command, { ...headers, receipt }, body)
     const waiting = Promise.withResolvers<void>()
     this.#receipts.set(receipt, waiting)
-    this.#write(encodeFrame(command, { ...headers, receipt }, body))
+    this.#write(frame)
     await withDeadline(this.#login.clock, RECEIPT_MS, async (signal) => {
       const full = new Error(`the broker has not taken a ${command} for ${RECEIPT_MS / 1000} s; it may be full`)
       signal.addEventListener('abort', () => this.fail(full), { once: true })

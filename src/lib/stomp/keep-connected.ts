@@ -46,6 +46,7 @@ async function connectedTo(
   const connection = await connectStomp(broker, options, signal)
   const leave = (): void => void connection.close()
   signal.addEventListener('abort', leave, { once: true })
+  if (signal.aborted) leave()
   try {
     await use(connection)
     await aborted(connection.over)
