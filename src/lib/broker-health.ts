@@ -5,6 +5,9 @@ import { wordsOf } from './connection-words.ts'
 
 const SAID_MAX = 10
 
+/** A broker that comes back is found within the second of these. */
+export const RETRY_MS = { low: 500, high: 10_000 }
+
 /** Whether a broker can be used just now, for those who ask, and said once in the log for those who do not. */
 export class BrokerHealth {
   readonly #options: { readonly kind: string; readonly clock: Clock; readonly log: Logger }

@@ -10,25 +10,17 @@ import { connectStomp, type StompConnection } from '../../src/lib/stomp/connecti
 import { brokersOf } from '../../src/lib/stomp/address.ts'
 import type { Frame } from '../../src/lib/stomp/frame.ts'
 import { systemClock } from '../../src/lib/system-clock.ts'
+import type { RealBroker } from './carrier.ts'
 import { fixedPort } from './fixed-port.ts'
 
 /** A real ActiveMQ of the system's package, with a folder, a port and users of its own. */
-export interface ActiveMq {
-  readonly url: string
-  readonly user: string
-  readonly password: Secret
-  /** As if its plug were pulled. */
-  kill(): Promise<void>
+export interface ActiveMq extends RealBroker {
   /** After `kill`. Resolves when it takes connections. */
   restart(options?: { readonly xstream: boolean }): Promise<void>
-  /** Connections stay open, and nobody answers. */
-  freeze(): void
-  thaw(): void
   /** A connection that may do everything. */
   admin(): Promise<StompConnection>
   /** What lies in a queue, left there. */
   waiting(queue: string): Promise<readonly Frame[]>
-  stop(): Promise<void>
 }
 
 export interface ActiveMqOptions {

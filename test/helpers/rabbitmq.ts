@@ -7,30 +7,20 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Secret } from '../../src/lib/secret.ts'
+import type { RealBroker } from './carrier.ts'
 import { fixedPorts } from './fixed-port.ts'
 import { listens } from './listens.ts'
 
 /** A real RabbitMQ of the system's package, with everything of its own: folder, ports, name daemon, cookie, user. */
-export interface Broker {
+export interface Broker extends RealBroker {
   readonly folder: string
-  readonly url: string
-  readonly user: string
-  readonly password: Secret
-  /** As if its plug were pulled. */
-  kill(): Promise<void>
-  /** After `kill`. Resolves when it takes connections. */
-  restart(): Promise<void>
-  /** Connections stay open, and nobody answers. */
-  freeze(): void
-  thaw(): void
   /** `rabbitmqctl`; answers what it printed. */
   ctl(...argv: readonly string[]): Promise<string>
-  stop(): Promise<void>
 }
 
 export interface BrokerOptions {
   /** Listens with TLS only; paths of PEM files. */
-  readonly tls?: { readonly cert: string; readonly key: string }
+  readonly tls?: { readonly certificate: string; readonly key: string }
 }
 
 /** The scripts themselves: those on the PATH change to another user and into another folder. */
@@ -106,8 +96,12 @@ function environment(folder: string, [port = 0, distribution = 0, names = 0]: re
 
 function listeners(port: number, tls: BrokerOptions['tls']): readonly string[] {
   if (tls === undefined) return [`listeners.tcp.1 = 127.0.0.1:${port}`]
-  const { cert, key } = tls
-  const files = [`ssl_options.cacertfile = ${cert}`, `ssl_options.certfile = ${cert}`, `ssl_options.keyfile = ${key}`]
+  const { certificate, key } = tls
+  const files = [
+    `ssl_options.cacertfile = ${certificate}`,
+    `ssl_options.certfile = ${certificate}`,
+    `ssl_options.keyfile = ${key}`,
+  ]
   return ['listeners.tcp = none', `listeners.ssl.1 = 127.0.0.1:${port}`, ...files]
 }
 

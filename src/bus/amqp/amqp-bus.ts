@@ -1,12 +1,10 @@
 import type { Connection, Consumer, Publisher } from 'rabbitmq-client'
-import { type Bus, type BusHealth, type Hint, isHint, mergeHints } from '../../core/bus.ts'
+import type { Bus, BusHealth, Hint } from '../../core/bus.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/log.ts'
-import { Backoff } from '../../lib/backoff.ts'
-import { BrokerHealth } from '../../lib/broker-health.ts'
-import { HintReaders } from '../../lib/hint-readers.ts'
+import { RETRY_MS } from '../../lib/broker-health.ts'
+import { CarriedHints, PREFETCH } from '../../lib/carried-hints.ts'
 import type { Secret } from '../../lib/secret.ts'
-import { Subscription } from '../../lib/subscription.ts'
 import { sleepQuietly } from '../../lib/waiting.ts'
 import type { AmqpConfig } from './config.ts'
 import { addressOf, exchangeOf, queueOf, routingKeyOf } from './topology.ts'
@@ -23,15 +21,9 @@ export interface AmqpBusOptions extends Pick<AmqpConfig, 'url' | 'user' | 'excha
   readonly random: () => number
 }
 
-/** A broker that comes back is found within the second of these. */
-const RETRY_MS = { low: 500, high: 10_000 }
 const CONNECT_MS = 5000
 /** A broker that stands still counts as gone after twice this. */
 const HEARTBEAT_S = 10
-/** How many hints the broker may have on their way to one node: nothing of theirs is large or slow. */
-const PREFETCH = 50
-/** Prefixes of which something may wait to be published. */
-const WAITING_MAX = 1000
 const CLOSE_MS = 2000
 
 /** A bus over a broker. Does not wait for the broker, which may come and go at any time: `health` says how it is. */
@@ -73,45 +65,39 @@ export class AmqpBus implements Bus {
   readonly #connection: Connection
   readonly #publisher: Publisher
   readonly #consumers = new Map<string, Consumer>()
-  readonly #readers = new HintReaders()
-  readonly #closing = new AbortController()
-  readonly #outgoing: Subscription<Hint>
-  readonly #health: BrokerHealth
+  readonly #hints: CarriedHints
 
   constructor(options: AmqpBusOptions, connection: Connection) {
     this.#options = options
     this.#connection = connection
-    this.#health = new BrokerHealth({ kind: 'amqp', clock: options.clock, log: options.log })
-    this.#outgoing = new Subscription({ signal: this.#closing.signal, limit: WAITING_MAX, merge: mergeHints })
+    this.#hints = new CarriedHints({ ...options, kind: 'amqp' })
     this.#publisher = connection.createPublisher({ confirm: true, exchanges: [exchangeOf(options)] })
     connection.on('connection', () => {
       // A node is served again only when its queue is.
-      if (this.#consumers.size === 0) this.#health.arrived()
+      if (this.#consumers.size === 0) this.#hints.arrived()
     })
-    connection.on('error', (error) => this.#lost(error))
-    void this.#sendAll()
+    connection.on('error', (error) => this.#hints.lost(error))
+    void this.#hints.sendAll(async (hint) => await this.#sent(hint))
   }
 
   /** Whether this side can do its work just now: a hub tell, a node be told. */
   get health(): BusHealth {
-    return this.#health.now
+    return this.#hints.health
   }
 
   async publish(hint: Hint): Promise<void> {
-    this.#readers.check(hint)
-    this.#outgoing.push(hint)
+    this.#hints.publish(hint)
   }
 
   /** Yields what waited in the node's queue too. */
   subscribe({ node, signal }: { readonly node: string; readonly signal: AbortSignal }): AsyncIterable<Hint> {
-    if (!signal.aborted && !this.#closing.signal.aborted && !this.#consumers.has(node)) this.#listen(node)
-    return this.#readers.subscribe(signal)
+    if (!signal.aborted && !this.#hints.closing.aborted && !this.#consumers.has(node)) this.#listen(node)
+    return this.#hints.subscribe(signal)
   }
 
   async close(): Promise<void> {
-    if (this.#closing.signal.aborted) return
-    this.#closing.abort()
-    this.#readers.close()
+    if (this.#hints.closing.aborted) return
+    this.#hints.close()
     const patience = new AbortController()
     // What the broker does not answer in time is cut off: it gives again what it thinks was not taken.
     if (this.#connection.ready)
@@ -129,26 +115,11 @@ export class AmqpBus implements Bus {
         queueBindings: [{ exchange, routingKey: '#' }],
         qos: { prefetchCount: PREFETCH },
       },
-      ({ body }) => this.#take(body),
+      ({ body }) => this.#hints.take(body),
     )
-    consumer.on('ready', () => this.#health.arrived())
-    consumer.on('error', (error) => this.#lost(error))
+    consumer.on('ready', () => this.#hints.arrived())
+    consumer.on('error', (error) => this.#hints.lost(error))
     this.#consumers.set(node, consumer)
-  }
-
-  /** Whoever may write to the exchange may have sent it: what is no hint is passed over. */
-  #take(body: unknown): void {
-    if (isHint(body)) this.#readers.give({ prefix: body.prefix, revision: body.revision })
-    else this.#options.log.debug('the broker brought something that is no hint')
-  }
-
-  async #sendAll(): Promise<void> {
-    const { clock, random } = this.#options
-    const backoff = new Backoff({ firstMs: RETRY_MS.low, maxMs: RETRY_MS.high, random })
-    for await (const hint of this.#outgoing) {
-      while (!(await this.#sent(hint))) if (!(await sleepQuietly(clock, backoff.nextMs(), this.#closing.signal))) return
-      backoff.reset()
-    }
   }
 
   /** Whether the broker confirmed it. */
@@ -156,16 +127,12 @@ export class AmqpBus implements Bus {
     const { exchange } = this.#options
     try {
       await this.#publisher.send({ exchange, routingKey: routingKeyOf(prefix), durable: true }, { prefix, revision })
-      if (this.#consumers.size === 0) this.#health.arrived()
+      if (this.#consumers.size === 0) this.#hints.arrived()
       return true
     } catch (error) {
-      this.#lost(error)
+      this.#hints.lost(error)
       return false
     }
-  }
-
-  #lost(cause: unknown): void {
-    if (!this.#closing.signal.aborted) this.#health.lost(cause)
   }
 
   async #goodbye(): Promise<void> {

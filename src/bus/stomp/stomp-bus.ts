@@ -1,15 +1,11 @@
-import { type Bus, type BusHealth, type Hint, isHint, mergeHints } from '../../core/bus.ts'
+import { type Bus, type BusHealth, type Hint, mergeHints } from '../../core/bus.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/log.ts'
-import { Backoff } from '../../lib/backoff.ts'
-import { BrokerHealth } from '../../lib/broker-health.ts'
-import { HintReaders } from '../../lib/hint-readers.ts'
+import { CarriedHints, PREFETCH, WAITING_MAX } from '../../lib/carried-hints.ts'
 import type { Secret } from '../../lib/secret.ts'
 import type { StompConnection } from '../../lib/stomp/connection.ts'
 import type { Frame } from '../../lib/stomp/frame.ts'
-import { keepConnected, RETRY_MS } from '../../lib/stomp/keep-connected.ts'
-import { Subscription } from '../../lib/subscription.ts'
-import { sleepQuietly } from '../../lib/waiting.ts'
+import { keepConnected } from '../../lib/stomp/keep-connected.ts'
 import type { StompConfig } from './config.ts'
 import { queueOf, topicOf, TTL_MS } from './destinations.ts'
 
@@ -23,12 +19,8 @@ export interface StompBusOptions extends Pick<StompConfig, 'url' | 'user' | 'top
   readonly random: () => number
 }
 
-/** How many hints the broker may have on their way to one node: nothing of theirs is large or slow. */
-const PREFETCH = 50
 /** A hint is never larger; what is, is none. */
 export const HINT_BYTES_MAX = 4096
-/** Prefixes of which something may wait to be published. */
-const WAITING_MAX = 1000
 
 type Slot = PromiseWithResolvers<StompConnection | undefined>
 
@@ -39,11 +31,8 @@ type Slot = PromiseWithResolvers<StompConnection | undefined>
  */
 export class StompBus implements Bus {
   readonly #options: StompBusOptions
-  readonly #health: BrokerHealth
+  readonly #hints: CarriedHints
   readonly #nodes = new Set<string>()
-  readonly #readers = new HintReaders()
-  readonly #closing = new AbortController()
-  readonly #outgoing: Subscription<Hint>
   /** The newest of each prefix that was sent. */
   readonly #told = new Map<string, Hint>()
   readonly #running: Promise<unknown>
@@ -56,23 +45,20 @@ export class StompBus implements Bus {
   /** Does not wait for the broker, which may come and go at any time: `health` says how it is. */
   constructor(options: StompBusOptions) {
     this.#options = options
-    this.#health = new BrokerHealth({ kind: 'stomp', clock: options.clock, log: options.log })
-    const { signal } = this.#closing
-    this.#outgoing = new Subscription({ signal, limit: WAITING_MAX, merge: mergeHints })
+    this.#hints = new CarriedHints({ ...options, kind: 'stomp' })
     const use = async (connection: StompConnection): Promise<void> => await this.#use(connection)
     const brokers = { ...options, bodyMax: HINT_BYTES_MAX }
-    const staying = keepConnected(brokers, use, (error) => this.#lost(error), signal)
-    this.#running = Promise.all([staying, this.#sendAll()])
+    const staying = keepConnected(brokers, use, (error) => this.#hints.lost(error), this.#hints.closing)
+    this.#running = Promise.all([staying, this.#hints.sendAll(async (hint) => await this.#sent(hint))])
   }
 
   /** Whether this side can do its work just now: a hub tell, a node be told. */
   get health(): BusHealth {
-    return this.#health.now
+    return this.#hints.health
   }
 
   async publish(hint: Hint): Promise<void> {
-    this.#readers.check(hint)
-    this.#outgoing.push(hint)
+    this.#hints.publish(hint)
   }
 
   /** Yields what waited in the node's queue too. */
@@ -82,12 +68,11 @@ export class StompBus implements Bus {
       // What it fails with ends the connection, and the next one listens as well.
       if (this.#present !== undefined) void this.#listen(this.#present, node).catch(() => undefined)
     }
-    return this.#readers.subscribe(signal)
+    return this.#hints.subscribe(signal)
   }
 
   async close(): Promise<void> {
-    this.#closing.abort()
-    this.#readers.close()
+    this.#hints.close()
     this.#slot.resolve(undefined)
     await this.#running
   }
@@ -98,14 +83,14 @@ export class StompBus implements Bus {
     connection.over.addEventListener('abort', () => this.#vacate(), { once: true })
     this.#present = connection
     this.#slot.resolve(connection)
-    for (const hint of this.#told.values()) this.#outgoing.push(hint)
-    if (!this.#isRefused) this.#health.arrived()
+    for (const hint of this.#told.values()) this.#hints.publish(hint)
+    if (!this.#isRefused) this.#hints.arrived()
   }
 
   /** The slot of a connection that is over. */
   #vacate(): void {
     this.#present = undefined
-    if (!this.#closing.signal.aborted) this.#slot = Promise.withResolvers()
+    if (!this.#hints.closing.aborted) this.#slot = Promise.withResolvers()
   }
 
   async #listen(connection: StompConnection, node: string): Promise<void> {
@@ -113,30 +98,14 @@ export class StompBus implements Bus {
     await connection.subscribe({ destination, prefetch: PREFETCH, take: (frame) => this.#take(frame) })
   }
 
-  /** Whoever may write to the topic may have sent it: what is no hint is passed over. */
   #take({ body }: Frame): void {
-    const hint = body === undefined ? undefined : parsed(body)
-    if (isHint(hint)) this.#readers.give({ prefix: hint.prefix, revision: hint.revision })
-    else this.#options.log.debug('the broker brought something that is no hint')
+    this.#hints.take(body === undefined ? undefined : parsed(body))
   }
 
-  async #sendAll(): Promise<void> {
-    for await (const hint of this.#outgoing) await this.#send(hint)
-  }
-
-  /** Until the broker has it. */
-  async #send(hint: Hint): Promise<void> {
-    const { clock, random } = this.#options
-    const backoff = new Backoff({ firstMs: RETRY_MS.low, maxMs: RETRY_MS.high, random })
-    for (;;) {
-      const connection = await this.#slot.promise
-      if (connection === undefined) return
-      if (await this.#sent(hint, connection)) return
-      if (!(await sleepQuietly(clock, backoff.nextMs(), this.#closing.signal))) return
-    }
-  }
-
-  async #sent(hint: Hint, connection: StompConnection): Promise<boolean> {
+  /** Waits for a connection where there is none; answers whether the broker has it. */
+  async #sent(hint: Hint): Promise<boolean> {
+    const connection = await this.#slot.promise
+    if (connection === undefined) return false
     const { prefix, revision } = hint
     const expires = String(this.#options.clock.nowMs() + TTL_MS)
     const headers = { expires, 'content-type': 'application/json' }
@@ -144,11 +113,11 @@ export class StompBus implements Bus {
       await connection.send(topicOf(this.#options), headers, JSON.stringify({ prefix, revision }))
     } catch (error) {
       this.#isRefused = true
-      this.#lost(error)
+      this.#hints.lost(error)
       return false
     }
     this.#isRefused = false
-    this.#health.arrived()
+    this.#hints.arrived()
     this.#remember(hint)
     return true
   }
@@ -160,10 +129,6 @@ export class StompBus implements Bus {
     this.#told.set(prefix, (before && mergeHints(before, hint)) ?? hint)
     const [oldest] = this.#told.keys()
     if (this.#told.size > WAITING_MAX && oldest !== undefined) this.#told.delete(oldest)
-  }
-
-  #lost(error: unknown): void {
-    if (!this.#closing.signal.aborted) this.#health.lost(error)
   }
 }
 

@@ -1,4 +1,5 @@
 import { Backoff } from '../backoff.ts'
+import { RETRY_MS } from '../broker-health.ts'
 import { aborted, sleepQuietly } from '../waiting.ts'
 import { type BrokerAddress, brokersOf } from './address.ts'
 import { connectStomp, type StompConnection, type StompLogin } from './connection.ts'
@@ -9,9 +10,6 @@ export interface StompBrokers extends StompLogin {
   /** Uniform in [0, 1). */
   readonly random: () => number
 }
-
-/** A broker that comes back is found within the second of these. */
-export const RETRY_MS = { low: 500, high: 10_000 }
 
 /**
  * Keeps a connection to one of the brokers until the signal is aborted. `use` sets up each new one; why one was lost, or
