@@ -44,3 +44,12 @@ it('what is printed is read as the same', () => {
 it('a plain text is printed without quotes, so that a shell can compare it', () => {
   expect(['none', 'a b', 'uuid-7', '5', 'x\n'].map(printWord)).toEqual(['none', 'a b', 'uuid-7', '"5"', '"x\\n"'])
 })
+
+it('nothing that is printed is obeyed by a terminal', () => {
+  for (const text of ['\u001b[31m', '\u009b31m', 'a\u202eb']) {
+    for (const value of [text, [text], { [text]: text }]) {
+      expect(printWord(value)).toMatch(/^[ -~]+$/)
+      expect(parseWord(printWord(value))).toEqual(value)
+    }
+  }
+})

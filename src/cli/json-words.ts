@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { FlotillaError, messageOf } from '../core/errors.ts'
 import { type Json, unfitness } from '../core/json-patch/json.ts'
+import { clean } from '../lib/clean.ts'
 import type { Context } from './context.ts'
 
 /**
@@ -33,15 +34,21 @@ export function parseWord(text: string): Json {
   })
 }
 
-const AWKWARD = /^\s|\s$|\p{Cc}/u
+/** White space at an end, control characters, and what turns the direction of writing round. */
+const AWKWARD = /^\s|\s$|[\p{Cc}\u2028-\u202e\u2066-\u2069]/u
 
 /**
  * How a value is printed for a shell: a text as it is, without quotes, unless that would be read as something else. So
  * `parseWord(printWord(value))` is the value, and `[[ $x = none ]]` and `-r "$x"` both do what they look like.
  */
 export function printWord(value: Json): string {
-  if (typeof value !== 'string' || AWKWARD.test(value) || BEGINS_AS_JSON.test(value)) return JSON.stringify(value)
+  if (typeof value !== 'string' || AWKWARD.test(value) || BEGINS_AS_JSON.test(value)) return shownJson(value)
   return jsonTextOf(value) === value ? JSON.stringify(value) : value
+}
+
+/** JSON for people: what a terminal would obey is escaped, which is the same JSON. */
+export function shownJson(value: unknown, indent?: number): string {
+  return clean(JSON.stringify(value, undefined, indent))
 }
 
 /** Options that say what a value is where it is no JSON on the command line. */

@@ -2,7 +2,7 @@ import type { Definition } from '../../core/profile/profile.ts'
 import { FlotillaError } from '../../core/errors.ts'
 import { command } from '../command.ts'
 import { CLIENT, withHub } from '../connect.ts'
-import { parseWord, printWord, valueFrom } from '../json-words.ts'
+import { parseWord, printWord, shownJson, valueFrom } from '../json-words.ts'
 import { table } from '../output.ts'
 
 const PARAM = { name: 'PARAM', summary: 'what it is called in profiles' } as const
@@ -71,7 +71,7 @@ export const paramShow = command({
       profiles.definition(args.PARAM, { signal: context.signal }),
     )
     if (options.json) context.output.json('param', answer)
-    else context.output.print(JSON.stringify(answer, undefined, 2))
+    else context.output.print(shownJson(answer, 2))
     return 0
   },
 })

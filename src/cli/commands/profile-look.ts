@@ -3,7 +3,7 @@ import { isJsonObject, type Json } from '../../core/json-patch/json.ts'
 import { command } from '../command.ts'
 import { CLIENT, withHub } from '../connect.ts'
 import { ago } from '../format.ts'
-import { asValue, printWord, REF_OPTION, valueFrom, VALUE_OPTIONS } from '../json-words.ts'
+import { asValue, printWord, REF_OPTION, shownJson, valueFrom, VALUE_OPTIONS } from '../json-words.ts'
 import { table } from '../output.ts'
 import { changing, placeIn, PROFILE, toldOf } from '../profile-words.ts'
 
@@ -44,7 +44,7 @@ export const profileShow = command({
       profiles.get(args.PROFILE, { signal: context.signal }),
     )
     if (options.json) context.output.json('profile', profile)
-    else context.output.print(JSON.stringify(profile, undefined, 2))
+    else context.output.print(shownJson(profile, 2))
     return 0
   },
 })
@@ -95,7 +95,7 @@ export const profileParams = command({
         profiles.params(args.PROFILE, options.aggregate ? true : undefined, { signal: context.signal }),
       )
       if (options.json) context.output.json('params', answer)
-      else context.output.print(JSON.stringify(answer.params, undefined, 2))
+      else context.output.print(shownJson(answer.params, 2))
       return 0
     }
     const params = await valueFrom(args.JSON, options, context)
@@ -126,7 +126,7 @@ export const profileHistory = command({
       const profile = await withHub(options, context, ({ profiles }) => profiles.at(args.PROFILE, version, { signal }))
       const { revision: _, ...then } = profile
       if (options.json) output.json('profile', then)
-      else output.print(JSON.stringify(then, undefined, 2))
+      else output.print(shownJson(then, 2))
       return 0
     }
     const answer = await withHub(options, context, ({ profiles }) => profiles.history(args.PROFILE, { signal }))

@@ -1,5 +1,6 @@
 import type { WaitQuery } from '../../client/coordination-client.ts'
 import type { WaitAnswer } from '../../core/api-coordination.ts'
+import type { Json } from '../../core/json-patch/json.ts'
 import { type ExitCode, FlotillaError } from '../../core/errors.ts'
 import { clean } from '../../lib/clean.ts'
 import { asking, endOf, firstEndOf, pollMs } from '../asking.ts'
@@ -7,7 +8,7 @@ import { command } from '../command.ts'
 import { CLIENT, withHub } from '../connect.ts'
 import { TIMEOUT, timeoutMs } from '../coordination-options.ts'
 import { span } from '../format.ts'
-import { jsonTextOf } from '../json-words.ts'
+import { jsonTextOf, printWord } from '../json-words.ts'
 import type { Output } from '../output.ts'
 
 export const wait = command({
@@ -72,7 +73,7 @@ interface Asked {
 
 function tell(answer: WaitAnswer, { name, key, limitMs, json }: Asked, output: Output): ExitCode {
   if (json) output.json('wait', answer)
-  else if (answer.met && answer.value !== undefined) output.print(clean(textOf(answer.value)))
+  else if (answer.met && answer.value !== undefined) output.print(printWord(answer.value as Json))
   if (answer.met) return 0
   const now = answer.value === undefined ? 'absent' : textOf(answer.value)
   output.note(clean(`${name} ${key} is not so after ${span(limitMs)}: it is ${now}`))
