@@ -61,6 +61,7 @@ export async function catalogsOf(config: AgentConfig, deps: AgentCatalogDeps): P
         role,
         adopts: (path) => policyOf(path) === 'adopt',
         catalog,
+        dataDirectory,
         hub,
         versions,
         read: async (sha256, op) => await readReleased(sha256, deps.blobs, hub, op),

@@ -192,3 +192,19 @@ test(
   },
   LONG,
 )
+
+test(
+  'a node with another keystore than the source says so before any store vanishes, without a word of what is in it',
+  async () => {
+    const cluster = await CatalogCluster.open()
+    const [a, b] = [await cluster.add('a', 'source'), await cluster.add('b', 'replica')]
+    a.start()
+    await expect.poll(async () => (await a.told())?.keystore, SOON).toMatch(/^[0-9a-f]{16}$/)
+    b.start()
+    await expect
+      .poll(async () => (await b.told())?.problems.map(({ code }) => code), SOON)
+      .toContain('KEYSTORE_DIFFERS')
+    expect((await b.told())?.keystore).not.toBe((await a.told())?.keystore)
+  },
+  LONG,
+)

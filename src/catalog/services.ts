@@ -8,6 +8,7 @@ import type { Op } from '../core/op.ts'
 import type { Service } from '../core/service.ts'
 import type { Store } from '../core/store.ts'
 import type { CatalogNode } from '../targets/geoserver/local.ts'
+import { KeystoreCompare } from './keystore-compare.ts'
 import { Orders } from './orders.ts'
 import { Proposer } from './proposer.ts'
 import { ProposerMemory } from './proposer-memory.ts'
@@ -21,6 +22,7 @@ export interface CatalogOptions {
   /** Whether changes of that path belong into releases without anybody's word. */
   readonly adopts: (path: string) => boolean
   readonly catalog: CatalogNode
+  readonly dataDirectory: string
   readonly hub: ReleaseHub
   readonly versions: Pick<CatalogClient, 'bring'>
   readonly store: Store
@@ -54,6 +56,7 @@ export function catalogServices(options: CatalogOptions): readonly Service[] {
   })
   const telling: Telling = new Telling({
     ...options,
+    keystore: new KeystoreCompare(options),
     proposal: () => proposer.status,
     outcomes: () => orders.outcomes,
   })

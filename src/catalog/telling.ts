@@ -16,6 +16,7 @@ import { STORE_LIMITS } from '../core/store.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import { Wake } from '../lib/wake.ts'
 import { changeOf } from '../targets/geoserver/definition/change.ts'
+import type { KeystoreCompare } from './keystore-compare.ts'
 import type { CatalogLook, CatalogNode, Difference } from '../targets/geoserver/local.ts'
 
 export interface TellingOptions {
@@ -25,6 +26,7 @@ export interface TellingOptions {
   readonly catalog: CatalogNode
   /** The contents of a release by hash. */
   readonly read: (sha256: string, op: Op) => Promise<Uint8Array>
+  readonly keystore: KeystoreCompare
   readonly proposal: () => CatalogProposal
   readonly outcomes: () => readonly OrderOutcome[]
   /** Says something of this node to the cluster. */
@@ -81,10 +83,12 @@ export class Telling implements Service {
   }
 
   async #tell(op: Op): Promise<void> {
-    const { tree, node, role, catalog, proposal, outcomes, tell, clock } = this.#options
+    const { tree, node, role, catalog, keystore, proposal, outcomes, tell, clock } = this.#options
     const look = catalog.look()
     const kept = await catalog.kept()
     const differences = look === undefined ? [] : await this.#differences(look, op)
+    const { mark, problem } = await keystore.look(op)
+    const found = [...(problem === undefined ? [] : [problem]), ...(look?.tree.catalog.problems ?? [])]
     const told: NodeCatalog = {
       atMs: clock.nowMs(),
       role,
@@ -92,7 +96,8 @@ export class Telling implements Service {
       counts: countsOf(look?.differences ?? []),
       differences: within(differences),
       kept: kept.length,
-      problems: (look?.tree.catalog.problems ?? []).slice(0, CATALOG_LIMITS.problems),
+      ...(mark !== undefined && { keystore: mark }),
+      problems: found.slice(0, CATALOG_LIMITS.problems),
       proposal: proposal(),
       orders: outcomes(),
     }

@@ -47,6 +47,8 @@ export interface NodeCatalog {
   readonly differences: readonly CatalogDifference[]
   /** Versions that were overwritten although nobody had released them, and that the node holds. */
   readonly kept: number
+  /** Names its keystore, and says nothing else of it; absent where there is none. */
+  readonly keystore?: string
   /** What is wrong with the data directory itself; at most 20. */
   readonly problems: readonly Problem[]
   readonly proposal: CatalogProposal

@@ -60,6 +60,7 @@ export const zNodeCatalog = hold<NodeCatalog>()(
     counts: z.object({ apply: zCount, propose: zCount, report: zCount, conflict: zCount }),
     differences: z.array(zDifference).max(CATALOG_LIMITS.differences),
     kept: zCount,
+    keystore: z.string().max(64).exactOptional(),
     problems: z.array(zProblem).max(CATALOG_LIMITS.problems),
     proposal: zProposal,
     orders: z.array(zOutcome).max(CATALOG_LIMITS.outcomes),
