@@ -56,7 +56,7 @@ export function countsText(counts: CatalogNodeAnswer['catalog']['counts']): stri
 const LISTED_MAX = 20
 
 /** What differs on a node, what waits for a person first, and what to type. */
-export function printDifferences(one: CatalogNodeAnswer, tree: string, max: number, output: Output): void {
+function printDifferences(one: CatalogNodeAnswer, tree: string, max: number, output: Output): void {
   for (const decision of ORDER) {
     const found = one.catalog.differences.filter((each) => each.decision === decision)
     if (found.length === 0) continue

@@ -47,8 +47,12 @@ function print({ status, catalog }: CatalogPicture, { output, clock }: Context):
   printTrees(status, output)
   printWarnings(status, output)
   for (const one of catalog.nodes) printNode(one, status.tree, nowMs, output)
-  if (status.next !== undefined) output.print(`\nnext: ${clean(status.next)}`)
+  const next = status.state === 'empty' ? FIRST : status.next
+  if (next !== undefined) output.print(`\nnext: ${clean(next)}`)
 }
+
+/** What hubs say of a tree that is empty is about datasets. */
+const FIRST = 'join a GeoServer with --role source, or: flotilla catalog apply DIR -m "first release"'
 
 function jsonOf({ status, catalog }: CatalogPicture): object {
   const { tree, state, summary, desired, next } = status
