@@ -361,6 +361,18 @@ describe('a node in trouble', () => {
     await expect(replica.turn(release)).rejects.toMatchObject({ code: 'SOURCE_VANISHED' })
   })
 
+  test('a release that has less than half of the one before is brought all the same', async () => {
+    const { source, replica } = await pair({ reload: 'always' })
+    await source.geoserver?.kill()
+    source.remove('workspaces/w2')
+    source.remove('workspaces/w1/store')
+    source.remove('workspaces/w1/styles')
+    source.remove('gwc-layers')
+    await source.start()
+    expect(Object.keys(await source.digests()).length * 2).toBeLessThan(Object.keys(await replica.digests()).length)
+    await follow({ source, replica })
+  })
+
   test('a file that is half-written is no change', async () => {
     const { source, replica } = await pair({ role: 'both' })
     const file = 'workspaces/w1/store/cities/layer.xml'

@@ -41,11 +41,11 @@ export async function observe(prepared: Prepared, state: NodeState, parts: Obser
   return reload === undefined ? actual : { ...actual, traffic: await traffic(op) }
 }
 
-/** What is gone all at once was not deleted: it lies on something that is not there. */
-function guard({ catalog }: CatalogTree, { base }: NodeState, root: string): void {
+/** What is gone all at once was not deleted, but where we did it: it lies on something that is not there. */
+function guard({ catalog }: CatalogTree, { base, tried }: NodeState, root: string): void {
   if (base.size < GUARDED_FROM) return
   let gone = 0
-  for (const key of base.keys()) if (!catalog.entries.has(key)) gone += 1
+  for (const key of base.keys()) if (!catalog.entries.has(key) && !tried.has(key)) gone += 1
   if (gone * 2 > base.size) throw vanished(root, `lacks ${gone} of the ${base.size} files that were there`)
 }
 
