@@ -79,6 +79,7 @@ async function play(open: OpenStore, steps: readonly Step[]): Promise<void> {
   const under = await open({ keepRevisions: KEEP })
   try {
     const reference = new ReferenceStore(await revisionOf(under.store), KEEP)
+    await compacted(under)
     const scene: Scene = { store: under.store, under, reference, leases: [] }
     for (const step of steps) await take(scene, step)
     expect(await scene.store.list('t/')).toEqual(reference.list('t/'))

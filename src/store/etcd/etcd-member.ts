@@ -4,7 +4,7 @@ import { sleepQuietly } from '../../lib/waiting.ts'
 import { API, type Rpc } from './api.ts'
 import { EtcdFailure, STATUS } from './etcd-errors.ts'
 import { clientOf } from './grpc-client.ts'
-import { callHeaders, Lane } from './lane.ts'
+import { Lane } from './lane.ts'
 import type { TlsOptions } from './tls.ts'
 
 export interface EtcdMemberOptions {
@@ -38,7 +38,7 @@ interface Underway {
 
 /**
  * What connects to one member of etcd: a connection of the library's, and one for the calls that every request makes, which
- * cost a sixth there. Each connects by its first call and never again: where one is over, all is. Liveness is
+ * cost half there. Each connects by its first call and never again: where one is over, all is. Liveness is
  * an ordinary call every second, since etcd closes connections whose keepalive comes more often than every five
  * (facts: its --grpc-keepalive-min-time), and a frozen member keeps its connections open for ever.
  */
@@ -50,8 +50,6 @@ export class EtcdMember {
   readonly #underway = new Set<Underway>()
   /** Ticks in which nothing was heard, by connection. */
   readonly #silent = { library: 0, lane: 0 }
-  /** By metadata, by path. */
-  readonly #headers = new WeakMap<Metadata, Map<string, Buffer>>()
   #lane: Lane | undefined
 
   constructor(options: EtcdMemberOptions) {
@@ -122,31 +120,24 @@ export class EtcdMember {
     })
     const lane = this.#lane
     return new Promise<A>((resolve, reject) => {
-      const cancel = lane.ask(this.#headersOf(path, metadata), requestSerialize(request), {
-        onAnswer: (message) => {
-          done()
+      const call = {
+        path,
+        metadata: metadata.getMap() as Readonly<Record<string, string>>,
+        message: requestSerialize(request),
+      }
+      const cancel = lane.ask(call, (answer) => {
+        const given = done()
+        if (answer instanceof EtcdFailure) reject(given ? given.reason : answer)
+        else {
           try {
-            resolve(responseDeserialize(message))
+            resolve(responseDeserialize(answer))
           } catch (error) {
             reject(this.#failureOf(error))
           }
-        },
-        onFailure: (failure) => {
-          const given = done()
-          reject(given ? given.reason : failure)
-        },
+        }
       })
       const done = this.#keepTrack(cancel, signal, limitMs)
     })
-  }
-
-  #headersOf(path: string, metadata: Metadata): Buffer {
-    const known = this.#headers.get(metadata) ?? new Map<string, Buffer>()
-    this.#headers.set(metadata, known)
-    const headers =
-      known.get(path) ?? callHeaders(this.url, path, metadata.getMap() as Readonly<Record<string, string>>)
-    known.set(path, headers)
-    return headers
   }
 
   /**
@@ -240,7 +231,7 @@ export class EtcdMember {
     this.#over.abort(reason)
     for (const one of this.#underway) one.end(reason)
     this.#client.close()
-    this.#lane?.close(reason)
+    this.#lane?.close()
     this.#options.onEnd(this)
   }
 

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { createServer, type Http2Server, type Http2Session, type ServerHttp2Stream, type Settings } from 'node:http2'
 import { createServer as createPlain, type AddressInfo } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
+import { openTcpProxy } from '../../../test/helpers/tcp-proxy.ts'
 import { EtcdFailure, STATUS } from './etcd-errors.ts'
-import { callHeaders, Lane } from './lane.ts'
-import { framed } from './lane-call.ts'
+import { framed, Lane } from './lane.ts'
 
 type OnCall = (stream: ServerHttp2Stream, message: Buffer, call: number) => void
 
@@ -48,17 +49,19 @@ function answer(stream: ServerHttp2Stream, message: Uint8Array): void {
 function open(url: string) {
   const ends: EtcdFailure[] = []
   const lane = new Lane({ url, tls: {}, onHeard: () => undefined, onEnd: (failure) => ends.push(failure) })
-  cleanups.push(() => lane.close(new EtcdFailure(STATUS.UNAVAILABLE, 'over')))
-  const headers = callHeaders(url, '/a.B/C', { hasleader: 'true' })
+  cleanups.push(() => lane.close())
   const begin = (message: Uint8Array) => {
     let cancel = (): void => undefined
     const answered = new Promise<Buffer>((resolve, reject) => {
-      cancel = lane.ask(headers, message, { onAnswer: resolve, onFailure: reject })
+      cancel = lane.ask({ path: '/a.B/C', metadata: { hasleader: 'true' }, message }, (answer) => {
+        if (answer instanceof EtcdFailure) reject(answer)
+        else resolve(answer)
+      })
     })
     answered.catch(() => undefined)
     return { answered, cancel }
   }
-  return { ends, begin, ask: (message: Uint8Array) => begin(message).answered }
+  return { lane, ends, begin, ask: (message: Uint8Array) => begin(message).answered }
 }
 
 const SMALL = Buffer.from('small')
@@ -126,14 +129,53 @@ describe('a lane', () => {
     const given = begin(SMALL)
     await expect.poll(server.calls).toBe(1)
     given.cancel()
-    await expect(given.answered).rejects.toMatchObject({ status: STATUS.CANCELLED, hadNoEffect: false })
+    await expect(given.answered).rejects.toMatchObject({ hadNoEffect: false })
     await reset.promise
     expect(String(await ask(SMALL))).toBe('small')
   })
 })
 
+describe('where nobody reads what is sent', () => {
+  const LARGE = Buffer.alloc(16 * 1024 * 1024)
+
+  test('an answer is one nevertheless, and the next call is answered', async () => {
+    const server = createServer()
+    server.on('stream', (stream) => {
+      stream.on('error', () => undefined)
+      stream.once('data', () => {
+        stream.pause()
+        stream.respond({ ':status': 200, 'grpc-status': '8', 'grpc-message': 'too large' }, { endStream: true })
+      })
+    })
+    await listening(server)
+    cleanups.push(() => server.close())
+    const { ask } = open(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    await expect(ask(LARGE)).rejects.toMatchObject({ status: STATUS.RESOURCE_EXHAUSTED })
+    await expect(ask(SMALL)).rejects.toMatchObject({ status: STATUS.RESOURCE_EXHAUSTED })
+  })
+
+  test('a call is over when it is given up, and all is when the connection is closed', async () => {
+    const server = await serve((stream, message) => answer(stream, message), { initialWindowSize: LARGE.length })
+    const wire = await openTcpProxy(server.url)
+    cleanups.push(() => void wire.close())
+    const { lane, ends, begin, ask } = open(wire.url)
+    await ask(SMALL)
+    server.sessions[0]?.setLocalWindowSize(4 * LARGE.length)
+    await ask(SMALL)
+    wire.clog()
+    const [given, other] = [begin(LARGE), begin(LARGE)]
+    // Until nothing more fits in between.
+    for (let turn = 0; turn < 100; turn++) await setImmediate()
+    given.cancel()
+    await expect(given.answered).rejects.toMatchObject({ hadNoEffect: false })
+    lane.close()
+    await expect(other.answered).rejects.toMatchObject({ hadNoEffect: false })
+    await expect.poll(() => ends.length).toBe(1)
+  })
+})
+
 describe('of calls under way when', () => {
-  test('the connection is lost, nobody knows what became of those that were begun, and the others had no effect', async () => {
+  test('the other side ends the connection, nobody knows what became of those that it has seen, and the others had no effect', async () => {
     let seen = 0
     const server = await serve(() => seen++, { maxConcurrentStreams: 3 })
     const { ask, ends } = open(server.url)
@@ -147,8 +189,23 @@ describe('of calls under way when', () => {
     )
     expect(failures.map(({ status }) => status)).toEqual(Array.from({ length: 5 }, () => STATUS.UNAVAILABLE))
     expect(failures.map(({ hadNoEffect }) => hadNoEffect)).toEqual([false, false, false, true, true])
-    expect(ends).toHaveLength(1)
-    await expect(ask(SMALL)).rejects.toMatchObject({ status: STATUS.UNAVAILABLE })
+    await expect(ask(SMALL)).rejects.toMatchObject({ status: STATUS.UNAVAILABLE, hadNoEffect: true })
+    await expect.poll(() => ends.length).toBe(1)
+    await expect(ask(SMALL)).rejects.toMatchObject({ status: STATUS.UNAVAILABLE, hadNoEffect: true })
+  })
+
+  test('the wire is cut, nobody knows what became of any', async () => {
+    let seen = 0
+    const server = await serve(() => seen++)
+    const wire = await openTcpProxy(server.url)
+    cleanups.push(() => void wire.close())
+    const { ask, ends } = open(wire.url)
+    const calls = Array.from({ length: 3 }, async () => await ask(SMALL))
+    await expect.poll(() => seen).toBe(3)
+    wire.cut()
+    const unknown = { status: 'rejected', reason: { status: STATUS.UNAVAILABLE, hadNoEffect: false } }
+    expect(await Promise.allSettled(calls)).toMatchObject([unknown, unknown, unknown])
+    await expect.poll(() => ends.length).toBe(1)
   })
 
   test('the other side stops, those after the last that it has seen had no effect', async () => {
