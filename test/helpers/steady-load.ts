@@ -24,6 +24,8 @@ export class SteadyLoad {
   readonly history = new WriteHistory()
   /** What was seen that must never be. */
   readonly faults: string[] = []
+  /** Of all contents that were put. */
+  bytes = 0
   /** ms that each read took. */
   readonly reads: number[] = []
   readonly #options: SteadyOptions
@@ -40,6 +42,7 @@ export class SteadyLoad {
     const write = this.history.begin(key, random() < GONE)
     const bytes = Math.floor(random() < LARGE ? 1_100_000 + random() * 2_000_000 : random() ** 3 * 100_000)
     const headers = { 'x-flotilla-ack': 'one', 'x-flotilla-ack-timeout': '30' }
+    if (!write.isGone) this.bytes += bytes
     const content = write.isGone ? {} : { body: new Uint8Array(contentOf(write.id, bytes)) }
     const method = write.isGone ? 'DELETE' : 'PUT'
     const answer = await answered(urlOf(cluster.root, key), { method, headers, ...content })
