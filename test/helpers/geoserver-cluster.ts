@@ -146,13 +146,16 @@ export class GeoserverCluster {
     let differing: readonly string[] = []
     await until(
       async () => {
-        const [first, ...others] = await Promise.all(this.machines.map(async (each) => await each.digests()))
-        differing = others.flatMap((other) => differingKeys(first ?? {}, other))
+        differing = await this.#differing()
         return differing.length === 0
       },
-      () => `nodes differ in ${differing.join(', ')}\n${JSON.stringify(differing)}\n${this.said()}`,
+      () => `nodes differ in ${differing.join(', ')}\n${this.said()}`,
       timeoutMs,
     )
+  }
+
+  async areSame(): Promise<boolean> {
+    return (await this.#differing()).length === 0
   }
 
   /** Resolves once every agent has had the time to look at everything twice: what did not happen by then does not happen. */
@@ -183,6 +186,11 @@ export class GeoserverCluster {
     }
     await this.hub.kill()
     rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  async #differing(): Promise<readonly string[]> {
+    const [first, ...others] = await Promise.all(this.machines.map(async (each) => await each.digests()))
+    return others.flatMap((other) => differingKeys(first ?? {}, other))
   }
 
   #node(name: string): ClusterNode {
