@@ -11,7 +11,7 @@ import { Secret } from '../../src/lib/secret.ts'
 import { systemClock } from '../../src/lib/system-clock.ts'
 import type { GeoserverConfig } from '../../src/targets/geoserver/config.ts'
 import { fixedPort } from './fixed-port.ts'
-import { GeoserverMachine } from './geoserver-machine.ts'
+import { GeoserverMachine, Program } from './geoserver-machine.ts'
 import { HubProcess } from './hub-process.ts'
 import { type Ran, run } from './program.ts'
 import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts'
@@ -36,6 +36,14 @@ export interface NodeOptions {
   readonly fill?: (machine: GeoserverMachine) => void
 }
 
+interface NodeConfig {
+  readonly node: string
+  readonly hub: string
+  readonly state: string
+  readonly credentialFile: string
+  readonly interval: string
+}
+
 interface ClusterNode {
   readonly machine: GeoserverMachine
   readonly wire: TcpProxy
@@ -48,6 +56,7 @@ export class GeoserverCluster {
   readonly client: HubClient
   readonly catalog: CatalogClient
   readonly #nodes = new Map<string, ClusterNode>()
+  readonly #agents: Program[] = []
 
   private constructor(folder: string, hub: HubProcess) {
     this.folder = folder
@@ -86,11 +95,7 @@ export class GeoserverCluster {
     await machine.start()
     const wire = await openTcpProxy(this.hub.url)
     this.#nodes.set(name, { machine, wire })
-    const { code } = await this.client.createJoinCode(role === 'replica' ? {} : { sources: [TREE] })
-    const { token } = await joinHub(this.hub.url, { node: name, code })
-    const credentialFile = join(machine.root, 'credential')
-    writeFileSync(credentialFile, token, { mode: 0o600 })
-    mkdirSync(machine.state, { recursive: true, mode: 0o700 })
+    const where = await this.#join(name, role, wire.url)
     const target = {
       kind: 'geoserver',
       dataDirectory: machine.directory,
@@ -100,12 +105,18 @@ export class GeoserverCluster {
       timeoutMs: 5000,
       ...options.settings,
     }
-    const where = { node: name, hub: wire.url, state: machine.state, credentialFile, interval: '1s' }
-    // JSON is YAML.
-    const config = JSON.stringify({ ...where, ...options.agent, targets: { ...options.targets, [TREE]: target } })
-    writeFileSync(join(machine.state, 'agent.yaml'), config)
+    writeConfig({ ...where, ...options.agent, targets: { ...options.targets, [TREE]: target } })
     machine.startAgent()
     return machine
+  }
+
+  /** A node without a GeoServer, whose agent has these settings besides, such as `proxies`. */
+  async addAgent(name: string, settings: object): Promise<void> {
+    const config = { ...(await this.#join(name, 'replica', this.hub.url)), ...settings }
+    writeConfig(config)
+    const agent = new Program()
+    this.#agents.push(agent)
+    agent.run(['agent', '--config', join(config.state, 'agent.yaml')], { cwd: this.folder })
   }
 
   async flotilla(...argv: readonly string[]): Promise<Ran> {
@@ -165,7 +176,8 @@ export class GeoserverCluster {
 
   /** What every agent said, for whoever has to find out what went wrong. */
   said(): string {
-    return this.machines.map(({ name, agent }) => `${name}: ${agent.said()}`).join('\n--\n')
+    const all = [...this.machines.map(({ agent }) => agent), ...this.#agents]
+    return all.map((agent) => agent.said()).join('\n--\n')
   }
 
   /** The hub's store, file by file, without the contents of releases. */
@@ -184,6 +196,7 @@ export class GeoserverCluster {
       await Promise.all([machine.agent.kill(), machine.server.kill()])
       await wire.close()
     }
+    for (const agent of this.#agents) await agent.kill()
     await this.hub.kill()
     rmSync(this.folder, { recursive: true, force: true })
   }
@@ -193,11 +206,26 @@ export class GeoserverCluster {
     return others.flatMap((other) => differingKeys(first ?? {}, other))
   }
 
+  async #join(name: string, role: Role, hub: string): Promise<NodeConfig> {
+    const { code } = await this.client.createJoinCode(role === 'replica' ? {} : { sources: [TREE] })
+    const { token } = await joinHub(this.hub.url, { node: name, code })
+    const state = join(this.folder, name, 'state')
+    mkdirSync(state, { recursive: true, mode: 0o700 })
+    const credentialFile = join(this.folder, name, 'credential')
+    writeFileSync(credentialFile, token, { mode: 0o600 })
+    return { node: name, hub, state, credentialFile, interval: '1s' }
+  }
+
   #node(name: string): ClusterNode {
     const node = this.#nodes.get(name)
     if (node === undefined) throw new Error(`no node ${name}`)
     return node
   }
+}
+
+function writeConfig(config: NodeConfig): void {
+  // JSON is YAML.
+  writeFileSync(join(config.state, 'agent.yaml'), JSON.stringify(config))
 }
 
 /** Waits for a condition, however busy the machine is; throws what is wrong where it never comes true. */
