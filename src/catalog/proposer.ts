@@ -142,12 +142,13 @@ export class Proposer implements Service {
       )
     }
     const { files } = tree
+    await catalog.offered(new Map([...tree.catalog.entries.values()].map(({ key, digest }) => [key, digest])))
     await this.#release({ base: 0, files, fresh: files, tree, message: `the data directory of node ${node}` }, op)
     return FIRST_MS
   }
 
   async #propose(look: CatalogLook, op: Op): Promise<Pause> {
-    const { memory, clock, node } = this.#options
+    const { memory, clock, node, catalog } = this.#options
     const wished = proposedBy(look)
     memory.seen(look, wished)
     const due = [...wished.filter((one) => !memory.isHeld(one)), ...(await this.#passwords(look, op))]
@@ -162,6 +163,7 @@ export class Proposer implements Service {
     const fresh = ready.flatMap(({ local }) => (local === undefined ? [] : [local]))
     const message = messageFor(ready, node)
     const confirmRemoval = this.#isConfirmed(ready)
+    await catalog.offered(new Map(ready.map(({ key, local }) => [key, local?.digest])))
     const answer = await this.#release(
       { base: look.release, tree: look.tree, files, fresh, message, confirmRemoval },
       op,

@@ -28,7 +28,7 @@ describe('a source', () => {
       message: expect.stringContaining('on node a') as string,
     })
     expect(b.geoserver.read('workspaces/w1/styles/burg.sld')).toBe(STYLE)
-    expect((await a.told())?.proposal).toEqual({ state: 'none', released: 2 })
+    await expect.poll(async () => (await a.told())?.proposal, SOON).toEqual({ state: 'none', released: 2 })
     const { files } = await import('../releases/manifest.ts').then(async ({ parseManifest }) => {
       const record = await cluster.hub.client.releaseRecord(TREE, 2)
       const chunks: Uint8Array[] = []

@@ -223,7 +223,7 @@ export class GeoserverCluster {
   }
 }
 
-function writeConfig(config: NodeConfig): void {
+function writeConfig(config: NodeConfig & Readonly<Record<string, unknown>>): void {
   // JSON is YAML.
   writeFileSync(join(config.state, 'agent.yaml'), JSON.stringify(config))
 }

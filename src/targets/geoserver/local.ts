@@ -63,6 +63,12 @@ export interface CatalogNode {
   /** Decides differences of the last look. Rejects with `NOT_FOUND`, naming the first key that does not differ. Durable when it resolves. */
   decide(keys: readonly string[], verdict: Verdict): Promise<void>
 
+  /**
+   * These versions, by key, are about to be offered for a release; undefined for what was deleted. Once a release has one of them, what is
+   * here by then was made after it, and is no conflict. Durable when it resolves.
+   */
+  offered(versions: ReadonlyMap<string, string | undefined>): Promise<void>
+
   /** What only this node had when it first met releases is as if made now: its policy decides, so on a replica it goes, and is kept. */
   takeOver(): Promise<void>
 

@@ -415,3 +415,46 @@ describe('a node in trouble', () => {
     expect(replica.has('../outside/new.pal')).toBe(false)
   })
 })
+
+describe('somebody who goes on editing while what was there a moment ago is released', () => {
+  const path = (to: string): string => `<layer><path>/${to}</path></layer>`
+  const ROADS = '/rest/layers/w1:roads'
+
+  async function offering(node: GeoserverNode, number: number) {
+    const release = await node.release(number)
+    const { catalog } = node.target
+    const differing = catalog.look()?.differences ?? []
+    await catalog.offered(new Map(differing.map(({ key, local }) => [key, local?.digest])))
+    return release
+  }
+
+  test('is in no conflict with it, and what was deleted since stays deleted', async () => {
+    const { source, replica } = await pair({ role: 'both' })
+    await replica.rest('PUT', ROADS, path('one'))
+    await replica.rest('POST', '/rest/workspaces', '<workspace><name>brief</name></workspace>')
+    await replica.turn(await source.release(1))
+    const release = await offering(replica, 2)
+    await replica.rest('PUT', ROADS, path('two'))
+    await replica.rest('DELETE', '/rest/workspaces/brief')
+    replica.forget()
+    await replica.turn(release)
+    const decisions = replica.target.catalog.look()?.differences.map(({ key, decision }) => [key, decision.do])
+    expect(decisions).toEqual([
+      ['layer/w1:roads', 'propose'],
+      ['namespace/brief', 'propose'],
+      ['workspace/brief', 'propose'],
+    ])
+    expect(replica.has('workspaces/brief')).toBe(false)
+    expect(await replica.turn(await replica.release(3))).toMatchObject({ state: 'in-step', served: 3 })
+  })
+
+  test('gets an older release back, once it is asked for again', async () => {
+    const { source, replica } = await pair({ role: 'both' })
+    await replica.rest('PUT', ROADS, path('one'))
+    await replica.turn(await source.release(1))
+    const release = await offering(replica, 2)
+    expect(await replica.turn(release)).toMatchObject({ state: 'in-step' })
+    expect(await replica.turn(await source.release(3))).toMatchObject({ state: 'in-step', served: 3 })
+    expect(await replica.digests()).toEqual(await source.digests())
+  })
+})

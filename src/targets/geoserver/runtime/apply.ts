@@ -44,19 +44,26 @@ export async function apply(step: Step, parts: ApplyParts, op: Op): Promise<void
   }
 }
 
-/** What differs goes the release's way, and is kept; but where the node's own is to be told only, it stays. */
+/**
+ * What differs goes the release's way, and is kept; but where the node's own is to be told only, it stays, and so it does where the release
+ * is of this very node.
+ */
 function metWith(
   { entries: desired }: Prepared,
   { entries }: Actual,
   before: NodeState,
   { policyOf, takeOver }: ApplyParts,
 ): NodeState {
+  const { offered } = before
+  // What it has besides was made since.
+  const isFounder = offered.size > 0
   const [base, found, verdicts] = [new Map<string, string>(), new Set<string>(), new Map<string, Decided>()]
   for (const [key, { digest, path }] of entries) {
     const wanted = desired.get(key)?.digest
     if (wanted === undefined) {
-      if (!takeOver) found.add(key)
-    } else if (wanted === digest || policyOf(path) === 'report') base.set(key, wanted)
+      if (!takeOver && !isFounder) found.add(key)
+    } else if (wanted === digest || policyOf(path) === 'report' || offered.get(key)?.includes(wanted) === true)
+      base.set(key, wanted)
     else verdicts.set(key, { verdict: 'revert', local: digest, desired: wanted })
   }
   return { ...before, met: true, base, found, verdicts }

@@ -4,6 +4,7 @@ import { sha256 } from '../../../lib/hash.ts'
 import type { CatalogEntry } from '../definition/model.ts'
 import type { Difference } from '../local.ts'
 import type { NodeState, Tried } from './node-state.ts'
+import { baseOf } from './offered.ts'
 
 /** Which policy is for what path. */
 export type PolicyOf = (path: string) => Policy
@@ -30,7 +31,7 @@ export function differencesOf(local: Entries, desired: Entries, state: NodeState
   for (const key of keys) {
     const [here, wanted] = [local.get(key), desired.get(key)]
     const path = (here ?? wanted)?.path ?? ''
-    const base = state.base.get(key)
+    const base = baseOf(key, wanted?.digest, state)
     if (here?.digest === wanted?.digest) {
       if (here === undefined || wanted === undefined || !isPasswordNew(here, wanted, state)) continue
       differences.push({ key, path, decision: { do: 'apply', keep: false }, local: here, desired: wanted, base })
@@ -69,7 +70,7 @@ function decisionOf(key: string, { here, wanted }: Digests, state: NodeState, po
   const tried = state.tried.get(key)
   if (tried !== undefined) return afterTry(tried, { here, wanted }, policy)
   if (state.found.has(key) && wanted === undefined) return { do: 'report' }
-  return decide({ base: state.base.get(key), local: here, desired: wanted }, policy)
+  return decide({ base: baseOf(key, wanted, state), local: here, desired: wanted }, policy)
 }
 
 /** What our own work left there is no change of anybody. */

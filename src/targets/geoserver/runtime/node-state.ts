@@ -21,6 +21,8 @@ export interface NodeState {
   readonly tried: ReadonlyMap<string, Tried>
   /** By key, which encrypted values of a release were last brought to this node: a digest leaves them out. */
   readonly ciphers: ReadonlyMap<string, string>
+  /** By key, digests that this node offered for releases, oldest first, '' for a deletion; until one of them is found to be desired. */
+  readonly offered: ReadonlyMap<string, readonly string[]>
   readonly owed: Owed
   /** What a person decided, by key. */
   readonly verdicts: ReadonlyMap<string, Decided>
@@ -70,6 +72,7 @@ export const EMPTY_STATE: NodeState = {
   found: new Set(),
   tried: new Map(),
   ciphers: new Map(),
+  offered: new Map(),
   owed: NOTHING_OWED,
   verdicts: new Map(),
   kept: [],
@@ -106,6 +109,7 @@ const schema = z.object({
   found: z.array(z.string()).transform((keys) => new Set(keys)),
   tried: mapOf(triedSchema),
   ciphers: mapOf(z.string()),
+  offered: mapOf(z.array(z.string())),
   owed: z.object({
     reload: z.boolean(),
     reset: z.boolean(),
@@ -142,7 +146,7 @@ export async function loadState(folder: string, log: Logger): Promise<NodeState>
 
 /** Durable when it resolves. First what both agree on: a base that is too new is only an object that is looked at again. */
 export async function saveState(folder: string, state: NodeState, before: NodeState | undefined): Promise<void> {
-  const { base, found, tried, ciphers, verdicts, requests, ...rest } = state
+  const { base, found, tried, ciphers, offered, verdicts, requests, ...rest } = state
   await makeFolder(folder, 0o700)
   if (base !== before?.base) {
     await writeAtomic(join(folder, BASE_FILE), `${JSON.stringify([...base])}\n`, { mode: 0o600 })
@@ -151,6 +155,7 @@ export async function saveState(folder: string, state: NodeState, before: NodeSt
     found: [...found],
     tried: [...tried],
     ciphers: [...ciphers],
+    offered: [...offered],
     verdicts: [...verdicts],
     requests: [...requests],
   }

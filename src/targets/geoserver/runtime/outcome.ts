@@ -1,6 +1,7 @@
 import { cipherOf } from './differences.ts'
 import type { Actual, Outcome, Prepared } from './model.ts'
 import type { NodeState, Tried } from './node-state.ts'
+import { withoutFound } from './offered.ts'
 import type { Situation } from './situation.ts'
 
 /** What became certain since the last look. Pure. */
@@ -51,6 +52,10 @@ function agreedOf({ entries: desired }: Prepared, { entries, state }: Actual): O
     if (entries.get(key)?.digest === digest && state.base.get(key) !== digest) agreed.set(key, digest)
   }
   for (const key of state.base.keys()) if (!desired.has(key) && !entries.has(key)) agreed.set(key, undefined)
+  for (const [key, digests] of state.offered) {
+    const wanted = desired.get(key)?.digest
+    if (digests.includes(wanted ?? '')) agreed.set(key, wanted)
+  }
   return agreed
 }
 
@@ -119,6 +124,7 @@ export function withOutcome(state: NodeState, outcome: Outcome): NodeState {
     found: settled.length === 0 ? state.found : new Set([...state.found].filter((key) => !settled.includes(key))),
     requests: new Map([...state.requests, ...done.map(({ request, ...what }) => [request, what] as const)]),
     verdicts: withoutAgreed(state.verdicts, agreed),
+    offered: withoutFound(state.offered, agreed),
   }
 }
 

@@ -7,6 +7,7 @@ import { modulesOf, versionOf } from '../rest/about.ts'
 import type { GeoServerClient } from '../rest/client.ts'
 import type { KeptVersions } from './kept.ts'
 import type { Decided, NodeState } from './node-state.ts'
+import { withOffered } from './offered.ts'
 
 export interface OwnCatalogParts {
   readonly client: GeoServerClient
@@ -72,6 +73,10 @@ export class OwnCatalog implements CatalogNode {
       return [key, { verdict, local: local?.digest ?? '', desired: desired?.digest ?? '' }]
     })
     await this.#parts.change((state) => ({ ...state, verdicts: new Map([...state.verdicts, ...decided]) }))
+  }
+
+  async offered(versions: ReadonlyMap<string, string | undefined>): Promise<void> {
+    await this.#parts.change((state) => ({ ...state, offered: withOffered(state.offered, versions) }))
   }
 
   async takeOver(): Promise<void> {
