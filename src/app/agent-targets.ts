@@ -11,7 +11,7 @@ import type { Store } from '../core/store.ts'
 import { Liveness, takesConnections } from '../lib/liveness.ts'
 import type { CatalogNode } from '../targets/geoserver/local.ts'
 import { targets } from '../targets/registry.ts'
-import { trafficOf } from './agent-traffic.ts'
+import { calmTraffic, trafficOf } from './agent-traffic.ts'
 import type { CatalogData, catalogData } from './catalog-data.ts'
 
 interface TargetDeps {
@@ -67,7 +67,7 @@ function geoserverAt(
 ): At {
   const { kind, serveUrl: _, tokenFile: _token, shareKeystore: _share, dataTree, jms, ...options } = one
   const { node } = config
-  const traffic = async (op: Op) => await trafficOf(tree, node, store, op)
+  const traffic = calmTraffic(clock, async (op) => await trafficOf(tree, node, store, op))
   const data = dataTree === undefined ? undefined : dataOf(config, { ...options, dataTree }, { store, clock, base })
   const missingData = data && (async (urls: readonly string[], op: Op) => await (await data)?.missing(urls, op))
   const target = targets[kind].create(options, { clock, log, traffic, missingData })

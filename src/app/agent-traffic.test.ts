@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { VirtualClock } from '../../test/helpers/virtual-clock.ts'
 import { keys } from '../core/keys.ts'
 import { MemoryStore } from '../store/memory/memory-store.ts'
-import { trafficOf } from './agent-traffic.ts'
+import { calmTraffic, trafficOf } from './agent-traffic.ts'
 
 const TREE = 'catalog'
 const DRAIN = { tree: TREE, by: 'ann', reason: '', atMs: 1 }
@@ -36,4 +36,25 @@ test('a node is drained once every proxy has taken over that it is, as a whole a
 test('a proxy that is lost or has failed confirms nothing', async () => {
   expect(await trafficWith({ ...drained(), ...proxy(9) })).toBe('open')
   expect(await trafficWith({ ...alive, ...drained(), ...proxy(9, 'failed') })).toBe('open')
+})
+
+test('requests that are under way when a node is drained have a second', async () => {
+  const clock = new VirtualClock()
+  let now: Awaited<ReturnType<typeof trafficOf>> = 'open'
+  const traffic = calmTraffic(clock, async () => await Promise.resolve(now))
+  const seen = async (ms: number): Promise<string> => {
+    await clock.advance(ms)
+    return await traffic({})
+  }
+  expect(await seen(5000)).toBe('open')
+  now = 'drained'
+  expect(await seen(0)).toBe('open')
+  expect(await seen(999)).toBe('open')
+  expect(await seen(1)).toBe('drained')
+  now = 'open'
+  expect(await seen(1)).toBe('open')
+  now = 'drained'
+  expect(await seen(10)).toBe('open')
+  now = 'no-proxy'
+  expect(await seen(0)).toBe('no-proxy')
 })

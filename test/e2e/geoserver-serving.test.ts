@@ -66,7 +66,7 @@ async function openDoor(port: () => number): Promise<Door> {
       { host: '127.0.0.1', port: port(), method, path: url, headers },
       (answer: IncomingMessage) => {
         answered += 1
-        if (answer.statusCode !== 200 && !url.includes('probe=1')) bad.push(`${url}: ${answer.statusCode}`)
+        if (answer.statusCode !== 200 && !isProbe(url)) bad.push(`${url}: ${answer.statusCode}`)
         response.writeHead(answer.statusCode ?? 502, answer.headers)
         answer.pipe(response)
       },
@@ -77,6 +77,11 @@ async function openDoor(port: () => number): Promise<Door> {
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return { url, bad, answered: () => answered, close: () => void server.close() }
+}
+
+/** That of the proxies, and the page that an agent has them ask for. */
+function isProbe(url: string): boolean {
+  return url.includes('probe=1') || url === '/geoserver/'
 }
 
 /** Asks again and again until it is over; answers what did not come as it should. */
