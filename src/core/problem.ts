@@ -62,7 +62,8 @@ export const PROBLEMS = {
   CATALOG_FOREIGN: 'Something in the data directory of a node is in no release. It stays, as configured.',
   CATALOG_REFUSED:
     'A node’s GeoServer did not take an object of the release; the message is its own where it gave one.',
-  KEYSTORE_DIFFERS: 'A node has another keystore than the nodes whose passwords are released, and can read none of these.',
+  KEYSTORE_DIFFERS:
+    'A node has another keystore than the nodes whose passwords are released, and can read none of these.',
   DATA_MISSING: 'An object of a catalog waits on a node for data that it reads.',
   CATALOG_RELOAD: 'A node’s GeoServer must read its catalog anew, and waits until it is drained.',
   CATALOG_VERSION: 'The release comes from a GeoServer of another version than that of the node.',
