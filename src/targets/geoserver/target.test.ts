@@ -361,6 +361,21 @@ describe('a node in trouble', () => {
     await expect(replica.turn(release)).rejects.toMatchObject({ code: 'SOURCE_VANISHED' })
   })
 
+  test('what somebody makes in the moment between look and write is kept before it is overwritten', async () => {
+    const { source, replica } = await pair()
+    await source.rest('POST', '/rest/workspaces/w2/datastores', STORE)
+    const release = await source.release(2)
+    const { target } = replica
+    const prepared = await target.prepare(release)
+    const steps = target.plan(prepared, await target.observe(prepared))
+    await replica.rest('POST', '/rest/workspaces/w2/datastores', STORE.replace('data/x', 'data/mine'))
+    for (const step of steps) await target.apply(step)
+    expect(await replica.turn(release)).toMatchObject({ state: 'in-step', served: 2 })
+    const [kept] = await target.catalog.kept()
+    expect(kept).toMatchObject({ key: 'datastore/w2:shp', release: 2 })
+    expect(Buffer.from(await target.catalog.readKept(kept?.sha256 ?? '')).toString()).toContain('data/mine')
+  })
+
   test('a release that has less than half of the one before is brought all the same', async () => {
     const { source, replica } = await pair({ reload: 'always' })
     await source.geoserver?.kill()

@@ -121,11 +121,15 @@ async function changing(
   })
 }
 
-/** Somebody may have changed it since the look that the work was planned by: that is kept as well. */
+/** Made by GeoServer itself with a workspace or a feature type, perhaps a moment ago by our own work. */
+const MADE_BESIDES = /^(?:namespace|layer)\//
+
+/** Somebody may have made or changed it since the look that the work was planned by: that is kept as well. */
 async function keepNow(changes: readonly Change[], { number }: Prepared, parts: ApplyParts): Promise<void> {
   const { directory, kept, clock, state, change } = parts
-  const versions = changes.flatMap(({ local, desired }) => {
-    const now = local === undefined ? undefined : directory.now(local)
+  const versions = changes.flatMap(({ key, local, desired }) => {
+    const place = local ?? (MADE_BESIDES.test(key) ? undefined : desired)
+    const now = place === undefined ? undefined : directory.now(place)
     // GeoServer itself writes the tile layer of a layer that is changed.
     const isNews = now?.entry.class !== 'tile-layer' && now?.entry.digest !== local?.digest
     if (now === undefined || !isNews || now.entry.digest === desired?.digest) return []
