@@ -8,6 +8,7 @@ import { GeoserverNode } from '../../../../test/helpers/geoserver-node.ts'
 import { systemClock } from '../../../lib/system-clock.ts'
 import { Overlay } from '../definition/overlay.ts'
 import { DataDirectory } from './data-directory.ts'
+import { ownBytes } from './place.ts'
 
 function seeded(): { readonly node: GeoserverNode; readonly directory: DataDirectory } {
   const node = new GeoserverNode().seed('one')
@@ -144,3 +145,12 @@ function entry<T>(entries: ReadonlyMap<string, T>, key: string): T {
 }
 
 const anything = { files: [], read: async () => await Promise.resolve(Buffer.from('<x/>')) }
+
+test('what the node has of its own is not read through a link', async () => {
+  const { node } = seeded()
+  node.write('outside', 'secret')
+  symlinkSync(join(node.directory, 'outside'), join(node.directory, 'styles/own.xml'))
+  node.write('styles/plain.xml', 'own')
+  expect(await ownBytes(node.directory, 'styles/own.xml')).toBeUndefined()
+  expect(await ownBytes(node.directory, 'styles/plain.xml')).toEqual(Buffer.from('own'))
+})

@@ -1,10 +1,13 @@
-import { readFileSync, rmSync } from 'node:fs'
+import { constants, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Op } from '../../../core/op.ts'
 import { syncDirectory, writeAtomic } from '../../../lib/atomic-file.ts'
 import { removeEmptyInside, withFolderInside } from '../../../lib/inside.ts'
 import { folderOf } from '../../../core/files/entry.ts'
 import { safePath } from '../../../lib/safe-path.ts'
+
+/** Never through a link, and never waiting for a pipe. */
+const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /** Whole or not at all, and durable when it resolves. Never through a link, wherever one turns up meanwhile. */
 export async function placeFile(root: string, path: string, bytes: Uint8Array, op: Op): Promise<void> {
@@ -37,7 +40,7 @@ export async function ownBytes(root: string, path: string): Promise<Uint8Array |
   const safe = safePath(path)
   try {
     return await withFolderInside(root, folderOf(safe), {}, ({ path: within }) =>
-      readFileSync(join(within, nameOf(safe))),
+      readFileSync(join(within, nameOf(safe)), { flag: READ }),
     )
   } catch {
     return undefined

@@ -38,6 +38,8 @@ type Lookup = (key: string) => { readonly needs: readonly string[] } | undefined
 export function endpointOf(key: string, entryOf: Lookup): Endpoint | undefined {
   const { kind, name: qualified } = splitKey(key)
   const { workspace, name } = nameIn(qualified)
+  // In an address these lead elsewhere, however they are encoded.
+  if ([workspace, name].some(isDots)) return undefined
   const within = workspace === undefined ? '/rest' : `/rest/workspaces/${part(workspace)}`
   switch (kind as ObjectKind) {
     case 'workspace':
@@ -95,8 +97,13 @@ function resourceEndpoint(
 ): Endpoint | undefined {
   const [storeKind, collection] = RESOURCES[kind]
   const store = needs.find((need) => need.startsWith(`${storeKind}/`))
-  if (store === undefined) return undefined
-  return crud(`${within}/${STORES[storeKind]}/${part(nameIn(splitKey(store).name).name)}/${collection}`, name)
+  const storeName = store === undefined ? undefined : nameIn(splitKey(store).name).name
+  if (storeName === undefined || isDots(storeName)) return undefined
+  return crud(`${within}/${STORES[storeKind]}/${part(storeName)}/${collection}`, name)
+}
+
+function isDots(name: string | undefined): boolean {
+  return name === '.' || name === '..'
 }
 
 function part(name: string): string {

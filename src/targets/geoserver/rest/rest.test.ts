@@ -160,3 +160,10 @@ test('a refusal says what GeoServer said, and no more', () => {
 test('versions are told by their first two numbers', () => {
   expect(['2.26.2', '3.0-SNAPSHOT', ''].map(minorOf)).toEqual(['2.26', '3.0', ''])
 })
+
+test.for(['workspace/..', 'workspace/.', 'style/..', 'style/..:a', 'datastore/w:..', 'featuretype/w:a'])(
+  '%s has no address: it would be that of something else',
+  (key) => {
+    expect(endpointOf(key, () => ({ needs: ['datastore/w:..'] }))).toBeUndefined()
+  },
+)
