@@ -4,7 +4,7 @@ import { systemClock } from '../../src/lib/system-clock.ts'
 import { type ActiveMq, isActiveMqInstalled, startActiveMq } from './activemq.ts'
 import type { Carrier } from './carrier.ts'
 
-export function openStompBus({ url, user, password }: ActiveMq, more: Partial<StompBusOptions> = {}): StompBus {
+function openStompBus({ url, user, password }: ActiveMq, more: Partial<StompBusOptions> = {}): StompBus {
   const own = { topic: 'flotilla', clock: systemClock, log: silent, random: Math.random }
   return new StompBus({ url, user, password, ...own, ...more })
 }
