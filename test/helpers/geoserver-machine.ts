@@ -9,7 +9,7 @@ import { MortalProcess } from './mortal-process.ts'
 
 const STANDIN = 'standin/geoserver/main.ts'
 /** Of the administrator. */
-export const PASSWORD = 'geoserver'
+export const PASSWORD = 'of-the-administrator'
 const QUICK = ['--reload-ms', '50', '--style-ms', '5', '--file-ms', '5', '--slow-ms', '500']
 
 export interface Answered {
