@@ -1,6 +1,6 @@
 import type { CatalogAnswer, CatalogDifference, CatalogNodeAnswer } from '../core/api-catalog.ts'
 import type { StatusAnswer } from '../core/api.ts'
-import { clean } from '../lib/clean.ts'
+import { clean, cleanLine } from '../lib/clean.ts'
 import { shellWord } from '../lib/shell-word.ts'
 import { catalogOption } from './catalog-options.ts'
 import { problemLines } from './errors.ts'
@@ -61,7 +61,7 @@ function printDifferences(one: CatalogNodeAnswer, tree: string, max: number, out
     const found = one.catalog.differences.filter((each) => each.decision === decision)
     if (found.length === 0) continue
     output.print(`\n${output.paint('bold', one.node)}  ${WORDS[decision].head}`)
-    for (const difference of found.slice(0, max)) output.print(clean(`  ${lineOf(difference)}`))
+    for (const difference of found.slice(0, max)) output.print(cleanLine(`  ${lineOf(difference)}`))
     const left = one.catalog.counts[decision] - Math.min(found.length, max)
     if (left > 0) output.print(`  … and ${left} more`)
     if (decision === 'conflict' || decision === 'report') printAdvice(one.node, found, tree, output)
@@ -86,13 +86,15 @@ export function printNode(one: CatalogNodeAnswer, tree: string, nowMs: number, o
   }
   if (kept > 0) {
     const command = `flotilla catalog kept --node ${one.node}${catalogOption(tree)}`
-    output.print(`${one.node}: ${plural(kept, 'version')} that was overwritten is kept: ${command}`)
+    const [were, are] = kept === 1 ? ['was', 'is'] : ['were', 'are']
+    output.print(`${one.node}: ${plural(kept, 'version')} that ${were} overwritten ${are} kept: ${command}`)
   }
 }
 
 /** `style/burg  title: "A" → "B"`. */
-function lineOf({ key, local, desired, details = [] }: CatalogDifference): string {
-  const what = local === undefined ? 'deleted here' : desired === undefined ? 'only here' : details.join('; ')
+function lineOf({ key, local, desired, decision, details = [] }: CatalogDifference): string {
+  const [absent, more] = decision === 'apply' ? ['not here yet', 'still here'] : ['deleted here', 'only here']
+  const what = local === undefined ? absent : desired === undefined ? more : details.join('; ')
   return what === '' ? key : `${key}  ${what}`
 }
 

@@ -1,7 +1,7 @@
 import type { Conflict } from '../core/conflict.ts'
 import { ERRORS, type ExitCode, FlotillaError, messageOf } from '../core/errors.ts'
 import { placeOf, type Problem } from '../core/problem.ts'
-import { clean } from '../lib/clean.ts'
+import { clean, cleanLine } from '../lib/clean.ts'
 import type { Output } from './output.ts'
 
 interface Form {
@@ -62,7 +62,7 @@ export function problemLines(problems: readonly Problem[], output: Output): stri
 
 function problemLine(problem: Problem, output: Output): string {
   const word = output.paint(problem.severity === 'error' ? 'red' : 'yellow', problem.severity)
-  return `${clean(placeOf(problem))}: ${word}: ${clean(problem.message)} [${problem.code}]`
+  return `${cleanLine(placeOf(problem))}: ${word}: ${clean(problem.message)} [${problem.code}]`
 }
 
 /** What the file system refused, in words; anything else is a fault of the program: one line, and how to see more. */

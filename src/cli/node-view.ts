@@ -2,7 +2,7 @@ import type { NodeAnswer, StatusAnswer } from '../core/api.ts'
 import { isUnderWay, rolloutSummary } from '../core/rollout-words.ts'
 import { isOf } from '../core/status.ts'
 import type { NodeTarget, TargetError } from '../core/target.ts'
-import { clean } from '../lib/clean.ts'
+import { clean, cleanLine } from '../lib/clean.ts'
 import { problemLines } from './errors.ts'
 import { ago, plural } from './format.ts'
 import { type Cell, type Colour, type Output, table } from './output.ts'
@@ -145,19 +145,17 @@ const NAMED_MAX = 3
 
 /** What nodes warn of: once, with the names of all that do. */
 export function printWarnings(status: StatusAnswer, output: Output): void {
-  const nodesOf = new Map<string, string[]>()
+  const nodesOf = new Map<string, Set<string>>()
   for (const { node, targets } of status.nodes) {
     for (const warning of targets[status.tree]?.warnings ?? []) {
-      const text = problemText(warning)
-      const nodes = nodesOf.get(text) ?? []
-      nodes.push(node)
-      nodesOf.set(text, nodes)
+      const text = cleanLine(problemText(warning))
+      nodesOf.set(text, (nodesOf.get(text) ?? new Set()).add(node))
     }
   }
   const sign = output.paint('yellow', 'warning')
   for (const [text, nodes] of [...nodesOf].slice(0, WARNINGS_MAX)) {
-    const more = nodes.length > NAMED_MAX ? ` and ${nodes.length - NAMED_MAX} more` : ''
-    output.print(`${sign} ${nodes.slice(0, NAMED_MAX).join(', ')}${more}: ${text}`)
+    const more = nodes.size > NAMED_MAX ? ` and ${nodes.size - NAMED_MAX} more` : ''
+    output.print(`${sign} ${[...nodes].slice(0, NAMED_MAX).join(', ')}${more}: ${text}`)
   }
   const left = nodesOf.size - WARNINGS_MAX
   if (left > 0) output.print(`${sign} … and ${left} more; --json has all`)
