@@ -1,4 +1,4 @@
-import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -96,6 +96,23 @@ test('links are not followed', async () => {
   const { catalog } = await directory.scan()
   expect([...catalog.entries.keys()].filter((key) => /palettes|a\.svg/.test(key))).toEqual([])
   expect(catalog.problems.map(({ file }) => file).toSorted()).toEqual(['palettes', 'styles/a.svg'])
+})
+
+test('a file that is larger than any of a catalog is not read, and one that grew so large is not deleted', async () => {
+  const { node, directory } = seeded()
+  node.write('styles/new.tif', '')
+  truncateSync(join(node.directory, 'styles/new.tif'), 64 * 1024 * 1024 + 1)
+  const grown = 'workspaces/w1/styles/icon.svg'
+  const before = await keys(directory)
+  truncateSync(join(node.directory, grown), 1.5 * 1024 ** 3)
+  const { catalog } = await directory.scan()
+  expect(catalog.problems.filter(({ code }) => code === 'FILE_TOO_LARGE').map(({ file }) => file)).toEqual([
+    'styles/new.tif',
+    grown,
+  ])
+  expect([...catalog.entries.keys()]).toEqual(before)
+  expect(before).toContain(`file/${grown}`)
+  expect(before).not.toContain('file/styles/new.tif')
 })
 
 test('bytes that changed since the look are not given out', async () => {

@@ -1,7 +1,8 @@
-import { constants, readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../../../core/clock.ts'
 import type { Op } from '../../../core/op.ts'
+import type { Problem } from '../../../core/problem.ts'
 import { sha256 } from '../../../lib/hash.ts'
 import { Pace } from '../../../lib/pace.ts'
 import { classify } from '../definition/classify.ts'
@@ -27,6 +28,10 @@ const GROUPS = RANKS.get('layergroup') ?? LAST
 
 /** Never through a link that took the place of the file. */
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+
+/** As many as a hub takes of one file. What is larger belongs to the data, and is not read: it might not fit into memory. */
+const FILE_BYTES_MAX = 64 * 1024 * 1024
+const TOO_LARGE = 'too large'
 
 /**
  * Reads what changed in a data directory, kind by kind, so that whatever a file refers to is known before it is read: one file is in
@@ -151,14 +156,14 @@ export class Scanner {
     const place = before?.place ?? classify(path)
     const readMs = this.#options.clock.nowMs()
     const bytes = this.#bytes(path)
+    const read = asRead(identity, readMs)
     if (!(bytes instanceof Uint8Array)) {
-      const message = `the file cannot be read (${bytes})`
-      const problem = { severity: 'error', code: 'FILE_UNREADABLE', file: path, message } as const
+      const unread = { place, id: before?.id, entry: before?.entry }
+      if (bytes === TOO_LARGE) this.known.set(path, { ...unread, read, problem: tooLarge(path) })
       // It may be gone by now, and is looked at again in any case.
-      this.known.set(path, { place, read: undefined, id: before?.id, entry: before?.entry, problem })
+      else this.known.set(path, { ...unread, read: undefined, problem: unreadable(path, bytes) })
       return
     }
-    const read = asRead(identity, readMs)
     if (isPlain(place, path) && place.class !== undefined) {
       const entry = plainEntry(path, place.class, bytes.byteLength, sha256(bytes))
       this.known.set(path, { place, read, id: undefined, entry, problem: undefined })
@@ -189,12 +194,26 @@ export class Scanner {
 
   /** Or the code of why not. */
   #bytes(path: string): Uint8Array | string {
+    let file: number | undefined
     try {
-      return readFileSync(join(this.#options.root, path), { flag: READ })
+      file = openSync(join(this.#options.root, path), READ)
+      return fstatSync(file).size > FILE_BYTES_MAX ? TOO_LARGE : readFileSync(file)
     } catch (error) {
       return (error as NodeJS.ErrnoException).code ?? 'unknown'
+    } finally {
+      if (file !== undefined) closeSync(file)
     }
   }
+}
+
+function unreadable(file: string, code: string): Problem {
+  return { severity: 'error', code: 'FILE_UNREADABLE', file, message: `the file cannot be read (${code})` }
+}
+
+function tooLarge(file: string): Problem {
+  const message = `the file is larger than ${FILE_BYTES_MAX / 1024 / 1024} MiB; it is not read, and in no release`
+  const hint = 'Make it smaller, or move it to where the data lies and distribute it as that.'
+  return { severity: 'error', code: 'FILE_TOO_LARGE', file, message, hint }
 }
 
 function rankOf(kind: string | undefined): number {
