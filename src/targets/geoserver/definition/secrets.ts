@@ -7,7 +7,11 @@ export const MASK = '(not shown)'
 /** Encrypted by GeoServer with a random salt: the same password never looks the same twice. */
 const ENCRYPTED = /^crypt[12]:/
 /** Names of elements, attributes and connection parameters that hold a password, a key or a token. */
-const SECRET_NAME = /(?:pass(?:wd|word|phrase)|secret|token|access_?key(?:_?id)?|api_?key|account_?key|credentials?)$/i
+const SECRET_NAME =
+  /(?:pass(?:wd|word|phrase)|secret|token|(?:access|secret|private|account|api|auth)[-_ ]?key(?:[-_ ]?id)?|header_?value|credentials?)$/i
+/** The same, as parameters of addresses. */
+const SECRET_PARAMETER =
+  /((?:pass(?:word|wd)|pwd|token|secret|signature|\bsig|(?:access|secret|api|auth)_?key)=)[^&;\s]+/gi
 
 /** Whether GeoServer encrypts what stands there once it writes the file itself: until then it may be in plain. */
 function isPasswordPlace(element: Element): boolean {
@@ -49,9 +53,7 @@ export function* plainPasswordsIn(element: Element): Generator<Element> {
 
 /** A value as it may be shown: addresses may have a user's name and password in them. */
 export function withoutCredentials(text: string): string {
-  return text
-    .replace(/(:\/\/)[^/@\s]+@/g, `$1${MASK}@`)
-    .replace(/\b((?:password|passwd|pwd|token|secret|api_?key|access_?key)=)[^&;\s]+/gi, `$1${MASK}`)
+  return text.replace(/(:\/\/)[^/@\s]+@/g, `$1${MASK}@`).replace(SECRET_PARAMETER, `$1${MASK}`)
 }
 
 /** `<sendPassword>true</sendPassword>` is no password. */

@@ -45,6 +45,24 @@ test('passwords in files of users and of properties are masked', () => {
   expect(shown('styles/a.sld', '<a/>\n')).toBe('<a/>')
 })
 
+test('keys of stores, services and blob stores are masked however they are called, and in addresses too', () => {
+  const entry = (key: string) => `<entry key="${key}">hunter2</entry>`
+  const keys = ['Secret Key', 'Access Key', 's3.secret-key', 'private_key', 'client_secret'].map(entry).join('')
+  const signed = '<url>https://a/b?X-Amz-Signature=hunter2&amp;access_token=hunter2&amp;sig=hunter2&amp;k=1</url>'
+  for (const xml of [
+    `<dataStore><connectionParameters>${keys}</connectionParameters></dataStore>`,
+    '<wmsStore><authKey>a=hunter2</authKey><headerName>X-Key</headerName><headerValue>hunter2</headerValue></wmsStore>',
+    '<S3BlobStore><awsAccessKey>hunter2</awsAccessKey><awsSecretKey>hunter2</awsSecretKey></S3BlobStore>',
+    `<coverageStore>${signed}</coverageStore>`,
+  ]) {
+    const text = shown('gwc/geowebcache.xml', xml)
+    expect(text).toContain('(not shown)')
+    expect(text).not.toContain('hunter2')
+  }
+  expect(shown('workspaces/w/s/datastore.xml', `<dataStore>${signed}</dataStore>`)).toContain('&k=1')
+  expect(shown('workspaces/w/s/x.xml', '<x><keyword>sea</keyword><primaryKey>id</primaryKey></x>')).toContain('>id<')
+})
+
 test('what is no text is not told', () => {
   expect(shownLines('styles/icon.png', Uint8Array.of(137, 80, 78, 71, 0, 255))).toBeUndefined()
 })
