@@ -66,6 +66,7 @@ export const PROBLEMS = {
     'A node has another keystore than the nodes whose passwords are released, and can read none of these.',
   DATA_MISSING: 'An object of a catalog waits on a node for data that it reads.',
   CATALOG_RELOAD: 'A node’s GeoServer must read its catalog anew, and waits until it is drained.',
+  CATALOG_TILES: 'A node’s GeoServer did not give up tiles that are out of date. It is asked again.',
   CATALOG_VERSION: 'The release comes from a GeoServer of another version than that of the node.',
   LOAD_STALE: 'A node’s ERDDAP was asked to load the definition, but goes on serving what it had.',
 } as const

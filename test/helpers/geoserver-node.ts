@@ -82,7 +82,7 @@ export class GeoserverNode {
     this.#offsetMs += byMs
   }
 
-  makeTarget(): GeoserverTarget {
+  makeTarget(settings: Partial<GeoserverConfig> = {}): GeoserverTarget {
     const config = geoserverConfigSchema.parse({
       dataDirectory: this.directory,
       url: this.url,
@@ -90,6 +90,7 @@ export class GeoserverNode {
       stateDirectory: this.stateDir,
       timeoutMs: 3000,
       ...this.#settings,
+      ...settings,
     })
     const clock = {
       nowMs: () => systemClock.nowMs() + this.#offsetMs,

@@ -16,15 +16,18 @@ export async function reloadTileConfig(client: GeoServerClient, op: Op): Promise
   await order(client, { method: 'POST', path: '/gwc/rest/reload', body }, op)
 }
 
-/** Deletes the tiles of a layer or a group. One that has none, or that GeoWebCache does not know, is done. */
-export async function truncateTiles(client: GeoServerClient, layer: string, op: Op): Promise<void> {
+/**
+ * Deletes the tiles of a layer or a group. One that has none, or that GeoWebCache does not know, is done. Answers what GeoServer said
+ * where it did not do it; rejects where it is not there to ask.
+ */
+export async function truncateTiles(client: GeoServerClient, layer: string, op: Op): Promise<string | undefined> {
   const content = `<truncateLayer><layerName>${escaped(layer)}</layerName></truncateLayer>`
   const call: Call = { method: 'POST', path: '/gwc/rest/masstruncate', body: { type: 'text/xml', content } }
   const answer = await client.call(call, op)
   const isUnknown =
     answer.status === 404 ||
     (answer.status >= 400 && /\b(?:unknown|not found|could not find|no such)\b/i.test(answer.text))
-  if (!isDone(answer) && !isUnknown) throw refusal(call, answer)
+  return isDone(answer) || isUnknown ? undefined : refusal(call, answer).message
 }
 
 async function order(client: GeoServerClient, call: Call, op: Op): Promise<void> {

@@ -38,7 +38,7 @@ export async function apply(step: Step, parts: ApplyParts, op: Op): Promise<void
     case 'reload':
       return await reload(step, parts, op)
     case 'settle':
-      return await settle(parts, op)
+      return await settle(step.again, parts, op)
     case 'record':
       return await parts.change((state) => withOutcome(state, step.outcome))
   }
@@ -152,14 +152,23 @@ async function reload(
   await change((state) => ({ ...state, owed: { ...state.owed, reload: false } }))
 }
 
-/** Tells GeoServer what it is owed, but for a reload; then everything that was begun is done. */
-async function settle({ client, state, change }: ApplyParts, op: Op): Promise<void> {
+/** Tells GeoServer what it is owed, but for a reload; then everything that was begun is done. Tiles that it does not give up wait. */
+async function settle(again: readonly string[], { client, state, change, clock }: ApplyParts, op: Op): Promise<void> {
   const { owed } = state()
   if (owed.reset) await resetCaches(client, op)
   if (owed.tileConfig) await reloadTileConfig(client, op)
-  for (const layer of owed.truncate) await truncateTiles(client, layer, op)
+  const layers = new Set([...owed.truncate, ...again])
+  const refused = new Map<string, string>()
+  for (const layer of layers) {
+    const message = await truncateTiles(client, layer, op)
+    if (message !== undefined) refused.set(layer, message)
+  }
+  const atMs = clock.nowMs()
   await change((now) => {
+    const stale = new Map([...now.stale].filter(([layer]) => !layers.has(layer)))
+    for (const [layer, message] of refused)
+      stale.set(layer, { tries: (now.stale.get(layer)?.tries ?? 0) + 1, atMs, message })
     const tried = [...now.tried].map(([key, one]): [string, Tried] => [key, { ...one, done: true }])
-    return { ...now, owed: { ...NOTHING_OWED, reload: now.owed.reload }, tried: new Map(tried) }
+    return { ...now, owed: { ...NOTHING_OWED, reload: now.owed.reload }, stale, tried: new Map(tried) }
   })
 }

@@ -59,8 +59,8 @@ export type Step =
       readonly actual: Actual
       readonly changes: readonly Change[]
     }
-  /** What placed files ask for: reset, the configuration of tiles, tiles that are out of date. */
-  | { readonly step: 'settle' }
+  /** What placed files ask for: reset, the configuration of tiles, tiles that are out of date, and those of layers to try `again`. */
+  | { readonly step: 'settle'; readonly again: readonly string[] }
   | { readonly step: 'record'; readonly outcome: Outcome }
 
 export interface Change {

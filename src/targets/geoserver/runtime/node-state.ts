@@ -24,6 +24,8 @@ export interface NodeState {
   /** By key, digests that this node offered for releases, oldest first, '' for a deletion; until one of them is found to be desired. */
   readonly offered: ReadonlyMap<string, readonly string[]>
   readonly owed: Owed
+  /** Names of layers, as GeoWebCache calls them, whose tiles GeoServer did not give up. */
+  readonly stale: ReadonlyMap<string, Stale>
   /** What a person decided, by key. */
   readonly verdicts: ReadonlyMap<string, Decided>
   readonly kept: readonly Kept[]
@@ -55,6 +57,13 @@ export interface Owed {
   readonly truncate: readonly string[]
 }
 
+export interface Stale {
+  readonly tries: number
+  readonly atMs: number
+  /** What GeoServer said. */
+  readonly message: string
+}
+
 /** For these versions of both sides only. */
 export interface Decided {
   readonly verdict: 'adopt' | 'revert'
@@ -74,6 +83,7 @@ export const EMPTY_STATE: NodeState = {
   ciphers: new Map(),
   offered: new Map(),
   owed: NOTHING_OWED,
+  stale: new Map(),
   verdicts: new Map(),
   kept: [],
   requests: new Map(),
@@ -116,6 +126,7 @@ const schema = z.object({
     tileConfig: z.boolean(),
     truncate: z.array(z.string()),
   }),
+  stale: mapOf(z.object({ tries: z.number(), atMs: z.number(), message: z.string() })),
   verdicts: mapOf(z.object({ verdict: z.enum(['adopt', 'revert']), local: z.string(), desired: z.string() })),
   kept: z.array(keptSchema),
   requests: mapOf(z.object({ generation: z.number(), atMs: z.number() })),
@@ -146,7 +157,7 @@ export async function loadState(folder: string, log: Logger): Promise<NodeState>
 
 /** Durable when it resolves. First what both agree on: a base that is too new is only an object that is looked at again. */
 export async function saveState(folder: string, state: NodeState, before: NodeState | undefined): Promise<void> {
-  const { base, found, tried, ciphers, offered, verdicts, requests, ...rest } = state
+  const { base, found, tried, ciphers, offered, stale, verdicts, requests, ...rest } = state
   await makeFolder(folder, 0o700)
   if (base !== before?.base) {
     await writeAtomic(join(folder, BASE_FILE), `${JSON.stringify([...base])}\n`, { mode: 0o600 })
@@ -156,6 +167,7 @@ export async function saveState(folder: string, state: NodeState, before: NodeSt
     tried: [...tried],
     ciphers: [...ciphers],
     offered: [...offered],
+    stale: [...stale],
     verdicts: [...verdicts],
     requests: [...requests],
   }

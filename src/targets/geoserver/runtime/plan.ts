@@ -25,7 +25,8 @@ export function plan(prepared: Prepared, actual: Actual, options: PlanOptions): 
   const live = liveChanges(all)
   const { owed, done } = askedFor(situation)
   if (live.length > 0 || done.length > 0) return working(all, live, owed, done)
-  return isUnsettled(state) ? [{ step: 'settle' }] : []
+  const again = situation.truncateAgain
+  return isUnsettled(state) || again.length > 0 ? [{ step: 'settle', again }] : []
 }
 
 interface All {
@@ -59,7 +60,7 @@ function working(all: All, changes: readonly Change[], asked: Owed, done: readon
   return [
     { step: 'begin', prepared, actual, work },
     ...changes.map((change): Step => ({ step: 'change', prepared, actual, change })),
-    { step: 'settle' },
+    { step: 'settle', again: [] },
   ]
 }
 
@@ -73,7 +74,11 @@ function reloading(all: All): readonly Step[] {
   const tileConfig = has(changes, 'tile-config')
   const owed: Owed = { reload: true, reset: false, tileConfig, truncate: stale }
   const work: Work = { way: 'reload', changes, keeps: keepsOf(changes, all), owed, besides: [], done: requests.reloads }
-  return [{ step: 'begin', prepared, actual, work }, { step: 'reload', prepared, actual, changes }, { step: 'settle' }]
+  return [
+    { step: 'begin', prepared, actual, work },
+    { step: 'reload', prepared, actual, changes },
+    { step: 'settle', again: [] },
+  ]
 }
 
 function keepsOf(changes: readonly Change[], { situation }: All): Work['keeps'] {

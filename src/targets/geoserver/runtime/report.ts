@@ -1,6 +1,7 @@
 import type { Problem } from '../../../core/problem.ts'
 import type { ItemReport, TargetError, TargetReport, TargetState } from '../../../core/target.ts'
 import type { Difference } from '../local.ts'
+import { unspoken } from '../definition/names.ts'
 import type { Actual, Prepared } from './model.ts'
 import type { Tried } from './node-state.ts'
 import { type PlanOptions, type Situation, situationOf, whyBarred } from './situation.ts'
@@ -120,8 +121,15 @@ function isUndecided(items: ReadonlyMap<string, ItemReport>, { failing }: Situat
 
 function warningsOf(prepared: Prepared, actual: Actual, situation: Situation, options: PlanOptions): Problem[] {
   const waits = waiting(situation, options)
+  const stale = [...actual.state.stale].map(([layer, { message }]) => staleTiles(layer, message, prepared))
   const told = situation.differences.filter(({ decision }) => decision.do === 'report').map(foreign)
-  return [...(waits === undefined ? [] : [waits]), ...actual.tree.catalog.problems, ...prepared.warnings, ...told]
+  return [
+    ...(waits === undefined ? [] : [waits]),
+    ...stale,
+    ...actual.tree.catalog.problems,
+    ...prepared.warnings,
+    ...told,
+  ]
 }
 
 function waiting({ reload, mayReload }: Situation, options: PlanOptions): Problem | undefined {
@@ -132,6 +140,21 @@ function waiting({ reload, mayReload }: Situation, options: PlanOptions): Proble
       : `GeoServer must read its catalog anew, and waits until no proxy sends clients here: ${reload}`
   const hint = 'Type: flotilla catalog reload. It drains and reloads one node after the other.'
   return { severity: 'warning', code: 'CATALOG_RELOAD', file: 'global.xml', message, hint }
+}
+
+function staleTiles(layer: string, said: string, { entries }: Prepared): Problem {
+  const name = unspoken(layer)
+  const key = [`layer/${name}`, `layergroup/${name}`].find((each) => entries.has(each)) ?? `layer/${name}`
+  const message = `tiles of ${layer} may be out of date: ${said}`
+  const hint = `It is tried again by itself. Until then, empty its tiles on the page Tile Layers of GeoServer, whose log says why.`
+  return {
+    severity: 'warning',
+    code: 'CATALOG_TILES',
+    file: entries.get(key)?.path ?? 'global.xml',
+    message,
+    hint,
+    dataset: key,
+  }
 }
 
 function foreign({ key, path, local }: Difference): Problem {

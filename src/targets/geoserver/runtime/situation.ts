@@ -25,6 +25,8 @@ export interface Situation {
   /** What waits for data, with what needs it; by key, which data. */
   readonly waiting: ReadonlyMap<string, string>
   readonly failing: ReadonlyMap<string, Tried>
+  /** Layers whose tiles GeoServer did not give up, and may by now. */
+  readonly truncateAgain: readonly string[]
   /** Whether GeoServer must read everything anew, and why in words; undefined where not. */
   readonly reload: string | undefined
   readonly mayReload: boolean
@@ -49,6 +51,9 @@ export function situationOf(prepared: Prepared, actual: Actual, options: PlanOpt
     due,
     waiting,
     failing,
+    truncateAgain: [...state.stale].flatMap(([layer, one]) =>
+      isDue(one, actual.nowMs, options.retryMs) ? [layer] : [],
+    ),
     reload: whyReload({ due, requests, objects }, { prepared, actual, options }),
     isTooMuch: objects > options.reloadAbove,
     mayReload: options.reload === 'always' || (options.reload === 'drained' && actual.traffic !== 'open'),
@@ -72,16 +77,19 @@ function withDependents(waits: ReadonlyMap<string, string>, changes: readonly Ch
 /** How much longer than the last time to wait: 5 s, 30 s, 2 min, then every 10 min, as `retryMs` is. */
 const GROWTH = [1, 6, 24, 120] as const
 
+function isDue({ tries, atMs }: Pick<Tried, 'tries' | 'atMs'>, nowMs: number, retryMs: number): boolean {
+  const growth = GROWTH[Math.min(tries, GROWTH.length) - 1] ?? 1
+  const waited = nowMs - atMs
+  // The clock may have been set meanwhile.
+  return waited < 0 || waited >= retryMs * growth
+}
+
 /** Refused, and not to be tried again yet. What a reload did not bring is not tried again by itself: each costs an outage. */
 function failingOf({ state, nowMs }: Actual, { entries }: Prepared, retryMs: number): ReadonlyMap<string, Tried> {
   const failing = new Map<string, Tried>()
   for (const [key, tried] of state.tried) {
     if (tried.problem === undefined || tried.desired !== (entries.get(key)?.digest ?? '')) continue
-    const growth = GROWTH[Math.min(tried.tries, GROWTH.length) - 1] ?? 1
-    const waited = nowMs - tried.atMs
-    // The clock may have been set meanwhile.
-    const isDue = waited < 0 || waited >= retryMs * growth
-    if (tried.way === 'reload' || !isDue) failing.set(key, tried)
+    if (tried.way === 'reload' || !isDue(tried, nowMs, retryMs)) failing.set(key, tried)
   }
   return failing
 }
