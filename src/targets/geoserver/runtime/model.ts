@@ -4,7 +4,7 @@ import type { FileTree } from '../../../core/tree.ts'
 import type { Catalog, CatalogEntry } from '../definition/model.ts'
 import type { CatalogTree, Difference } from '../local.ts'
 import type { Application } from '../rest/about.ts'
-import type { NodeState, Owed } from './node-state.ts'
+import type { NodeState, Owed, Tried } from './node-state.ts'
 
 /** What should be there: one release. */
 export interface Prepared {
@@ -95,7 +95,7 @@ export interface Outcome {
   readonly left: ReadonlyMap<string, string>
   /** Found at the first look, and no longer there or no longer the node's alone. */
   readonly settled: readonly string[]
-  readonly failed: ReadonlyMap<string, { readonly message: string; readonly hint: string }>
+  readonly failed: ReadonlyMap<string, Pick<Tried, 'desired' | 'problem'>>
   readonly done: readonly Done[]
 }
 

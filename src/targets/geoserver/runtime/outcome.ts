@@ -9,7 +9,7 @@ export function outcomeOf(prepared: Prepared, actual: Actual, situation: Situati
   const { state, entries } = actual
   const proved: string[] = []
   const left = new Map<string, string>()
-  const failed = new Map<string, NonNullable<Tried['problem']>>()
+  const failed = new Map<string, Pick<Tried, 'desired' | 'problem'>>()
   // While a reload is owed, what lies on disk is not what GeoServer has.
   for (const [key, tried] of state.owed.reload ? [] : state.tried) {
     const [here, wanted] = [entries.get(key)?.digest ?? '', prepared.entries.get(key)?.digest ?? '']
@@ -17,12 +17,14 @@ export function outcomeOf(prepared: Prepared, actual: Actual, situation: Situati
     if (here !== wanted) {
       if (!isDone || tried.desired !== wanted || tried.left !== undefined) continue
       left.set(key, here)
-      if (tried.way === 'reload') failed.set(key, OTHERWISE)
+      if (tried.way === 'reload') failed.set(key, { desired: wanted, problem: OTHERWISE })
       continue
     }
     const agrees = actual.agrees.get(key)
     if (agrees === true && (isDone || tried.problem !== undefined)) proved.push(key)
-    if (agrees === false && isDone) failed.set(key, unread(key, prepared))
+    // What was refused of an earlier release may be in GeoServer's memory all the same.
+    const isOther = tried.desired !== wanted && tried.problem !== undefined
+    if (agrees === false && (isDone || isOther)) failed.set(key, { desired: wanted, problem: unread(key, prepared) })
   }
   const isDone = situation.due.length + situation.failing.size + situation.waiting.size === 0
   const applied = isDone ? prepared.number : state.applied
@@ -113,7 +115,7 @@ export function withOutcome(state: NodeState, outcome: Outcome): NodeState {
   const tried = new Map(state.tried)
   for (const key of proved) tried.delete(key)
   for (const [key, digest] of left) replace(tried, key, { left: digest })
-  for (const [key, problem] of failed) replace(tried, key, { problem })
+  for (const [key, why] of failed) replace(tried, key, why)
   return {
     ...state,
     applied,

@@ -253,6 +253,25 @@ describe('a plan', () => {
     })
   })
 
+  test('says what to do where GeoServer still has what a release took away after it had been refused', () => {
+    const problem = { message: 'disk full', hint: '' }
+    const tried = new Map([
+      ['style/w:s', { desired: '2', before: '', way: 'live' as const, tries: 1, atMs: 0, done: true, problem }],
+    ])
+    const node = new Model(one, met(one, { applied: 1, tried }))
+    const actual = (): Actual => ({ ...node.actual(), agrees: new Map([['style/w:s', false]]) })
+    for (const step of plan(preparedOf(one), actual(), OPTIONS)) node.run(step)
+    expect(plan(preparedOf(one), actual(), OPTIONS)).toEqual([])
+    expect(report(preparedOf(one), actual(), OPTIONS)).toMatchObject({
+      state: 'failed',
+      items: {
+        'style/w:s': { state: 'failed', problem: { message: 'its file is gone, but GeoServer still has it' } },
+      },
+    })
+    for (const step of plan(preparedOf(one), node.actual(), OPTIONS)) node.run(step)
+    expect(report(preparedOf(one), node.actual(), OPTIONS).state).toBe('in-step')
+  })
+
   test('has the tiles of what uses a graphic deleted, through styles and groups', () => {
     const digests = Object.fromEntries(Object.keys(NEEDS).map((key) => [key, '1']))
     const changed = { ...digests, 'file/workspaces/w/styles/i.svg': '2' }

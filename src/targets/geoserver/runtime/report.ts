@@ -80,6 +80,10 @@ function itemsOf(prepared: Prepared, actual: Actual, situation: Situation): Read
       failing === undefined ? differing(difference) : failed(difference.key, difference.path, failing, actual)
     items.set(difference.key, item)
   }
+  // What GeoServer has in its memory only is in neither.
+  for (const [key, failing] of situation.failing) {
+    if (!items.has(key)) items.set(key, failed(key, key, failing, actual))
+  }
   return items
 }
 

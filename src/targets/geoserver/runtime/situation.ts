@@ -85,11 +85,17 @@ function isDue({ tries, atMs }: Pick<Tried, 'tries' | 'atMs'>, nowMs: number, re
 }
 
 /** Refused, and not to be tried again yet. What a reload did not bring is not tried again by itself: each costs an outage. */
-function failingOf({ state, nowMs }: Actual, { entries }: Prepared, retryMs: number): ReadonlyMap<string, Tried> {
+function failingOf(
+  { state, nowMs, agrees }: Actual,
+  { entries }: Prepared,
+  retryMs: number,
+): ReadonlyMap<string, Tried> {
   const failing = new Map<string, Tried>()
   for (const [key, tried] of state.tried) {
     if (tried.problem === undefined || tried.desired !== (entries.get(key)?.digest ?? '')) continue
-    if (tried.way === 'reload' || !isDue(tried, nowMs, retryMs)) failing.set(key, tried)
+    // Where only GeoServer's memory is another one there is nothing to try.
+    const isPlaced = agrees.get(key) === false
+    if (tried.way === 'reload' || isPlaced || !isDue(tried, nowMs, retryMs)) failing.set(key, tried)
   }
   return failing
 }
