@@ -96,7 +96,7 @@ async function begin({ prepared, actual, work }: Begin, parts: ApplyParts, op: O
       requests: new Map([...now.requests, ...done]),
     }
   })
-  if (list !== before) kept.tidy(list)
+  kept.tidy(before, list)
 }
 
 function trying({ desired, local }: Change, way: Work['way'], last: Tried | undefined, atMs: number): Tried {
@@ -136,8 +136,10 @@ async function keepNow(changes: readonly Change[], { number }: Prepared, parts: 
     return [{ entry: now.entry, read: () => now.bytes }]
   })
   if (versions.length === 0) return
-  const list = await kept.keep(versions, { list: state().kept, release: number, atMs: clock.nowMs() })
-  await change((before) => ({ ...before, kept: list }))
+  const before = state().kept
+  const list = await kept.keep(versions, { list: before, release: number, atMs: clock.nowMs() })
+  await change((now) => ({ ...now, kept: list }))
+  kept.tidy(before, list)
 }
 
 async function reload(

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
-import { readdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { FlotillaError } from '../../../core/errors.ts'
-import { TEMPORARY_PREFIX, writeAtomic } from '../../../lib/atomic-file.ts'
+import { writeAtomic } from '../../../lib/atomic-file.ts'
 import { isSha256, sha256 as hashOf } from '../../../lib/hash.ts'
 import { forEachLimited } from '../../../lib/limited.ts'
 import { makeFolder } from '../../../lib/make-folder.ts'
@@ -51,17 +51,14 @@ export class KeptVersions {
     throw new FlotillaError('NOT_FOUND', `nothing is kept under ${JSON.stringify(sha256.slice(0, 64))}`)
   }
 
-  /** Removes what no list names any more. Not before the list itself is durable. */
-  tidy(list: readonly Kept[]): void {
-    const held = new Set(list.map(({ sha256 }) => sha256))
-    let names: readonly string[]
-    try {
-      names = readdirSync(this.#folder)
-    } catch {
-      return
-    }
-    for (const name of names) {
-      if (!held.has(name) && !name.startsWith(TEMPORARY_PREFIX)) rmSync(join(this.#folder, name), { force: true })
+  /**
+   * Removes what `before` names and `after` does not; not before `after` is durable. What neither names stays: it was kept under a list
+   * that could not be read.
+   */
+  tidy(before: readonly Kept[], after: readonly Kept[]): void {
+    const held = new Set(after.map(({ sha256 }) => sha256))
+    for (const { sha256 } of before) {
+      if (!held.has(sha256) && isSha256(sha256)) rmSync(join(this.#folder, sha256), { force: true })
     }
   }
 }

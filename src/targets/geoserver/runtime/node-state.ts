@@ -140,7 +140,7 @@ const BASE_FILE = 'base.json'
 
 /**
  * Reads the state. Without one, or with one that cannot be read, the node is as one that is new: what differs is kept before it is
- * overwritten, and what only the node has stays.
+ * overwritten, and what only the node has stays. So do the versions that were kept before.
  */
 export async function loadState(folder: string, log: Logger): Promise<NodeState> {
   const texts = await Promise.all([FILE, BASE_FILE].map((name) => textOf(join(folder, name))))
@@ -148,8 +148,10 @@ export async function loadState(folder: string, log: Logger): Promise<NodeState>
   const state = json.pipe(schema).safeParse(texts[0])
   const base = json.pipe(baseSchema).safeParse(texts[1] ?? '')
   if (!state.success || !base.success) {
-    log.warn('the state of the GeoServer target cannot be read; the node meets the releases anew', { folder })
-    return EMPTY_STATE
+    const kept = state.data?.kept ?? []
+    const why = 'the state of the GeoServer target cannot be read; the node meets the releases anew'
+    log.warn(why, { folder, kept: join(folder, 'kept') })
+    return { ...EMPTY_STATE, kept }
   }
   const { format: _, ...rest } = state.data
   return { ...rest, base: base.data }
