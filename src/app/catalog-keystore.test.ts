@@ -7,6 +7,22 @@ import { provisionNode, shareKeystore } from './catalog-keystore.ts'
 
 const SOON = { timeout: 30_000, interval: 50 }
 
+test('whoever mistypes the code is told to ask anew, for the code shown before is of no use any more', async () => {
+  const cluster = await CatalogCluster.open()
+  const a = await cluster.add('a', 'source')
+  a.start()
+  await expect.poll(async () => (await cluster.releases()).length, SOON).toBe(1)
+  const b = await cluster.add('b', 'replica')
+  const dataDirectory = join(b.geoserver.directory, 'new')
+  const request = { tree: undefined, dataDirectory, version: undefined, replaceKeystore: false, from: 'a' }
+  const making = provisionNode(b.config(), { ...request, code: newSealCode(), waitMs: 30_000 }, b.deps())
+  const answer = making.catch((error: unknown) => error)
+  const mistyped = { tree: TREE, receiver: 'b', code: newSealCode(), waitMs: 3000 }
+  const share = async (): Promise<unknown> => await shareKeystore(a.config(), mistyped, a.deps()).catch(() => undefined)
+  await expect.poll(share, { timeout: 30_000, interval: 300 }).toBe(false)
+  expect(await answer).toMatchObject({ code: 'CORRUPT', hint: expect.stringMatching(/provision. again.*new code/) })
+}, 60_000)
+
 test('a new node is made of what is released and of the keystore of another, and is in step at its first start', async () => {
   const cluster = await CatalogCluster.open()
   const a = await cluster.add('a', 'source')

@@ -135,7 +135,7 @@ async function withStore<T>(
   } catch (error) {
     if (!isError(error, 'CORRUPT')) throw error
     throw new FlotillaError('CORRUPT', error.message, {
-      hint: 'Nothing was taken. Type the code of `flotilla catalog provision` once more on the other node, as it stands there.',
+      hint: 'Nothing was taken. Run `flotilla catalog provision` again: it shows a new code, to be typed on the other node as it stands.',
       cause: error,
     })
   } finally {
