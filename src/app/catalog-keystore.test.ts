@@ -20,7 +20,8 @@ test('whoever mistypes the code is told to ask anew, for the code shown before i
   const mistyped = { tree: TREE, receiver: 'b', code: newSealCode(), waitMs: 3000 }
   const share = async (): Promise<unknown> => await shareKeystore(a.config(), mistyped, a.deps()).catch(() => undefined)
   await expect.poll(share, { timeout: 30_000, interval: 300 }).toBe(false)
-  expect(await answer).toMatchObject({ code: 'CORRUPT', hint: expect.stringMatching(/provision. again.*new code/) })
+  const hint: unknown = expect.stringMatching(/provision. again.*new code/)
+  expect(await answer).toMatchObject({ code: 'CORRUPT', details: { hint } })
 }, 60_000)
 
 test('a new node is made of what is released and of the keystore of another, and is in step at its first start', async () => {
