@@ -155,6 +155,33 @@ test(
 )
 
 test(
+  'more than half that was deleted on purpose goes from the releases once a person says so, and never without global.xml',
+  async () => {
+    const { cluster, a, b } = await two(['source', 'replica'])
+    const errorOf = async (): Promise<string> => JSON.stringify((await cluster.hub.client.nodes()).nodes)
+    const confirm = async (): Promise<string> =>
+      (await cluster.client.order(TREE, 'a', { order: 'confirm-removal' })).id
+    const global = a.geoserver.read('global.xml')
+    a.geoserver.remove('workspaces')
+    for (const folder of ['layergroups', 'gwc-layers']) a.geoserver.remove(folder)
+    a.geoserver.remove('global.xml')
+    await expect.poll(errorOf, SOON).toContain('has no global.xml')
+    const early = await confirm()
+    await expect
+      .poll(async () => (await a.told())?.orders.find(({ id }) => id === early), SOON)
+      .toMatchObject({ state: 'refused', error: { code: 'SOURCE_VANISHED' } })
+    a.geoserver.write('global.xml', global)
+    await expect.poll(errorOf, SOON).toContain('flotilla catalog adopt --confirm-removal')
+    expect(await cluster.releases()).toHaveLength(1)
+    await confirm()
+    await expect.poll(async () => (await cluster.releases()).length, SOON).toBe(2)
+    await expect.poll(() => b.geoserver.has('workspaces/w1/workspace.xml'), SOON).toBe(false)
+    expect((await cluster.releases())[0]?.changes).toMatchObject({ added: 0, changed: 0 })
+  },
+  LONG,
+)
+
+test(
   'a file that is half-written is no deletion, also for an agent that never saw it whole',
   async () => {
     const { cluster, a } = await two(['source', 'replica'])

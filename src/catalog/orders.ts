@@ -1,6 +1,12 @@
 import { Mirror } from '../agent/mirror.ts'
 import type { Memory } from '../agent/memory.ts'
-import { CATALOG_LIMITS, type CatalogChoice, type CatalogOrder, type OrderOutcome } from '../core/api-catalog.ts'
+import {
+  CATALOG_LIMITS,
+  CATALOG_ORDERS,
+  type CatalogChoice,
+  type CatalogOrder,
+  type OrderOutcome,
+} from '../core/api-catalog.ts'
 import type { Clock } from '../core/clock.ts'
 import { FlotillaError, isError } from '../core/errors.ts'
 import { keys } from '../core/keys.ts'
@@ -113,9 +119,10 @@ export class Orders implements Service {
   }
 
   async #do({ order, choices = [], sha256 = '' }: CatalogOrder, op: Op): Promise<void> {
-    const { catalog, bring, look } = this.#options
+    const { catalog, bring, look, confirm } = this.#options
     if (order === 'show') await bring(sha256, await this.#version(sha256, op), op)
     else if (order === 'take-over') await catalog.takeOver()
+    else if (order === 'confirm-removal') confirm(new Map((await catalog.confirmRemoval(op)).map((key) => [key, ''])))
     else await this.#decide(order, choices)
     if (order !== 'show') look()
   }
@@ -157,6 +164,6 @@ function checkSeen({ key, local, desired }: CatalogChoice, now: Difference | und
 /** Only the hub writes these; one of a newer hub may ask for what is not known here. */
 function orderIn({ value }: Entry): CatalogOrder | undefined {
   const order = JSON.parse(value) as Partial<CatalogOrder>
-  const isKnown = ['adopt', 'revert', 'take-over', 'show'].some((one) => one === order.order)
+  const isKnown = [...CATALOG_ORDERS, 'show'].some((one) => one === order.order)
   return isKnown ? (order as CatalogOrder) : undefined
 }

@@ -100,8 +100,9 @@ export interface CatalogKeptAnswer {
  * - `adopt`: they become part of the next release.
  * - `revert`: the node gets what is released; its own is kept.
  * - `take-over`: what only the node had when it first met releases is as if made now: its role decides.
+ * - `confirm-removal`: all that is gone there by now was deleted on purpose, however much it is.
  */
-export const CATALOG_ORDERS = ['adopt', 'revert', 'take-over'] as const
+export const CATALOG_ORDERS = ['adopt', 'revert', 'take-over', 'confirm-removal'] as const
 
 /** One that is decided on. The versions are those that the person saw: where the node has others by now, it is not done. */
 export type CatalogChoice = Pick<CatalogDifference, 'key' | 'local' | 'desired'>

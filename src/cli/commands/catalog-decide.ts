@@ -1,4 +1,10 @@
-import type { CatalogAnswer, CatalogChoice, CatalogDifference, CatalogNodeAnswer } from '../../core/api-catalog.ts'
+import type {
+  CatalogAnswer,
+  CatalogChoice,
+  CatalogDifference,
+  CatalogNodeAnswer,
+  OrderOutcome,
+} from '../../core/api-catalog.ts'
 import { ERRORS, type ErrorCode, type ExitCode, FlotillaError } from '../../core/errors.ts'
 import { clean } from '../../lib/clean.ts'
 import { didYouMean } from '../../lib/closest.ts'
@@ -29,12 +35,25 @@ const KEYS = [
 
 export const catalogAdopt = command({
   arguments: KEYS,
-  options: OPTIONS,
+  options: {
+    ...OPTIONS,
+    confirmRemoval: {
+      type: 'flag',
+      summary: 'instead of keys, with --node: all that is gone there was deleted on purpose',
+    },
+  },
   details:
     'For changes that nobody released: of a replica, or where both the node and a release changed the same. It holds for the ' +
-    'versions that you see now: where the node or the release has others by then, nothing is done and the exit code is 5.',
-  examples: ['flotilla catalog adopt style/burg --node geo2', 'flotilla catalog adopt --all --node geo2'],
-  run: ({ args, options }, context) => decide('adopt', args.KEY, options, context),
+    'versions that you see now: where the node or the release has others by then, nothing is done and the exit code is 5. ' +
+    'With --confirm-removal it is for a node that lacks more than half of what it had, which else counts as a disk that is not ' +
+    'mounted: what is gone there at that moment goes from the next release too if the node may release, and comes back if not.',
+  examples: [
+    'flotilla catalog adopt style/burg --node geo2',
+    'flotilla catalog adopt --all --node geo2',
+    'flotilla catalog adopt --confirm-removal --node geo1',
+  ],
+  run: ({ args, options }, context) =>
+    options.confirmRemoval ? confirmRemoval(args.KEY, options, context) : decide('adopt', args.KEY, options, context),
 })
 
 export const catalogRevert = command({
@@ -83,6 +102,40 @@ async function decide(
   })
 }
 
+async function confirmRemoval(keys: readonly string[], options: DecideOptions, context: Context): Promise<ExitCode> {
+  const { node: name, all, tree, json } = options
+  if (name === undefined || all || keys.length > 0) {
+    throw new FlotillaError('USAGE', '--confirm-removal goes with --node alone', {
+      hint: 'Type: flotilla catalog adopt --confirm-removal --node NAME',
+    })
+  }
+  const timeoutMs = waitForNodeMs(options)
+  return withHub(options, context, async (hub) => {
+    const { output, signal } = context
+    const { node } = nodeOf(await hub.catalog.catalog(tree, { signal }), name)
+    const order = 'confirm-removal'
+    const { id } = await hub.catalog.order(tree, node, { order }, { signal })
+    const outcome = await followOrder({ tree, node, id, timeoutMs }, hub, context)
+    if (json) output.json('order', { node, order, keys: [], ...outcome })
+    if (outcome.error !== undefined) return refused(outcome.error, node, json)
+    const see = `see: flotilla catalog status${catalogOption(tree)}`
+    const done = outcome.state !== 'waiting'
+    if (!json)
+      output.print(
+        clean(
+          done ? `what is gone on ${node} was meant; ${see}` : `${node} was asked and has not answered yet; ${see}`,
+        ),
+      )
+    return done ? 0 : 3
+  })
+}
+
+/** Throws it, but where it was told as JSON. */
+function refused({ code, message, hint }: NonNullable<OrderOutcome['error']>, node: string, json: boolean): ExitCode {
+  if (!json) throw new FlotillaError(knownCode(code), message, { node, ...(hint !== undefined && { hint }) })
+  return ERRORS[knownCode(code)].exit
+}
+
 interface Sent {
   readonly order: Verdict
   readonly at: CatalogNodeAnswer
@@ -103,11 +156,7 @@ async function send({ order, at, chosen, timeoutMs, tree, json }: Sent, hub: Hub
     if (!json) output.print(clean(`${at.node} was asked and has not answered yet; see: flotilla catalog status`))
     return 3
   }
-  if (outcome.error !== undefined) {
-    const { code, message, hint } = outcome.error
-    if (!json) throw new FlotillaError(knownCode(code), message, { node: at.node, ...(hint !== undefined && { hint }) })
-    return ERRORS[knownCode(code)].exit
-  }
+  if (outcome.error !== undefined) return refused(outcome.error, at.node, json)
   const what = keys.length === 1 ? keys[0] : plural(keys.length, 'object or file', 'objects and files')
   const option = catalogOption(tree)
   if (order === 'adopt') return adopted({ tree, node: at.node, keys, timeoutMs, what: what ?? '', json }, hub, context)

@@ -66,8 +66,9 @@ export const catalogRoutes: readonly Route[] = [
     status: 201,
     handler: async (hub, { params, body, caller }) => {
       const { order, choices } = body
-      if ((order === 'take-over') !== (choices === undefined)) {
-        const message = order === 'take-over' ? 'take-over takes no choices' : `${order} needs choices`
+      const needsChoices = order === 'adopt' || order === 'revert'
+      if (needsChoices !== (choices !== undefined)) {
+        const message = needsChoices ? `${order} needs choices` : `${order} takes no choices`
         throw new FlotillaError('BAD_REQUEST', message)
       }
       const id = await giveOrder(hub, params, { order, choices, author: caller.label })

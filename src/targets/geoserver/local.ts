@@ -72,6 +72,12 @@ export interface CatalogNode {
   /** What only this node had when it first met releases is as if made now: its policy decides, so on a replica it goes, and is kept. */
   takeOver(): Promise<void>
 
+  /**
+   * A person says that all that is gone here by now was deleted on purpose, however much it is. Answers its keys. Rejects with `NOT_FOUND`
+   * where nothing is gone, and with `SOURCE_VANISHED` where there is no data directory. Durable when it resolves.
+   */
+  confirmRemoval(op?: Op): Promise<readonly string[]>
+
   /** Newest first, at most 1,000. */
   kept(): Promise<readonly Kept[]>
   /** Rejects with `NOT_FOUND`. */

@@ -93,7 +93,7 @@ export interface Outcome {
   readonly proved: readonly string[]
   /** Tried, and something else came of it: its digest, '' for nothing. */
   readonly left: ReadonlyMap<string, string>
-  /** Found at the first look, and no longer there or no longer the node's alone. */
+  /** Found at the first look, and no longer there or no longer the node's alone; removed, and there again or agreed on. */
   readonly settled: readonly string[]
   readonly failed: ReadonlyMap<string, Pick<Tried, 'desired' | 'problem'>>
   readonly done: readonly Done[]

@@ -17,6 +17,8 @@ export interface NodeState {
   readonly base: ReadonlyMap<string, string>
   /** Keys that only the node had when they met: they are told, and left alone. */
   readonly found: ReadonlySet<string>
+  /** Keys of what both agreed on and is gone here, of which a person said that it was deleted on purpose. */
+  readonly removed: ReadonlySet<string>
   /** By key, what was begun and is not proved yet. */
   readonly tried: ReadonlyMap<string, Tried>
   /** By key, which encrypted values of a release were last brought to this node: a digest leaves them out. */
@@ -79,6 +81,7 @@ export const EMPTY_STATE: NodeState = {
   served: 0,
   base: new Map(),
   found: new Set(),
+  removed: new Set(),
   tried: new Map(),
   ciphers: new Map(),
   offered: new Map(),
@@ -117,6 +120,7 @@ const schema = z.object({
   applied: z.number(),
   served: z.number(),
   found: z.array(z.string()).transform((keys) => new Set(keys)),
+  removed: z.array(z.string()).transform((keys) => new Set(keys)),
   tried: mapOf(triedSchema),
   ciphers: mapOf(z.string()),
   offered: mapOf(z.array(z.string())),
@@ -159,13 +163,14 @@ export async function loadState(folder: string, log: Logger): Promise<NodeState>
 
 /** Durable when it resolves. First what both agree on: a base that is too new is only an object that is looked at again. */
 export async function saveState(folder: string, state: NodeState, before: NodeState | undefined): Promise<void> {
-  const { base, found, tried, ciphers, offered, stale, verdicts, requests, ...rest } = state
+  const { base, found, removed, tried, ciphers, offered, stale, verdicts, requests, ...rest } = state
   await makeFolder(folder, 0o700)
   if (base !== before?.base) {
     await writeAtomic(join(folder, BASE_FILE), `${JSON.stringify([...base])}\n`, { mode: 0o600 })
   }
   const maps = {
     found: [...found],
+    removed: [...removed],
     tried: [...tried],
     ciphers: [...ciphers],
     offered: [...offered],

@@ -1,9 +1,9 @@
+import { FlotillaError } from '../../../core/errors.ts'
 import type { Op } from '../../../core/op.ts'
 import type { CatalogTree } from '../local.ts'
 import { look, modulesOf } from '../rest/about.ts'
 import type { GeoServerClient } from '../rest/client.ts'
 import type { DataDirectory } from '../directory/data-directory.ts'
-import { vanished } from '../directory/walk.ts'
 import { ask } from './ask.ts'
 import { type DataWaits, NO_WAITS } from './data-waits.ts'
 import type { Actual, Prepared, Traffic } from './model.ts'
@@ -41,12 +41,18 @@ export async function observe(prepared: Prepared, state: NodeState, parts: Obser
   return reload === undefined ? actual : { ...actual, traffic: await traffic(op) }
 }
 
-/** What is gone all at once was not deleted, but where we did it: it lies on something that is not there. */
-function guard({ catalog }: CatalogTree, { base, tried }: NodeState, root: string): void {
+/** What is gone all at once was not deleted, but where we did it or a person says so: it lies on something that is not there. */
+function guard({ catalog }: CatalogTree, { base, tried, removed }: NodeState, root: string): void {
   if (base.size < GUARDED_FROM) return
   let gone = 0
-  for (const key of base.keys()) if (!catalog.entries.has(key) && !tried.has(key)) gone += 1
-  if (gone * 2 > base.size) throw vanished(root, `lacks ${gone} of the ${base.size} files that were there`)
+  for (const key of base.keys()) if (!catalog.entries.has(key) && !tried.has(key) && !removed.has(key)) gone += 1
+  if (gone * 2 <= base.size) return
+  throw new FlotillaError('SOURCE_VANISHED', `${root} lacks ${gone} of the ${base.size} files that were there`, {
+    file: root,
+    hint:
+      'Nothing was changed. Check that what it lies on is mounted. ' +
+      'If it was deleted on purpose, type: flotilla catalog adopt --confirm-removal --node, with the name of this node.',
+  })
 }
 
 /** Asked for only where something was refused: it is what people look for first. */

@@ -35,7 +35,10 @@ export function outcomeOf(prepared: Prepared, actual: Actual, situation: Situati
     ciphers: ciphersOf(prepared, actual, new Set(proved)),
     proved,
     left,
-    settled: [...state.found].filter((key) => !entries.has(key) || prepared.entries.has(key)),
+    settled: [
+      ...[...state.found].filter((key) => !entries.has(key) || prepared.entries.has(key)),
+      ...[...state.removed].filter((key) => entries.has(key) || !state.base.has(key)),
+    ],
     failed,
     done: situation.requests.needless,
   }
@@ -123,11 +126,18 @@ export function withOutcome(state: NodeState, outcome: Outcome): NodeState {
     tried,
     ciphers: ciphers.size === 0 ? state.ciphers : new Map([...state.ciphers, ...ciphers]),
     base: agreed.size === 0 ? state.base : withAgreed(state.base, agreed),
-    found: settled.length === 0 ? state.found : new Set([...state.found].filter((key) => !settled.includes(key))),
+    found: without(state.found, settled),
+    removed: without(state.removed, settled),
     requests: new Map([...state.requests, ...done.map(({ request, ...what }) => [request, what] as const)]),
     verdicts: withoutAgreed(state.verdicts, agreed),
     offered: withoutFound(state.offered, agreed),
   }
+}
+
+function without(keys: ReadonlySet<string>, settled: readonly string[]): ReadonlySet<string> {
+  if (settled.length === 0 || keys.size === 0) return keys
+  const gone = new Set(settled)
+  return new Set([...keys].filter((key) => !gone.has(key)))
 }
 
 function replace(tried: Map<string, Tried>, key: string, more: Partial<Tried>): void {

@@ -83,6 +83,15 @@ export class OwnCatalog implements CatalogNode {
     await this.#parts.change((state) => ({ ...state, found: new Set() }))
   }
 
+  async confirmRemoval(op: Op = {}): Promise<readonly string[]> {
+    const { directory, state, change } = this.#parts
+    const { entries } = (await directory.scan(op)).catalog
+    const gone = [...(await state()).base.keys()].filter((key) => !entries.has(key))
+    if (gone.length === 0) throw new FlotillaError('NOT_FOUND', 'nothing of what was released is gone here')
+    await change((now) => ({ ...now, removed: new Set(gone) }))
+    return gone
+  }
+
   async kept(): Promise<readonly Kept[]> {
     return (await this.#parts.state()).kept
   }
