@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import type { Clock } from '../../core/clock.ts'
 import { connectFirst } from '../../lib/stomp/connect-first.ts'
 import type { StompConnection } from '../../lib/stomp/connection.ts'
 import type { Frame } from '../../lib/stomp/frame.ts'
+import { withDeadline } from '../../lib/waiting.ts'
 import { queueOf } from './destinations.ts'
 import { HINT_BYTES_MAX, type StompBusOptions } from './stomp-bus.ts'
 
@@ -17,6 +19,8 @@ export interface Probed {
 const LOOKS = 5
 const PAUSE_MS = 200
 const LIFE_MS = 10_000
+/** A broker tells what lies in an empty queue at once. */
+const ANSWER_MS = 5000
 const MARK = 'flotillaProbe'
 
 /**
@@ -32,7 +36,7 @@ export async function probeStomp(options: ProbeOptions, node: string): Promise<P
     await connection.send(queue, headers, 'Does anybody listen?')
     for (let look = 0; look < LOOKS; look++) {
       await options.clock.sleep(PAUSE_MS)
-      if (!(await liesIn(connection, queue, id))) return { listening: 1 }
+      if (!(await liesIn(connection, queue, id, options.clock))) return { listening: 1 }
     }
     return { listening: 0 }
   } finally {
@@ -40,7 +44,7 @@ export async function probeStomp(options: ProbeOptions, node: string): Promise<P
   }
 }
 
-async function liesIn(connection: StompConnection, destination: string, id: string): Promise<boolean> {
+async function liesIn(connection: StompConnection, destination: string, id: string, clock: Clock): Promise<boolean> {
   const end = Promise.withResolvers<void>()
   connection.over.addEventListener('abort', () => end.reject(connection.over.reason), { once: true })
   let isThere = false
@@ -49,6 +53,9 @@ async function liesIn(connection: StompConnection, destination: string, id: stri
     if (message.headers.get('browser') === 'end') end.resolve()
     else isThere = true
   }
-  await Promise.all([connection.subscribe({ destination, headers, prefetch: 1, take }), end.promise])
+  await withDeadline(clock, ANSWER_MS, async (late) => {
+    late.addEventListener('abort', () => end.reject(late.reason), { once: true })
+    await Promise.all([connection.subscribe({ destination, headers, prefetch: 1, take }), end.promise])
+  })
   return isThere
 }
