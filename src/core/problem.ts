@@ -51,6 +51,7 @@ export const PROBLEMS = {
   LIST_LEFT: 'A blocked or unlimited network that ERDDAP has no way to name: only a proxy can enforce it.',
   XML_ROOT: 'The root element is not the one that a file of that name has in a data directory.',
   NAME_MISSING: 'An object that does not say its name, or what it belongs to.',
+  NAME_ILLEGAL: 'An object, or what it belongs to, is called `.` or `..`: GeoServer’s REST has no address for that.',
   FOLDER_NAME:
     'A folder is called differently from the object in it. A GeoServer that makes it anew calls the folder like the object.',
   REFERENCE_MISSING: 'An object refers to another that is not there.',

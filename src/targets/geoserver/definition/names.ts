@@ -32,6 +32,12 @@ export function splitKey(key: string): { readonly kind: string; readonly name: s
   return { kind: key.slice(0, slash), name: key.slice(slash + 1) }
 }
 
+/** Whether a part of its name leads elsewhere in an address, however it is encoded. */
+export function hasDots(key: string): boolean {
+  const { workspace, name } = nameIn(splitKey(key).name)
+  return [workspace, name].some((part) => part === '.' || part === '..')
+}
+
 /** What GeoServer calls an object in REST: `topp:states`, or only its name. */
 export function spoken(key: string): string {
   const { workspace, name } = nameIn(splitKey(key).name)

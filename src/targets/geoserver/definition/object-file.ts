@@ -2,7 +2,7 @@ import { sha256 } from '../../../lib/hash.ts'
 import { digestOf } from './digest.ts'
 import { keyOf } from './ids.ts'
 import type { CatalogEntry, ObjectKind } from './model.ts'
-import { copyOf, qualified } from './names.ts'
+import { copyOf, hasDots, qualified } from './names.ts'
 import { type ParsedFile, problemOf } from './parsed.ts'
 import type { PortableContext, PortableFile, Refused } from './portable.ts'
 import { byName, referenceIn } from './references.ts'
@@ -17,6 +17,8 @@ const ABOUT_THE_FILE = new Set(['id', 'updateSequence', 'dateCreated', 'dateModi
 const INNER_ID = /^(?:contact|\w*Impl-+[\da-f]+:[\da-f]+:-?[\da-f]+)$/
 
 const SAID_MAX = 100
+const DOTS =
+  'the object, or what it belongs to, is called . or .., which leads elsewhere in an address; give it another name'
 
 class Unresolved extends Error {
   readonly element: Element
@@ -51,6 +53,7 @@ export class ObjectFile {
     try {
       const content = this.#kind === 'tile-layer' ? this.#tileLayer() : this.#object()
       const key = keyOf(this.#kind, root, this.#context.ids)
+      if (key !== undefined && hasDots(key)) return this.#refuse(root, 'NAME_ILLEGAL', DOTS)
       if (key !== undefined) return this.#made(copyOf(key), this.#context.overlay.without(path, content))
       return this.#refuse(root, 'NAME_MISSING', 'the object does not say its name, or what it belongs to')
     } catch (error) {
@@ -59,7 +62,11 @@ export class ObjectFile {
     }
   }
 
-  #refuse(element: Element, code: 'XML_ROOT' | 'NAME_MISSING' | 'REFERENCE_MISSING', message: string): Refused {
+  #refuse(
+    element: Element,
+    code: 'XML_ROOT' | 'NAME_MISSING' | 'NAME_ILLEGAL' | 'REFERENCE_MISSING',
+    message: string,
+  ): Refused {
     const problem = problemOf(this.#file.path, { code, message, ...this.#file.xml?.placeOf(element) })
     // GeoWebCache leaves the file of a layer that is gone where it is, and makes nothing of it.
     const isLeftOver = this.#kind === 'tile-layer' && code === 'REFERENCE_MISSING'

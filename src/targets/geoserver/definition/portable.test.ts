@@ -235,6 +235,9 @@ describe('problems', () => {
     ],
     ['another root', 'workspaces/w1/store/cities/layer.xml', /layer>/g, 'player>', 'XML_ROOT'],
     ['no name', 'workspaces/w1/styles/burg.xml', '<name>burg</name>', '', 'NAME_MISSING'],
+    ['a blank name', 'workspaces/w1/styles/burg.xml', '<name>burg</name>', '<name> </name>', 'NAME_MISSING'],
+    ['a name that leads up', 'workspaces/w1/styles/burg.xml', '<name>burg</name>', '<name>..</name>', 'NAME_ILLEGAL'],
+    ['a name that leads nowhere', 'workspaces/w1/workspace.xml', '<name>w1</name>', '<name>.</name>', 'NAME_ILLEGAL'],
     ['a DOCTYPE', 'global.xml', '<global>', '<!DOCTYPE a>\n<global>', 'XML_DOCTYPE'],
   ] as const)('%s is one with its place, and no entry', ([, path, from, to, code]) => {
     const { catalog } = edited(path, from, to)

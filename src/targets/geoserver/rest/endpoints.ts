@@ -1,5 +1,5 @@
 import type { ObjectKind } from '../definition/model.ts'
-import { nameIn, splitKey, spoken } from '../definition/names.ts'
+import { hasDots, nameIn, splitKey, spoken } from '../definition/names.ts'
 
 /** Where REST has one object. Paths are below the address of GeoServer, encoded. */
 export interface Endpoint {
@@ -38,8 +38,7 @@ type Lookup = (key: string) => { readonly needs: readonly string[] } | undefined
 export function endpointOf(key: string, entryOf: Lookup): Endpoint | undefined {
   const { kind, name: qualified } = splitKey(key)
   const { workspace, name } = nameIn(qualified)
-  // In an address these lead elsewhere, however they are encoded.
-  if ([workspace, name].some(isDots)) return undefined
+  if (hasDots(key)) return undefined
   const within = workspace === undefined ? '/rest' : `/rest/workspaces/${part(workspace)}`
   switch (kind as ObjectKind) {
     case 'workspace':
@@ -97,13 +96,9 @@ function resourceEndpoint(
 ): Endpoint | undefined {
   const [storeKind, collection] = RESOURCES[kind]
   const store = needs.find((need) => need.startsWith(`${storeKind}/`))
-  const storeName = store === undefined ? undefined : nameIn(splitKey(store).name).name
-  if (storeName === undefined || isDots(storeName)) return undefined
+  if (store === undefined || hasDots(store)) return undefined
+  const storeName = nameIn(splitKey(store).name).name
   return crud(`${within}/${STORES[storeKind]}/${part(storeName)}/${collection}`, name)
-}
-
-function isDots(name: string | undefined): boolean {
-  return name === '.' || name === '..'
 }
 
 function part(name: string): string {
