@@ -104,10 +104,10 @@ export class Agent {
   #work(): readonly Service[] {
     const { feed, reporter, trees } = this.#parts
     const services: Service[] = [...feed.services(), reporter, ...this.#services]
-    for (const { tree, reconciler, localChanges, wake } of trees) {
+    for (const { tree, reconciler, localChanges, settleMs, wake } of trees) {
       services.push(reconciler)
       if (localChanges === undefined) continue
-      services.push(localWake({ name: tree, changes: localChanges, wake, clock: this.#options.clock }))
+      services.push(localWake({ name: tree, changes: localChanges, wake, clock: this.#options.clock, settleMs }))
     }
     return services
   }

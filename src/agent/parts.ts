@@ -19,6 +19,8 @@ export interface AgentTarget {
   readonly serves?: string | undefined
   /** Yields whenever a file that the target wrote or reads has changed, by whatever hand, or the application went or came. */
   readonly localChanges?: ((signal: AbortSignal) => AsyncIterable<unknown>) | undefined
+  /** How long these are let come to rest before they are looked at; 500 ms unless told. */
+  readonly settleMs?: number | undefined
 }
 
 export interface AgentOptions {

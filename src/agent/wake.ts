@@ -12,18 +12,20 @@ export interface LocalOptions {
   readonly changes: (signal: AbortSignal) => AsyncIterable<unknown>
   readonly wake: Wake<Reason>
   readonly clock: Clock
+  /** How long a burst of changes is let come to rest; 500 ms unless told. */
+  readonly settleMs?: number | undefined
 }
 
 /** An editor writes a file in several steps: looking at the first of them would find half a file. */
 const SETTLE_MS = 500
 
 /** Turns changes of local files into looks, once for each burst. */
-export function localWake({ name, changes, wake, clock }: LocalOptions): Service {
+export function localWake({ name, changes, wake, clock, settleMs = SETTLE_MS }: LocalOptions): Service {
   return {
     name: `watch ${name}`,
     async run(signal) {
       for await (const _ of changes(signal)) {
-        if (!(await sleepQuietly(clock, SETTLE_MS, signal))) return
+        if (!(await sleepQuietly(clock, settleMs, signal))) return
         wake.poke('local')
       }
     },

@@ -59,6 +59,9 @@ function erddapAt(one: ErddapTarget & { stateDirectory: string }, config: AgentC
   return { target, localChanges: (signal) => changesOf([...folders.map(datasetsXmlIn), ...alive(liveness)], signal) }
 }
 
+/** GeoServer writes the files of one change within milliseconds, each whole; half of a file that others write is known as such. */
+const SETTLE_MS = 100
+
 function geoserverAt(
   tree: string,
   one: GeoserverTarget & { stateDirectory: string },
@@ -77,7 +80,8 @@ function geoserverAt(
   }
   const cluster = jms === undefined ? [] : [toldByJms(jms, { clock, log, base, node })]
   const all = [files, ...cluster, ...alive(liveness)]
-  return { target, catalog: target.catalog, data, localChanges: (signal) => changesOf(all, signal) }
+  const localChanges = (signal: AbortSignal) => changesOf(all, signal)
+  return { target, catalog: target.catalog, data, localChanges, settleMs: SETTLE_MS }
 }
 
 async function dataOf(...given: Parameters<typeof catalogData>): Promise<CatalogData | undefined> {
