@@ -13,11 +13,15 @@ import { editStyle, generateCatalog } from './generate-catalog.ts'
 const FEW = { layers: 5000, runs: 5 } as const
 const MANY = { layers: 100_000, runs: 3 } as const
 const ROUNDS = 5
+/** Without a limit Node.js collects garbage only when it has taken 2 GB. */
+const HEAP_MB = 768
 
 export const bench: Bench = {
   about:
     'From a generated data directory of GeoServer, in memory (tmpfs), to its manifest in portable form: every file read, parsed, its ids replaced by names, ' +
-    'and hashed. Each run is a process of its own, and cold counts from its start. A full reload of 5,000 layers takes GeoServer itself 5.7 to 9 s.',
+    'and hashed. Each run is a process of its own with a heap of at most ' +
+    `${HEAP_MB} MB, and cold counts from its start. ` +
+    'A full reload of 5,000 layers takes GeoServer itself 5.7 to 9 s.',
   run: async (say) => {
     const folder = benchFolder()
     try {
@@ -30,12 +34,10 @@ export const bench: Bench = {
         ...figuresOf(`5,000 layers (${files.few} files)`, await runs(few, FEW.runs, say), {
           cold: 2000,
           unchanged: 200,
-          peakMb: undefined,
         }),
         ...figuresOf(`100,000 layers (${files.many} files)`, await runs(many, MANY.runs, say), {
           cold: 30_000,
           unchanged: undefined,
-          peakMb: 1000,
         }),
       ]
     } finally {
@@ -54,7 +56,6 @@ interface Measured {
 interface Targets {
   readonly cold: number
   readonly unchanged: number | undefined
-  readonly peakMb: number | undefined
 }
 
 function figuresOf(what: string, measured: readonly Measured[], targets: Targets): readonly Figure[] {
@@ -68,7 +69,7 @@ function figuresOf(what: string, measured: readonly Measured[], targets: Targets
     figure('cold', 'ms', ({ coldMs }) => coldMs, targets.cold),
     figure('nothing changed', 'ms', ({ unchangedMs }) => unchangedMs, targets.unchanged),
     figure('one style changed', 'ms', ({ changedMs }) => changedMs),
-    figure('peak memory', 'MB', ({ peakMb }) => peakMb, targets.peakMb),
+    figure('peak memory', 'MB', ({ peakMb }) => peakMb),
   ]
 }
 
@@ -76,7 +77,7 @@ async function runs(folder: string, count: number, say: (line: string) => void):
   const measured: Measured[] = []
   for (let run = 1; run <= count; run++) {
     say(`run ${run} of ${count} …`)
-    const child = fork(import.meta.filename, [folder])
+    const child = fork(import.meta.filename, [folder], { execArgv: [`--max-old-space-size=${HEAP_MB}`] })
     const [one] = (await once(child, 'message')) as [Measured]
     await once(child, 'exit')
     measured.push(one)
