@@ -59,6 +59,20 @@ test('a drain is a weight of nothing', () => {
   expect(words(told({ a: A }, { a: { ...A, weight: 0 } }))).toEqual(['set weight hashed/a 100'])
 })
 
+test('one that goes down while it is drained is not let in on the way, nor one that comes back drained', () => {
+  const [drained, down] = [
+    { ...A, weight: 0 },
+    { ...A, isDown: true },
+  ]
+  expect(words(told({ a: down }, { a: drained }))).toEqual(['set server hashed/a state maint'])
+  expect(isNothing(told({ a: down }, { a: { ...drained, isDown: true } }))).toBe(true)
+  expect(words(told({ a: drained }, { a: down }))).toEqual(['set weight hashed/a 0', 'set server hashed/a state ready'])
+  expect(words(told({ a: A }, { a: { ...drained, isDown: true } }))).toEqual([
+    'set weight hashed/a 100',
+    'set server hashed/a state ready',
+  ])
+})
+
 test('a server that is new is added with its id, watched, and let in unless it is down', () => {
   const [add = '', ...rest] = words(told({ a: A }, {}))
   expect(add).toMatch(

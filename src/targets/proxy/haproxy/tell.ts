@@ -65,16 +65,19 @@ function additions(path: string, settings: string, state: ServerState): readonly
 function openings(path: string, is: ServerState, { host, port, weight, isDown }: ServerState): readonly Order[] {
   const hasMoved = !sameAddress(is.host, host) || is.port !== port
   const address = ['set', 'server', path, 'addr', host, 'port', String(port)]
+  const isOpening = is.isDown && !isDown
+  // One that goes down while it is drained must not be let in on the way, nor one that comes back drained.
+  const isWeighed = weight !== is.weight && !isDown && (isOpening || weight > 0)
   return [
     ...(hasMoved ? [{ words: address, done: /changed|no need/ }] : []),
-    ...(weight !== is.weight && weight > 0 ? [weighing(path, weight)] : []),
-    ...(is.isDown && !isDown ? [maintenance(path, false)] : []),
+    ...(isWeighed ? [weighing(path, weight)] : []),
+    ...(isOpening ? [maintenance(path, false)] : []),
   ]
 }
 
 function closings(path: string, is: ServerState, { weight, isDown }: ServerState): readonly Order[] {
   return [
-    ...(weight !== is.weight && weight === 0 ? [weighing(path, weight)] : []),
+    ...(weight !== is.weight && weight === 0 && !is.isDown ? [weighing(path, weight)] : []),
     ...(!is.isDown && isDown ? [maintenance(path, true)] : []),
   ]
 }
