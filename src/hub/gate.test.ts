@@ -43,6 +43,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   '/v1/trees/:tree/lists/:list': { add: ['192.0.2.1'] },
   '/v1/trees/:tree/requests': { kind: 'reload' },
   '/v1/trees/:tree/rollout': { release: 1 },
+  '/v1/trees/:tree/catalog/:node/orders': { order: 'take-over' },
   '/v1/trees/:tree/policy': { canary: 1 },
   '/v1/nodes/:node/drain': {},
   '/v1/nodes/:node/meta': { phase: 'x' },

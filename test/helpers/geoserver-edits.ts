@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { GeoserverCluster } from './geoserver-cluster.ts'
 import type { GeoserverMachine } from './geoserver-machine.ts'
@@ -102,7 +102,9 @@ export class Editors {
   }
 }
 
+/** Nothing where the folder is not there: a node that overwrote nothing has kept nothing. */
 function* textsIn(folder: string): Generator<string> {
+  if (!existsSync(folder)) return
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true }))
     if (entry.isFile()) yield readFileSync(join(entry.parentPath, entry.name), 'utf8')
 }
