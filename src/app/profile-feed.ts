@@ -7,6 +7,7 @@ import type { Op } from '../core/op.ts'
 import { nodeProfile } from '../core/profile/profile.ts'
 import type { Service } from '../core/service.ts'
 import type { Entry, Store } from '../core/store.ts'
+import { together } from '../lib/together.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 
 export interface ProfileFeedOptions {
@@ -61,14 +62,13 @@ export class ProfileFeed implements Service {
 
   async run(signal: AbortSignal): Promise<void> {
     const { onChange } = this.#options
-    const broken = new AbortController()
-    const either = AbortSignal.any([signal, broken.signal])
     try {
       const mirror = await this.#opened({ signal })
       this.#refusal = undefined
-      const both = [mirror.run(either), this.#keepAsking(either)]
-      for (const one of both) one.catch(() => broken.abort())
-      await Promise.all(both)
+      await together(
+        [async (either) => await mirror.run(either), async (either) => await this.#keepAsking(either)],
+        signal,
+      )
     } catch (error) {
       if (isError(error, 'FORBIDDEN', 'UNAUTHENTICATED')) {
         this.#refusal = error

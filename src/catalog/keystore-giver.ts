@@ -5,6 +5,7 @@ import { keys } from '../core/keys.ts'
 import type { Logger } from '../core/log.ts'
 import type { Service } from '../core/service.ts'
 import type { Store } from '../core/store.ts'
+import { together } from '../lib/together.ts'
 import { Wake } from '../lib/wake.ts'
 import { giveKeystore, type Handover, parseRequest, removeSealed } from './seals.ts'
 
@@ -40,18 +41,16 @@ export class KeystoreGiver implements Service {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const over = new AbortController()
-    const either = AbortSignal.any([signal, over.signal])
-    const following = this.#mirror.run(either)
-    following.catch(() => over.abort())
-    try {
-      while (!either.aborted) {
-        const isDone = await this.#look(either)
-        await this.#wake.wait({ ms: isDone ? IDLE_MS : AGAIN_MS, signal: either })
-      }
-    } finally {
-      over.abort()
-      await following
+    await together(
+      [async (either) => await this.#mirror.run(either), async (either) => await this.#work(either)],
+      signal,
+    )
+  }
+
+  async #work(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const isDone = await this.#look(signal)
+      await this.#wake.wait({ ms: isDone ? IDLE_MS : AGAIN_MS, signal })
     }
   }
 

@@ -14,6 +14,7 @@ import type { Logger } from '../core/log.ts'
 import type { Op } from '../core/op.ts'
 import type { Service } from '../core/service.ts'
 import type { Entry, Store } from '../core/store.ts'
+import { together } from '../lib/together.ts'
 import { Wake } from '../lib/wake.ts'
 import type { CatalogNode, Difference } from '../targets/geoserver/local.ts'
 
@@ -63,20 +64,17 @@ export class Orders implements Service {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const over = new AbortController()
-    const either = AbortSignal.any([signal, over.signal])
     await this.#load()
-    const following = this.#mirror.run(either)
-    // Whoever waits below is told, and leaves with it.
-    following.catch(() => over.abort())
-    try {
-      while (!either.aborted) {
-        const isDone = await this.#carryOut(either)
-        await this.#wake.wait({ ms: isDone ? IDLE_MS : AGAIN_MS, signal: either })
-      }
-    } finally {
-      over.abort()
-      await following
+    await together(
+      [async (either) => await this.#mirror.run(either), async (either) => await this.#work(either)],
+      signal,
+    )
+  }
+
+  async #work(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const isDone = await this.#carryOut(signal)
+      await this.#wake.wait({ ms: isDone ? IDLE_MS : AGAIN_MS, signal })
     }
   }
 

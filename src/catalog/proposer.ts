@@ -6,6 +6,7 @@ import type { Logger } from '../core/log.ts'
 import type { Op } from '../core/op.ts'
 import type { Service } from '../core/service.ts'
 import { Backoff } from '../lib/backoff.ts'
+import { together } from '../lib/together.ts'
 import { Wake } from '../lib/wake.ts'
 import type { CatalogLook, CatalogNode, CatalogTree } from '../targets/geoserver/local.ts'
 import { filesWith, messageFor, type Proposed, proposedBy } from './next-release.ts'
@@ -93,21 +94,18 @@ export class Proposer implements Service {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { catalog, memory } = this.#options
-    await memory.load()
-    const over = new AbortController()
-    const either = AbortSignal.any([signal, over.signal])
-    const listening = (async () => {
-      for await (const _ of catalog.looks(either)) this.#wake.poke('look')
-    })()
-    try {
-      while (!signal.aborted) {
-        const ms = await this.#turn(signal)
-        await this.#wake.wait({ ms, signal })
-      }
-    } finally {
-      over.abort()
-      await listening
+    await this.#options.memory.load()
+    await together([async (either) => await this.#listen(either), async (either) => await this.#work(either)], signal)
+  }
+
+  async #listen(signal: AbortSignal): Promise<void> {
+    for await (const _ of this.#options.catalog.looks(signal)) this.#wake.poke('look')
+  }
+
+  async #work(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const ms = await this.#turn(signal)
+      await this.#wake.wait({ ms, signal })
     }
   }
 

@@ -13,6 +13,7 @@ import { keys } from '../core/keys.ts'
 import type { Op } from '../core/op.ts'
 import type { Service } from '../core/service.ts'
 import { STORE_LIMITS } from '../core/store.ts'
+import { together } from '../lib/together.ts'
 import { sleepQuietly } from '../lib/waiting.ts'
 import { Wake } from '../lib/wake.ts'
 import { changeOf } from '../targets/geoserver/definition/change.ts'
@@ -64,21 +65,18 @@ export class Telling implements Service {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { catalog, clock } = this.#options
-    const over = new AbortController()
-    const either = AbortSignal.any([signal, over.signal])
-    const listening = (async () => {
-      for await (const _ of catalog.looks(either)) this.changed()
-    })()
-    try {
-      while (!signal.aborted) {
-        await this.#tell({ signal })
-        await this.#wake.wait({ ms: IDLE_MS, signal })
-        await sleepQuietly(clock, SETTLE_MS, signal)
-      }
-    } finally {
-      over.abort()
-      await listening
+    await together([async (either) => await this.#listen(either), async (either) => await this.#work(either)], signal)
+  }
+
+  async #listen(signal: AbortSignal): Promise<void> {
+    for await (const _ of this.#options.catalog.looks(signal)) this.changed()
+  }
+
+  async #work(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#tell({ signal })
+      await this.#wake.wait({ ms: IDLE_MS, signal })
+      await sleepQuietly(this.#options.clock, SETTLE_MS, signal)
     }
   }
 

@@ -68,7 +68,12 @@ export class DataDirectory {
     const scanner = this.#scanner
     if (scanner === undefined) throw vanished(this.root, 'was not looked at yet')
     const { root } = scanner
-    const ids = new Map([...scanner.ids].map(([id, key]) => [key, id]))
+    // Only objects have ids: most that is placed is none, and there may be many.
+    let ids: ReadonlyMap<string, string> | undefined
+    const idOf = (key: string): string | undefined => {
+      ids ??= new Map([...scanner.ids].map(([id, of]) => [of, id]))
+      return ids.get(key)
+    }
     const { overlay } = this.#options
     await forEachLimited(changes, AT_ONCE, async ({ desired, local }) => {
       op.signal?.throwIfAborted()
@@ -77,7 +82,7 @@ export class DataDirectory {
       if (desired !== undefined) {
         const own = before === undefined ? undefined : await ownBytes(root, before)
         const bytes = await release.read(desired.path, op)
-        const file = onDisk(desired, bytes, { idOf: (key) => ids.get(key), overlay, own })
+        const file = onDisk(desired, bytes, { idOf, overlay, own })
         after = file.path
         await placeFile(root, after, file.bytes, op)
       }

@@ -41,6 +41,8 @@ export class Scanner {
   readonly #options: ScannerOptions
   readonly #ids = new IdIndex()
   readonly known = new Map<string, Known>()
+  /** Where tile layers lie, by key, once somebody has asked since the last update. */
+  #tiles: ReadonlyMap<string, string> | undefined
 
   constructor(options: ScannerOptions) {
     this.#options = options
@@ -57,6 +59,7 @@ export class Scanner {
   /** Answers whether anything was read. */
   async update(files: Files, op: Op): Promise<boolean> {
     const pace = new Pace(op)
+    this.#tiles = undefined
     const renamed = this.#forget(files)
     const queues = this.#changed(files)
     const unresolved = [...this.known].filter(
@@ -80,8 +83,10 @@ export class Scanner {
   /** Where the file of that key lies; only that of a tile layer lies elsewhere than its path says. */
   placeOf(key: string): string | undefined {
     if (!key.startsWith('tile-layer/')) return undefined
-    for (const [path, { entry }] of this.known) if (entry?.key === key) return path
-    return undefined
+    this.#tiles ??= new Map(
+      [...this.known].flatMap(([path, { entry }]) => (entry?.class === 'tile-layer' ? [[entry.key, path]] : [])),
+    )
+    return this.#tiles.get(key)
   }
 
   /** The portable bytes of a file, from disk. Throws `SOURCE_VANISHED` if they are no longer those of `hash`. */
